@@ -1,0 +1,140 @@
+//! Bodies on their way through: streams stay streams.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
+
+use crate::model::object::BodyError;
+
+/// Bytes that a caller sends.
+pub type UploadBody = UnsyncBoxBody<Bytes, BodyError>;
+
+/// Bytes that a store sends.
+#[derive(Debug)]
+pub struct DownloadBody(pub(super) SdkBody);
+
+impl Body for DownloadBody {
+    type Data = Bytes;
+    type Error = aws_smithy_types::body::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.0).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        Body::is_end_stream(&self.0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        Body::size_hint(&self.0)
+    }
+}
+
+/// How many bytes of an upload went through; tells a slow upload from a dead one.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Progress(Arc<AtomicU64>);
+
+impl Progress {
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The source of an upload, from which parts are cut one after the other.
+#[derive(Clone)]
+pub(super) struct Source(Arc<Mutex<Inner>>);
+
+struct Inner {
+    body: UploadBody,
+    rest: Bytes,
+    progress: Progress,
+}
+
+impl Source {
+    pub(super) fn new(body: UploadBody, progress: Progress) -> Source {
+        Source(Arc::new(Mutex::new(Inner { body, rest: Bytes::new(), progress })))
+    }
+
+    /// The next `length` bytes as a body of their own. Only one part may be read at a time.
+    pub(super) fn part(&self, length: u64) -> SdkBody {
+        SdkBody::from_body_1_x(Part { source: self.clone(), left: length })
+    }
+
+    /// The next bytes, up to `most`; fewer only at the end.
+    pub(super) async fn collect(&self, most: usize) -> Result<Bytes, BodyError> {
+        let mut collected = bytes::BytesMut::new();
+        while collected.len() < most {
+            let room = (most - collected.len()) as u64;
+            let next = std::future::poll_fn(|context| self.poll_bytes(context, room)).await;
+            match next {
+                Some(Ok(bytes)) => collected.extend_from_slice(&bytes),
+                Some(Err(error)) => return Err(error),
+                None => break,
+            }
+        }
+        Ok(collected.freeze())
+    }
+
+    fn poll_bytes(&self, context: &mut Context<'_>, most: u64) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if !inner.rest.is_empty() {
+                let most = usize::try_from(most).unwrap_or(usize::MAX).min(inner.rest.len());
+                let bytes = inner.rest.split_to(most);
+                inner.progress.0.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                return Poll::Ready(Some(Ok(bytes)));
+            }
+            match Pin::new(&mut inner.body).poll_frame(context) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    // trailers of a request are of no use to a store
+                    if let Ok(bytes) = frame.into_data() {
+                        inner.rest = bytes;
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+/// A stretch of the source.
+struct Part {
+    source: Source,
+    left: u64,
+}
+
+impl Body for Part {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        let polled = self.source.poll_bytes(context, self.left);
+        polled.map(|next| match next {
+            Some(Ok(bytes)) => {
+                self.left -= bytes.len() as u64;
+                Some(Ok(Frame::data(bytes)))
+            }
+            Some(Err(error)) => Some(Err(error)),
+            None => Some(Err(BodyError::EndedEarly(format!("{} bytes were still to come", self.left)))),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}

@@ -1,0 +1,17 @@
+//! AWS and everything that speaks its protocols: S3, Secrets Manager, STS, and what may be reached at all.
+//!
+//! SDK types stop here. Every client goes through [`egress`] and has bounded timeouts; none reads the
+//! environment unless a definition asks for the default chain. Retries of credentials are not decided here:
+//! an error says what kind it is, and the use cases decide.
+
+pub mod body;
+pub mod credentials;
+pub mod egress;
+pub mod error;
+pub mod http;
+pub mod probe;
+pub mod s3;
+pub mod secrets_manager;
+mod upload;
+
+pub use error::{AwsError, ErrorKind};

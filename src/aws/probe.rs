@@ -1,0 +1,100 @@
+//! Reaching an endpoint step by step: name, TCP, TLS. For tests, so that each failure has its own name.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+
+use crate::aws::egress::{Egress, ResolveError};
+use crate::aws::error::tls_code;
+use crate::aws::http;
+use crate::aws::{AwsError, ErrorKind};
+
+const STEP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What to reach.
+#[derive(Debug, Clone)]
+pub struct Target<'a> {
+    /// The host.
+    pub host: &'a str,
+    /// The port.
+    pub port: u16,
+    /// Whether TLS is spoken.
+    pub tls: bool,
+    /// Certificates to trust besides the system's.
+    pub ca_pem: Option<&'a str>,
+}
+
+/// How long each step took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Milliseconds to resolve the name.
+    pub dns_ms: u64,
+    /// Milliseconds to connect.
+    pub tcp_ms: u64,
+    /// Milliseconds for the TLS handshake.
+    pub tls_ms: Option<u64>,
+}
+
+/// Resolves, connects and shakes hands; sends nothing.
+pub async fn reach(egress: &Egress, target: &Target<'_>) -> Result<Times, AwsError> {
+    let mut times = Times::default();
+    let started = Instant::now();
+    let addresses = tokio::time::timeout(STEP_TIMEOUT, egress.resolve(target.host, target.port))
+        .await
+        .map_err(|_| unreachable("NameNotFound", "the name did not resolve in time"))?
+        .map_err(|error| match error {
+            ResolveError::Blocked(blocked) => AwsError::blocked("s3", &blocked),
+            ResolveError::NotFound(text) => unreachable("NameNotFound", &text),
+        })?;
+    times.dns_ms = elapsed(started);
+    let started = Instant::now();
+    let stream = tokio::time::timeout(STEP_TIMEOUT, TcpStream::connect(addresses.as_slice()))
+        .await
+        .map_err(|_| AwsError::new(ErrorKind::Timeout, "s3", "ConnectTimeout", "no connection came about in time"))?
+        .map_err(|error| {
+            let refused = error.kind() == std::io::ErrorKind::ConnectionRefused;
+            unreachable(if refused { "ConnectionRefused" } else { "ConnectionReset" }, &error.to_string())
+        })?;
+    times.tcp_ms = elapsed(started);
+    if target.tls {
+        let started = Instant::now();
+        shake_hands(stream, target).await?;
+        times.tls_ms = Some(elapsed(started));
+    }
+    Ok(times)
+}
+
+async fn shake_hands(stream: TcpStream, target: &Target<'_>) -> Result<(), AwsError> {
+    let mut roots = rustls::RootCertStore::empty();
+    // certificates of the system that cannot be read are of no use to anyone
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(pem) = target.ca_pem {
+        let certificates = http::parse_ca(pem).map_err(|error| unreachable("TlsUnknownCa", &error.to_string()))?;
+        roots.add_parsable_certificates(certificates);
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unreachable("TlsFailure", &error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(target.host.to_owned()).map_err(|error| unreachable("TlsNameMismatch", &error.to_string()))?;
+    let handshake = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream);
+    let outcome = tokio::time::timeout(STEP_TIMEOUT, handshake)
+        .await
+        .map_err(|_| unreachable("TlsFailure", "the TLS handshake did not end in time"))?;
+    outcome.map(drop).map_err(|error| {
+        let code = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).map_or("TlsFailure", tls_code);
+        unreachable(code, &error.to_string())
+    })
+}
+
+fn unreachable(code: &str, message: &str) -> AwsError {
+    AwsError::new(ErrorKind::Unreachable, "s3", code, message)
+}
+
+fn elapsed(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,225 @@
+//! Uploads: one PUT for small bodies, parts for large ones and for those of unknown length.
+//!
+//! A part is streamed from the sender to the store; only a body of unknown length is gathered, a part at a
+//! time, because S3 wants each part's length first. Whatever fails after the start of a multipart upload
+//! aborts it, so that no parts are left to pay for.
+
+use std::future::Future;
+use std::time::Duration;
+
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::operation::RequestId;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+
+use crate::aws::body::{Progress, Source, UploadBody};
+use crate::aws::error::body_code;
+use crate::aws::s3::{S3, Uploaded};
+use crate::aws::{AwsError, ErrorKind};
+use crate::model::object::{BodyError, ObjectKey, PutOptions};
+
+const SERVICE: &str = "s3";
+/// From this size on an upload goes in parts.
+const MULTIPART_FROM: u64 = 16 << 20;
+/// The size of a streamed part; grows when 10,000 of them would not do (S3 user guide, multipart limits).
+const PART: u64 = 16 << 20;
+const MOST_PARTS: u64 = 10_000;
+/// The size of a gathered part: one is in memory at a time.
+const GATHERED_PART: usize = 8 << 20;
+/// An upload that moves no byte for this long, besides the answer's own timeout, is dead.
+const IDLE: Duration = Duration::from_secs(60);
+
+impl S3 {
+    /// Writes bytes that are in memory; the SDK may try again.
+    pub async fn put_bytes(&self, key: &ObjectKey, options: &PutOptions, bytes: Bytes) -> Result<Uploaded, AwsError> {
+        let call = self.put_call(key, options).body(ByteStream::from(bytes)).customize().disable_payload_signing();
+        put_outcome(self.timed(call.send()).await?)
+    }
+
+    /// Writes a body of known length.
+    pub async fn put_stream(
+        &self,
+        key: &ObjectKey,
+        options: &PutOptions,
+        body: UploadBody,
+        length: u64,
+    ) -> Result<Uploaded, AwsError> {
+        let progress = Progress::default();
+        let source = Source::new(body, progress.clone());
+        if length >= MULTIPART_FROM {
+            return self.put_parts(key, options, &source, &progress, Some(length)).await;
+        }
+        let call = self
+            .put_call(key, options)
+            .content_length(i64::try_from(length).unwrap_or(i64::MAX))
+            .body(ByteStream::new(source.part(length)))
+            .customize()
+            .disable_payload_signing();
+        put_outcome(self.watched(&progress, call.send()).await?)
+    }
+
+    /// Writes a body of unknown length.
+    pub async fn put_unsized(&self, key: &ObjectKey, options: &PutOptions, body: UploadBody) -> Result<Uploaded, AwsError> {
+        let progress = Progress::default();
+        let source = Source::new(body, progress.clone());
+        self.put_parts(key, options, &source, &progress, None).await
+    }
+
+    async fn put_parts(
+        &self,
+        key: &ObjectKey,
+        options: &PutOptions,
+        source: &Source,
+        progress: &Progress,
+        length: Option<u64>,
+    ) -> Result<Uploaded, AwsError> {
+        let mut first = None;
+        if length.is_none() {
+            let gathered = source.collect(GATHERED_PART).await.map_err(|error| broken(&error))?;
+            if gathered.len() < GATHERED_PART {
+                return self.put_bytes(key, options, gathered).await;
+            }
+            first = Some(gathered);
+        }
+        let upload_id = self.create_multipart(key, options).await?;
+        let outcome = async {
+            let parts = match length {
+                Some(length) => self.stream_parts(key, &upload_id, source, progress, length).await?,
+                None => self.gather_parts(key, &upload_id, source, first).await?,
+            };
+            self.complete(key, options, &upload_id, parts).await
+        }
+        .await;
+        if outcome.is_err()
+            && let Err(error) = self.abort_multipart(key, &upload_id).await
+        {
+            tracing::error!(bucket = self.bucket, upload_id, code = error.code, "an upload failed and its parts could not be removed: abort it by hand or by a lifecycle rule");
+        }
+        outcome
+    }
+
+    async fn stream_parts(
+        &self,
+        key: &ObjectKey,
+        upload_id: &str,
+        source: &Source,
+        progress: &Progress,
+        length: u64,
+    ) -> Result<Vec<CompletedPart>, AwsError> {
+        let size = PART.max(length.div_ceil(MOST_PARTS).next_multiple_of(1 << 20));
+        let mut parts = Vec::new();
+        let mut left = length;
+        let mut number = 0;
+        while left > 0 {
+            number += 1;
+            let this = size.min(left);
+            let call = self.part_call(key, upload_id, number, this, source.part(this));
+            let done = self.watched(progress, call.customize().disable_payload_signing().send()).await?;
+            parts.push(CompletedPart::builder().part_number(number).set_e_tag(done.e_tag).build());
+            left -= this;
+        }
+        Ok(parts)
+    }
+
+    async fn gather_parts(
+        &self,
+        key: &ObjectKey,
+        upload_id: &str,
+        source: &Source,
+        first: Option<Bytes>,
+    ) -> Result<Vec<CompletedPart>, AwsError> {
+        let mut parts = Vec::new();
+        let mut next = first.unwrap_or_default();
+        let mut number = 0;
+        while !next.is_empty() {
+            number += 1;
+            let last = next.len() < GATHERED_PART;
+            let call = self.part_call(key, upload_id, number, next.len() as u64, SdkBody::from(next));
+            let done = self.timed(call.customize().disable_payload_signing().send()).await?;
+            parts.push(CompletedPart::builder().part_number(number).set_e_tag(done.e_tag).build());
+            if last {
+                break;
+            }
+            next = source.collect(GATHERED_PART).await.map_err(|error| broken(&error))?;
+        }
+        Ok(parts)
+    }
+
+    fn part_call(
+        &self,
+        key: &ObjectKey,
+        upload_id: &str,
+        number: i32,
+        length: u64,
+        body: SdkBody,
+    ) -> aws_sdk_s3::operation::upload_part::builders::UploadPartFluentBuilder {
+        self.client
+            .upload_part()
+            .bucket(&self.bucket)
+            .key(key.as_str())
+            .upload_id(upload_id)
+            .part_number(number)
+            .content_length(i64::try_from(length).unwrap_or(i64::MAX))
+            .body(ByteStream::new(body))
+            .set_expected_bucket_owner(self.expected_owner())
+            .set_request_payer(self.payer())
+    }
+
+    async fn complete(
+        &self,
+        key: &ObjectKey,
+        options: &PutOptions,
+        upload_id: &str,
+        parts: Vec<CompletedPart>,
+    ) -> Result<Uploaded, AwsError> {
+        let call = self
+            .client
+            .complete_multipart_upload()
+            .bucket(&self.bucket)
+            .key(key.as_str())
+            .upload_id(upload_id)
+            .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
+            .set_if_none_match(options.if_none_match.clone())
+            .set_if_match(options.if_match.clone())
+            .set_expected_bucket_owner(self.expected_owner())
+            .set_request_payer(self.payer());
+        // a store may take long to put the parts together, and answers only then
+        let done = self.watched(&Progress::default(), call.send()).await?;
+        let request_id = done.request_id().map(str::to_owned);
+        Ok(Uploaded { etag: done.e_tag, version_id: done.version_id, request_id })
+    }
+
+    /// Bounds a call that streams: not its whole time, but the time in which no byte moves.
+    async fn watched<T, E>(
+        &self,
+        progress: &Progress,
+        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, AwsError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let idle = self.timeout + IDLE;
+        let mut call = Box::pin(call);
+        let mut seen = progress.bytes();
+        loop {
+            match tokio::time::timeout(idle, &mut call).await {
+                Ok(outcome) => return outcome.map_err(|error| AwsError::from_sdk(SERVICE, &error)),
+                Err(_) if progress.bytes() == seen => return Err(AwsError::timeout(SERVICE, idle.as_millis())),
+                Err(_) => seen = progress.bytes(),
+            }
+        }
+    }
+}
+
+fn put_outcome(done: aws_sdk_s3::operation::put_object::PutObjectOutput) -> Result<Uploaded, AwsError> {
+    let request_id = done.request_id().map(str::to_owned);
+    Ok(Uploaded { etag: done.e_tag, version_id: done.version_id, request_id })
+}
+
+fn broken(error: &BodyError) -> AwsError {
+    AwsError::new(ErrorKind::BrokenBody, SERVICE, body_code(error), error.to_string())
+}

@@ -1,0 +1,196 @@
+//! Configuration: defaults < file < `S3_CONNECTOR__SECTION__KEY` in the environment < flags.
+//!
+//! This module alone reads the environment and files for settings. Adapters are handed their own section.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+/// The defaults, which are also their documentation.
+pub const DEFAULTS: &str = include_str!("config.default.toml");
+
+/// All settings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The REST interface.
+    pub server: Server,
+    /// The database.
+    pub store: Store,
+    /// Sealing of secrets at rest.
+    pub seal: Seal,
+    /// What may be reached.
+    pub egress: Egress,
+    /// The secret cache.
+    pub cache: Cache,
+    /// Who may use the service's own identity.
+    pub default_chain: DefaultChain,
+    /// The audit.
+    pub audit: Audit,
+    /// Logs.
+    pub log: Log,
+    /// The first admin token; made and printed when absent.
+    #[serde(skip)]
+    pub bootstrap_token: Option<SecretString>,
+}
+
+/// The REST interface.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Milliseconds for a request's head.
+    pub header_timeout_ms: u64,
+    /// Milliseconds without a byte of a body.
+    pub body_idle_timeout_ms: u64,
+    /// Milliseconds for streams to finish.
+    pub shutdown_grace_ms: u64,
+    /// Bytes of a JSON body.
+    pub max_json_bytes: usize,
+    /// Queries that run at once.
+    pub max_queries: usize,
+    /// Queries of one token that run at once.
+    pub max_queries_per_token: usize,
+}
+
+/// The database.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// Folder for what the service keeps.
+    pub data: PathBuf,
+    /// The database's URL; empty is SQLite in `data`.
+    pub url: String,
+    /// Database connections.
+    pub max_connections: u32,
+    /// Milliseconds between looks for changes by other replicas.
+    pub poll_ms: u64,
+}
+
+/// Sealing of secrets at rest.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seal {
+    /// File with the master key; empty is `sealing.key` in the data folder.
+    pub key_file: String,
+    /// The master key from the environment.
+    #[serde(skip)]
+    pub key: Option<SecretString>,
+}
+
+/// What may be reached.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Egress {
+    /// Hosts and networks that are allowed although they are private.
+    pub allow: Vec<String>,
+    /// Ports; empty allows all.
+    pub ports: Vec<u16>,
+}
+
+/// The secret cache.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    /// Bytes.
+    pub max_bytes: usize,
+    /// Secrets.
+    pub max_entries: usize,
+}
+
+/// Who may use the service's own identity.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DefaultChain {
+    /// Names of projects.
+    pub projects: Vec<String>,
+    /// Without a role and external id.
+    pub direct: bool,
+}
+
+/// The audit.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    /// Milliseconds.
+    pub flush_ms: u64,
+}
+
+/// Logs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// `text` or `json`.
+    pub format: String,
+    /// A tracing filter.
+    pub filter: String,
+}
+
+/// What flags may override.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--listen`
+    pub listen: Option<SocketAddr>,
+    /// `--data`
+    pub data: Option<PathBuf>,
+}
+
+impl Config {
+    /// Reads all layers. An unknown key or a wrong type is an error that names it.
+    pub fn load(file: Option<&Path>, overrides: Overrides) -> anyhow::Result<Config> {
+        let environment = config::Environment::with_prefix("S3_CONNECTOR")
+            .prefix_separator("__")
+            .separator("__")
+            .try_parsing(true)
+            .list_separator(",")
+            .with_list_parse_key("egress.allow")
+            .with_list_parse_key("egress.ports")
+            .with_list_parse_key("default_chain.projects");
+        let mut builder =
+            config::Config::builder().add_source(config::File::from_str(DEFAULTS, config::FileFormat::Toml));
+        if let Some(file) = file {
+            builder = builder.add_source(config::File::from(file));
+        }
+        let mut config: Config = builder.add_source(environment).build()?.try_deserialize()?;
+        if let Some(listen) = overrides.listen {
+            config.server.listen = listen;
+        }
+        if let Some(data) = overrides.data {
+            config.store.data = data;
+        }
+        config.egress.allow.retain(|entry| !entry.trim().is_empty());
+        config.default_chain.projects.retain(|project| !project.trim().is_empty());
+        config.seal.key = secret_variable("S3_CONNECTOR_SEALING_KEY");
+        config.bootstrap_token = secret_variable("S3_CONNECTOR_BOOTSTRAP_TOKEN");
+        Ok(config)
+    }
+}
+
+fn secret_variable(name: &str) -> Option<SecretString> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).map(SecretString::from)
+}
+
+impl Store {
+    /// The URL to open.
+    pub fn database_url(&self) -> String {
+        if self.url.is_empty() {
+            return format!("sqlite://{}?mode=rwc", self.data.join("s3-connector.db").display());
+        }
+        self.url.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, Overrides};
+
+    #[test]
+    fn the_defaults_are_complete() {
+        let config = Config::load(None, Overrides::default()).unwrap();
+        assert_eq!(config.server.listen.port(), 8080);
+        assert!(config.egress.allow.is_empty());
+    }
+}

@@ -1,0 +1,11 @@
+//! s3-connector
+#![allow(missing_docs)]
+pub mod aws;
+pub mod cache;
+pub mod clock;
+pub mod config;
+pub mod finding;
+pub mod model;
+pub mod store;
+pub mod telemetry;
+pub mod template;

@@ -1,0 +1,267 @@
+//! Objects, and what may be asked about them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What a query does; a resource may allow only some of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// Lists keys.
+    List,
+    /// Reads an object's metadata.
+    Head,
+    /// Reads an object.
+    Get,
+    /// Writes an object.
+    Put,
+    /// Deletes an object.
+    Delete,
+}
+
+impl Operation {
+    /// Every operation.
+    pub const ALL: [Operation; 5] =
+        [Operation::List, Operation::Head, Operation::Get, Operation::Put, Operation::Delete];
+
+    /// The word used in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Operation::List => "list",
+            Operation::Head => "head",
+            Operation::Get => "get",
+            Operation::Put => "put",
+            Operation::Delete => "delete",
+        }
+    }
+
+    /// The IAM actions that AWS asks for (Service Authorization Reference, Amazon S3).
+    pub fn actions(self) -> &'static [&'static str] {
+        match self {
+            Operation::List => &["s3:ListBucket"],
+            Operation::Head | Operation::Get => &["s3:GetObject"],
+            Operation::Put => &["s3:PutObject", "s3:AbortMultipartUpload"],
+            Operation::Delete => &["s3:DeleteObject"],
+        }
+    }
+}
+
+/// A key relative to its resource's prefix: 1 to 1024 bytes of UTF-8 (prefix included), passed through exactly.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ObjectKey(String);
+
+/// A key was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Nothing was given.
+    #[error("the key is empty: name an object, or list with `?prefix=`")]
+    Empty,
+    /// S3 takes 1024 bytes (S3 user guide, object key names).
+    #[error("the key has {0} bytes with the resource's prefix, and S3 takes at most 1024")]
+    TooLong(usize),
+    /// XML cannot carry it, so it could be written but never listed.
+    #[error("the key holds a NUL byte, which S3 cannot list: take it out")]
+    Nul,
+}
+
+impl ObjectKey {
+    /// Puts the resource's prefix before a key. The result always starts with the prefix, byte for byte, because
+    /// keys are opaque: nothing in them is a path step.
+    pub fn under(prefix: &str, key: &str) -> Result<Self, KeyError> {
+        if key.is_empty() {
+            return Err(KeyError::Empty);
+        }
+        if key.contains('\0') {
+            return Err(KeyError::Nul);
+        }
+        let full = format!("{prefix}{key}");
+        if full.len() > 1024 {
+            return Err(KeyError::TooLong(full.len()));
+        }
+        Ok(Self(full))
+    }
+
+    /// The key as the bucket knows it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One object in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ObjectSummary {
+    /// Relative to the resource's prefix.
+    #[schema(example = "2026/a.pdf")]
+    pub key: String,
+    /// Bytes.
+    pub size: u64,
+    /// With its quotes, as HTTP writes it.
+    #[serde(default)]
+    pub etag: Option<String>,
+    /// RFC 3339.
+    #[serde(default)]
+    pub last_modified: Option<String>,
+    /// For example `STANDARD`.
+    #[serde(default)]
+    pub storage_class: Option<String>,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct ObjectPage {
+    /// In the order of their bytes.
+    pub objects: Vec<ObjectSummary>,
+    /// Common prefixes, when a delimiter was given.
+    pub prefixes: Vec<String>,
+    /// Give it back as `cursor` to go on; absent at the end.
+    pub cursor: Option<String>,
+    /// True when there is more.
+    pub truncated: bool,
+}
+
+/// What to list.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListOptions {
+    /// Only keys that start so.
+    #[serde(default)]
+    pub prefix: String,
+    /// Groups keys at this text, usually `/`.
+    #[serde(default)]
+    pub delimiter: Option<String>,
+    /// Only keys after this one.
+    #[serde(default)]
+    pub start_after: Option<String>,
+    /// Where the last page ended.
+    #[serde(default)]
+    pub cursor: Option<String>,
+    /// How many rows at most; pages are fetched as needed. Default 1000.
+    #[serde(default)]
+    pub limit: Option<u64>,
+}
+
+/// Everything that is known about an object besides its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct ObjectMetadata {
+    /// Relative to the resource's prefix.
+    pub key: String,
+    /// Bytes of the whole object.
+    pub size: Option<u64>,
+    /// With its quotes, as HTTP writes it.
+    pub etag: Option<String>,
+    /// RFC 3339.
+    pub last_modified: Option<String>,
+    /// The media type.
+    pub content_type: Option<String>,
+    /// As it was given at the upload.
+    pub cache_control: Option<String>,
+    /// As it was given at the upload.
+    pub content_disposition: Option<String>,
+    /// As it was given at the upload.
+    pub content_encoding: Option<String>,
+    /// As it was given at the upload.
+    pub content_language: Option<String>,
+    /// For example `STANDARD_IA`.
+    pub storage_class: Option<String>,
+    /// For example `aws:kms`.
+    pub server_side_encryption: Option<String>,
+    /// The version, in buckets that keep versions.
+    pub version_id: Option<String>,
+    /// User metadata (`x-amz-meta-*`).
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// Conditions on a read (RFC 9110, section 13).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Conditions {
+    /// Only if the object still has one of these ETags.
+    pub if_match: Option<String>,
+    /// Only if it has another.
+    pub if_none_match: Option<String>,
+    /// Only if it changed since; an HTTP date.
+    pub if_modified_since: Option<String>,
+    /// Only if it did not; an HTTP date.
+    pub if_unmodified_since: Option<String>,
+}
+
+/// How to read an object.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GetOptions {
+    /// The `Range` header as it came, for example `bytes=0-99` or `bytes=-100`.
+    pub range: Option<String>,
+    /// A version.
+    pub version_id: Option<String>,
+    /// Conditions.
+    pub conditions: Conditions,
+}
+
+/// How to write an object.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PutOptions {
+    /// The media type; absent is guessed from the key.
+    pub content_type: Option<String>,
+    /// Passed on.
+    pub cache_control: Option<String>,
+    /// Passed on.
+    pub content_disposition: Option<String>,
+    /// Passed on.
+    pub content_encoding: Option<String>,
+    /// Passed on.
+    pub content_language: Option<String>,
+    /// User metadata (`x-amz-meta-*`).
+    pub metadata: BTreeMap<String, String>,
+    /// `*`: only if there is no object yet.
+    pub if_none_match: Option<String>,
+    /// Only if the object has this ETag.
+    pub if_match: Option<String>,
+}
+
+/// Why a body that somebody sends did not come to its end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// The connection ended before the announced length.
+    #[error("the body ended early: {0}")]
+    EndedEarly(String),
+    /// Nothing came for too long.
+    #[error("the body stalled: nothing came for {0} ms")]
+    Stalled(u64),
+    /// It is larger than the resource allows.
+    #[error("the body is larger than the {0} bytes that the resource allows")]
+    TooLarge(u64),
+}
+
+/// What an upload left behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PutResult {
+    /// Relative to the resource's prefix.
+    pub key: String,
+    /// With its quotes, as HTTP writes it.
+    pub etag: Option<String>,
+    /// The version, in buckets that keep versions.
+    pub version_id: Option<String>,
+    /// Bytes written.
+    pub size: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KeyError, ObjectKey};
+
+    #[test]
+    fn keys_pass_through_exactly_and_stay_under_the_prefix() {
+        for key in ["a//b", "../x", "a%2Fb", "ü 🚀+", "/", "."] {
+            assert_eq!(ObjectKey::under("root/", key).unwrap().as_str(), format!("root/{key}"));
+        }
+    }
+
+    #[test]
+    fn keys_have_bounds() {
+        assert_eq!(ObjectKey::under("", ""), Err(KeyError::Empty));
+        assert!(ObjectKey::under("", &"x".repeat(1024)).is_ok());
+        assert_eq!(ObjectKey::under("p", &"x".repeat(1024)), Err(KeyError::TooLong(1025)));
+        assert_eq!(ObjectKey::under("", "a\0"), Err(KeyError::Nul));
+    }
+}

@@ -1,0 +1,271 @@
+//! Secret sources: places that secrets come from.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::finding::Finding;
+use crate::model::literal::Credential;
+use crate::model::name::Identifier;
+use crate::template::Mode;
+
+/// Fields of a source that hold its own keys.
+pub const CREDENTIAL_FIELDS: &[&str] = &["auth.access_key_id", "auth.secret_access_key", "auth.session_token"];
+
+/// Milliseconds that a value is fresh when a source does not say otherwise.
+pub const DEFAULT_TTL_MS: u64 = 300_000;
+
+/// Milliseconds that a value is served while its source cannot be reached.
+pub const DEFAULT_MAX_STALE_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// A secret source as it is stored and shown. Literal keys stand in it only as marks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SourceDefinition {
+    /// Unique in its project: `[A-Za-z_][A-Za-z0-9_-]*`, so that `secrets@name` can be written.
+    #[schema(value_type = String, example = "aws-prod")]
+    pub name: Identifier,
+    /// What it is for.
+    #[serde(default)]
+    pub description: String,
+    /// Where the secrets live.
+    #[serde(flatten)]
+    pub kind: SourceKind,
+    /// Milliseconds that a value is fresh; 0 reads it anew for every resolution.
+    #[serde(default = "default_ttl")]
+    #[schema(example = 300_000)]
+    pub cache_ttl_ms: u64,
+    /// Milliseconds that a value is served while the source cannot be reached.
+    #[serde(default = "default_max_stale")]
+    #[schema(example = 86_400_000)]
+    pub max_stale_ms: u64,
+    /// Paths that may be used outside credential fields, where their value becomes visible, for example `*.bucket`.
+    #[serde(default)]
+    #[schema(example = json!(["*.bucket", "*.region"]))]
+    pub config_paths: Vec<String>,
+    /// Short names for secrets.
+    #[serde(default)]
+    #[schema(value_type = std::collections::BTreeMap<String, Alias>)]
+    pub aliases: BTreeMap<Identifier, Alias>,
+}
+
+fn default_ttl() -> u64 {
+    DEFAULT_TTL_MS
+}
+
+fn default_max_stale() -> u64 {
+    DEFAULT_MAX_STALE_MS
+}
+
+/// The kinds of sources.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum SourceKind {
+    /// AWS Secrets Manager.
+    Aws(AwsSource),
+    /// The encrypted vault in our own store.
+    Local,
+}
+
+/// Where and as whom AWS Secrets Manager is read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AwsSource {
+    /// The region of the secrets.
+    #[schema(example = "us-east-1")]
+    pub region: String,
+    /// Another endpoint, for example of a VPC; absent for the region's own.
+    #[serde(default)]
+    pub endpoint: Option<String>,
+    /// Put before every name that is not an ARN.
+    #[serde(default)]
+    #[schema(example = "retool/prod")]
+    pub namespace: String,
+    /// Whose credentials are used.
+    pub auth: SourceAuth,
+    /// A role to assume first.
+    #[serde(default)]
+    pub assume_role: Option<SourceRole>,
+}
+
+/// Whose credentials a source uses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum SourceAuth {
+    /// An access key; stored sealed and never shown.
+    AccessKey {
+        /// The id of the key.
+        access_key_id: Credential,
+        /// The key.
+        secret_access_key: Credential,
+        /// For temporary credentials.
+        #[serde(default)]
+        session_token: Option<Credential>,
+    },
+    /// The service's own identity: environment, profile, web identity, container, instance.
+    DefaultChain,
+}
+
+/// A role that a source assumes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceRole {
+    /// The role's ARN.
+    pub role_arn: String,
+    /// What the role's trust policy asks for in `sts:ExternalId`.
+    #[serde(default)]
+    pub external_id: Option<String>,
+    /// 2 to 64 of `[\w+=,.@-]`.
+    #[serde(default)]
+    pub session_name: Option<String>,
+    /// Seconds, 900 to 43200.
+    #[serde(default)]
+    pub duration: Option<u32>,
+}
+
+/// What an alias stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Alias {
+    /// The secret's name (the namespace is put before it) or ARN.
+    #[schema(example = "payments/s3")]
+    pub secret: String,
+    /// How the value is read.
+    #[serde(default)]
+    #[schema(value_type = String, example = "auto")]
+    pub mode: Mode,
+}
+
+impl SourceDefinition {
+    /// Bounds that serde cannot see.
+    pub fn validate(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if self.max_stale_ms > 30 * 24 * 60 * 60 * 1000 {
+            findings.push(Finding::error("OUT_OF_RANGE", "max_stale_ms", "max_stale_ms must be at most 30 days (2592000000)"));
+        }
+        if self.cache_ttl_ms > 24 * 60 * 60 * 1000 {
+            findings.push(Finding::error("OUT_OF_RANGE", "cache_ttl_ms", "cache_ttl_ms must be at most one day (86400000)"));
+        }
+        if let SourceKind::Aws(aws) = &self.kind {
+            if aws.region.trim().is_empty() {
+                findings.push(
+                    Finding::error("REGION_MISSING", "region", "the region is empty")
+                        .with_help("give the region of the secrets, for example `us-east-1`"),
+                );
+            }
+            if let Some(role) = aws.assume_role.as_ref().filter(|role| !role.role_arn.contains(":role/")) {
+                findings.push(
+                    Finding::error("INVALID_ROLE_ARN", "assume_role.role_arn", format!("`{}` is not the ARN of a role", role.role_arn))
+                        .with_help("a role's ARN looks like `arn:aws:iam::111122223333:role/name`"),
+                );
+            }
+        }
+        findings
+    }
+
+    /// The name that the source knows a secret by: the namespace is put before everything but an ARN.
+    pub fn full_name(&self, secret: &str) -> String {
+        let SourceKind::Aws(aws) = &self.kind else { return secret.to_owned() };
+        let namespace = aws.namespace.as_str();
+        if namespace.is_empty() || secret.starts_with("arn:") {
+            return secret.to_owned();
+        }
+        let separated = namespace.ends_with(['/', '_', '+', '=', '.', '@', '-']);
+        format!("{namespace}{}{secret}", if separated { "" } else { "/" })
+    }
+
+    /// The short name of a secret that the source knows by `full_name`; `None` outside the namespace.
+    pub fn short_name<'a>(&self, full_name: &'a str) -> Option<&'a str> {
+        let prefix = self.full_name("");
+        full_name.strip_prefix(prefix.as_str())
+    }
+
+    /// Whether a path of a secret may be used where its value becomes visible.
+    pub fn declares(&self, secret: &str, path: &str) -> bool {
+        let full = if path.is_empty() { secret.to_owned() } else { format!("{secret}.{path}") };
+        self.config_paths.iter().any(|pattern| matches(pattern.as_bytes(), full.as_bytes()))
+    }
+}
+
+/// `*` stands for any text. One backtrack point, so the time is linear for all practical patterns and
+/// bounded by the product of the lengths for hostile ones.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut at, mut from) = (0, 0);
+    let mut retry: Option<(usize, usize)> = None;
+    while let Some(&byte) = text.get(from) {
+        match pattern.get(at) {
+            Some(b'*') => {
+                retry = Some((at + 1, from));
+                at += 1;
+            }
+            Some(&expected) if expected == byte => {
+                at += 1;
+                from += 1;
+            }
+            _ => {
+                let Some((back, start)) = retry else { return false };
+                retry = Some((back, start + 1));
+                at = back;
+                from = start + 1;
+            }
+        }
+    }
+    pattern.get(at..).is_some_and(|rest| rest.iter().all(|&byte| byte == b'*'))
+}
+
+/// A secret as it is listed: names and dates, never a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SecretSummary {
+    /// The name inside the source's namespace.
+    pub name: String,
+    /// The text to paste into a field.
+    #[schema(example = "{{ secrets['s3'] }}")]
+    pub reference: String,
+    /// The ARN, where there is one.
+    pub arn: Option<String>,
+    /// RFC 3339.
+    pub last_changed_at: Option<String>,
+    /// RFC 3339.
+    pub next_rotation_at: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SourceDefinition, matches};
+
+    fn source(namespace: &str) -> SourceDefinition {
+        serde_json::from_value(serde_json::json!({
+            "name": "aws", "kind": "aws", "region": "us-east-1", "namespace": namespace,
+            "auth": {"kind": "default_chain"}, "config_paths": ["*.bucket"],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn one_slash_stands_between_a_namespace_and_a_name() {
+        assert_eq!(source("retool/").full_name("db"), "retool/db");
+        assert_eq!(source("retool/dev").full_name("db"), "retool/dev/db");
+        assert_eq!(source("retool-").full_name("db"), "retool-db");
+        assert_eq!(source("").full_name("db"), "db");
+        let arn = "arn:aws:secretsmanager:us-east-1:111122223333:secret:db-AbCdEf";
+        assert_eq!(source("retool/dev").full_name(arn), arn);
+        assert_eq!(source("retool/dev").short_name("retool/dev/db"), Some("db"));
+        assert_eq!(source("retool/dev").short_name("retool/db"), None);
+    }
+
+    #[test]
+    fn only_declared_paths_may_become_visible() {
+        assert!(source("").declares("s3", "bucket"));
+        assert!(source("").declares("s3", "eu.bucket"));
+        assert!(!source("").declares("s3", "secret"));
+        assert!(!source("").declares("s3", ""));
+    }
+
+    #[test]
+    fn hostile_patterns_end_soon() {
+        let pattern = "*a".repeat(200) + "b";
+        assert!(!matches(pattern.as_bytes(), "a".repeat(5000).as_bytes()));
+        assert!(matches(b"*", b""));
+        assert!(matches(b"a*c", b"abc"));
+        assert!(!matches(b"a*c", b"abd"));
+    }
+}

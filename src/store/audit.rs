@@ -1,0 +1,145 @@
+//! The audit: append-only rows, each with the hash of the one before it.
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use sqlx::{Any, Row, Transaction};
+use utoipa::ToSchema;
+
+use crate::model::audit::Event;
+use crate::store::{Result, Store, StoreError};
+
+/// Rows that one statement takes: five values each stay far below the databases' limits on parameters.
+const ROWS_PER_STATEMENT: usize = 100;
+
+/// One row of the chain.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AuditRow {
+    /// 1 for the first row of the installation.
+    pub id: i64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+    /// SHA-256 of the previous row's hash and this row, in hex.
+    pub hash: String,
+}
+
+/// What a walk over the whole chain found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Verification {
+    /// Rows read.
+    pub rows: u64,
+    /// The first row that does not follow from the one before it.
+    pub broken_at: Option<i64>,
+    /// The hash of the last row; keep it elsewhere to prove later that nothing was cut off.
+    pub head: String,
+}
+
+impl Store {
+    /// Appends the rows of queries, together.
+    pub async fn append_audit(&self, events: &[Event]) -> Result<()> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.pool.begin().await?;
+        append(&mut transaction, events).await?;
+        transaction.commit().await?;
+        self.count(4 + (events.len() / ROWS_PER_STATEMENT) as u64);
+        Ok(())
+    }
+
+    /// The newest rows before `before`, newest first; all projects when `project` is absent.
+    pub async fn audit_rows(&self, project: Option<&str>, before: Option<i64>, limit: i64) -> Result<Vec<AuditRow>> {
+        self.count(1);
+        let sql = "SELECT id, event, hash FROM audit WHERE ($1 = '' OR project_id = $1) AND id < $2 ORDER BY id DESC LIMIT $3";
+        let rows = sqlx::query(sql)
+            .bind(project.unwrap_or_default())
+            .bind(before.unwrap_or(i64::MAX))
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(audit_row).collect()
+    }
+
+    /// Walks the chain from its first row.
+    pub async fn verify_audit(&self) -> Result<Verification> {
+        let mut found = Verification { rows: 0, broken_at: None, head: String::new() };
+        let mut after = 0_i64;
+        loop {
+            self.count(1);
+            let sql = "SELECT id, event, previous_hash, hash FROM audit WHERE id > $1 ORDER BY id LIMIT 1000";
+            let rows = sqlx::query(sql).bind(after).fetch_all(&self.pool).await?;
+            if rows.is_empty() {
+                break;
+            }
+            for row in &rows {
+                let (id, event): (i64, String) = (row.try_get("id")?, row.try_get("event")?);
+                let (previous, hash): (String, String) = (row.try_get("previous_hash")?, row.try_get("hash")?);
+                let follows = previous == found.head && chained(&found.head, id, &event) == hash && id == after + 1;
+                if !follows && found.broken_at.is_none() {
+                    found.broken_at = Some(id);
+                }
+                found.rows += 1;
+                found.head = hash;
+                after = id;
+            }
+        }
+        let head = self.audit_head().await?;
+        if head != format!("{after}:{}", found.head) && !(after == 0 && head.is_empty()) && found.broken_at.is_none() {
+            found.broken_at = Some(after + 1);
+        }
+        Ok(found)
+    }
+
+    async fn audit_head(&self) -> Result<String> {
+        self.count(1);
+        Ok(sqlx::query("SELECT value FROM meta WHERE name = 'audit_head'").fetch_one(&self.pool).await?.try_get("value")?)
+    }
+}
+
+/// Appends rows inside a transaction. The update of the head comes first: it takes the lock that keeps two
+/// writers from continuing the chain at the same row.
+pub(super) async fn append(transaction: &mut Transaction<'_, Any>, events: &[Event]) -> Result<()> {
+    sqlx::query("UPDATE meta SET value = value WHERE name = 'audit_head'").execute(&mut **transaction).await?;
+    let head: String = sqlx::query("SELECT value FROM meta WHERE name = 'audit_head'")
+        .fetch_one(&mut **transaction)
+        .await?
+        .try_get("value")?;
+    let (mut id, mut previous) = match head.split_once(':') {
+        Some((id, hash)) => (id.parse::<i64>().map_err(|_| StoreError::Corrupt("the audit's head".to_owned()))?, hash.to_owned()),
+        None => (0, String::new()),
+    };
+    for chunk in events.chunks(ROWS_PER_STATEMENT) {
+        let mut insert = sqlx::QueryBuilder::<Any>::new("INSERT INTO audit (id, project_id, event, previous_hash, hash) ");
+        let mut rows = Vec::with_capacity(chunk.len());
+        for event in chunk {
+            id += 1;
+            let text = serde_json::to_string(event).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            let hash = chained(&previous, id, &text);
+            rows.push((id, event.project.clone(), text, std::mem::replace(&mut previous, hash.clone()), hash));
+        }
+        insert.push_values(rows, |mut row, (id, project, text, previous, hash)| {
+            row.push_bind(id).push_bind(project).push_bind(text).push_bind(previous).push_bind(hash);
+        });
+        insert.build().execute(&mut **transaction).await?;
+    }
+    sqlx::query("UPDATE meta SET value = $1 WHERE name = 'audit_head'")
+        .bind(format!("{id}:{previous}"))
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+fn chained(previous: &str, id: i64, event: &str) -> String {
+    let digest = Sha256::new()
+        .chain_update(previous.as_bytes())
+        .chain_update(id.to_be_bytes())
+        .chain_update(event.as_bytes())
+        .finalize();
+    hex::encode(digest)
+}
+
+fn audit_row(row: &sqlx::any::AnyRow) -> Result<AuditRow> {
+    let event: String = row.try_get("event")?;
+    let event = serde_json::from_str(&event).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    Ok(AuditRow { id: row.try_get("id")?, event, hash: row.try_get("hash")? })
+}

@@ -1,0 +1,46 @@
+//! Logs and metrics: how they are set up. What is logged and counted stands where it happens.
+
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::config;
+
+/// Seconds; fine where a cached secret or a local store answers, coarse where a large body streams.
+const LATENCY_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// The recorder is the metrics library's own global; a process has one, however many services a test starts in it.
+static METRICS: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+/// Sends logs to stderr in the configured form. A second call changes nothing.
+pub fn start_logs(settings: &config::Log) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&settings.filter)?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_span_events(FmtSpan::NONE)
+        .with_target(true);
+    let result = match settings.format.as_str() {
+        "json" => builder.json().flatten_event(true).try_init(),
+        "text" => builder.with_ansi(false).try_init(),
+        other => anyhow::bail!("log.format is `{other}`: use `text` or `json`"),
+    };
+    // a logger that is there already stays: two services in one process share it
+    drop(result);
+    Ok(())
+}
+
+/// Installs the recorder; the handle renders what `/metrics` answers. `None` when another recorder is there.
+pub fn start_metrics() -> Option<PrometheusHandle> {
+    METRICS
+        .get_or_init(|| {
+            PrometheusBuilder::new()
+                .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), LATENCY_BUCKETS)
+                .ok()?
+                .install_recorder()
+                .ok()
+        })
+        .clone()
+}
