@@ -1,5 +1,6 @@
 //! s3-connector
 #![allow(missing_docs)]
+pub mod app;
 pub mod aws;
 pub mod cache;
 pub mod clock;

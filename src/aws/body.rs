@@ -36,29 +36,29 @@ impl Body for DownloadBody {
     }
 }
 
-/// How many bytes of an upload went through; tells a slow upload from a dead one.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Progress(Arc<AtomicU64>);
-
-impl Progress {
-    pub(super) fn bytes(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 /// The source of an upload, from which parts are cut one after the other.
 #[derive(Clone)]
-pub(super) struct Source(Arc<Mutex<Inner>>);
+pub struct Source(Arc<Shared>);
+
+struct Shared {
+    inner: Mutex<Inner>,
+    taken: AtomicU64,
+}
 
 struct Inner {
     body: UploadBody,
     rest: Bytes,
-    progress: Progress,
 }
 
 impl Source {
-    pub(super) fn new(body: UploadBody, progress: Progress) -> Source {
-        Source(Arc::new(Mutex::new(Inner { body, rest: Bytes::new(), progress })))
+    /// Nothing is read yet.
+    pub fn new(body: UploadBody) -> Source {
+        Source(Arc::new(Shared { inner: Mutex::new(Inner { body, rest: Bytes::new() }), taken: AtomicU64::new(0) }))
+    }
+
+    /// Bytes that went through; tells a slow upload from a dead one, and one that can start over from one that cannot.
+    pub fn taken(&self) -> u64 {
+        self.0.taken.load(Ordering::Relaxed)
     }
 
     /// The next `length` bytes as a body of their own. Only one part may be read at a time.
@@ -67,7 +67,7 @@ impl Source {
     }
 
     /// The next bytes, up to `most`; fewer only at the end.
-    pub(super) async fn collect(&self, most: usize) -> Result<Bytes, BodyError> {
+    pub async fn collect(&self, most: usize) -> Result<Bytes, BodyError> {
         let mut collected = bytes::BytesMut::new();
         while collected.len() < most {
             let room = (most - collected.len()) as u64;
@@ -82,12 +82,12 @@ impl Source {
     }
 
     fn poll_bytes(&self, context: &mut Context<'_>, most: u64) -> Poll<Option<Result<Bytes, BodyError>>> {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.0.inner.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if !inner.rest.is_empty() {
                 let most = usize::try_from(most).unwrap_or(usize::MAX).min(inner.rest.len());
                 let bytes = inner.rest.split_to(most);
-                inner.progress.0.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                self.0.taken.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                 return Poll::Ready(Some(Ok(bytes)));
             }
             match Pin::new(&mut inner.body).poll_frame(context) {

@@ -103,6 +103,7 @@ enum Origin {
 
 struct Session {
     credentials: Credentials,
+    since_ms: i64,
     renew_ms: i64,
     ends_ms: i64,
 }
@@ -114,6 +115,12 @@ pub struct Identities {
     http: Arc<HttpClients>,
     clock: Clock,
     tracker: TaskTracker,
+}
+
+impl std::fmt::Debug for Identities {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Identities(..)")
+    }
 }
 
 impl Identities {
@@ -309,7 +316,7 @@ impl Slot {
                 // the jitter keeps replicas from renewing together
                 let half = ends_ms.saturating_sub(now) / 2;
                 let renew_ms = now.saturating_add(half - half / 10 * i64::from(rand::random::<u8>()) / 255);
-                let session = Session { credentials: credentials.clone(), renew_ms, ends_ms };
+                let session = Session { credentials: credentials.clone(), since_ms: now, renew_ms, ends_ms };
                 self.current.store(Some(Arc::new(session)));
                 Ok(credentials)
             }
@@ -320,9 +327,15 @@ impl Slot {
         }
     }
 
-    /// Lets go of what is there, because the store refused it.
-    pub fn forget(&self) {
+    /// Lets go of a session that the store refused, unless it is younger than `ms`; says whether it did.
+    pub fn forget_older_than(&self, ms: u64) -> bool {
+        let now = self.clock.now_ms();
+        let young = |session: &Session| now - session.since_ms < i64::try_from(ms).unwrap_or(i64::MAX);
+        if self.current.load().as_ref().is_none_or(|session| young(session)) {
+            return false;
+        }
         self.current.store(None);
+        true
     }
 }
 

@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 
-use crate::aws::body::{Progress, Source, UploadBody};
+use crate::aws::body::Source;
 use crate::aws::error::body_code;
 use crate::aws::s3::{S3, Uploaded};
 use crate::aws::{AwsError, ErrorKind};
@@ -40,33 +40,24 @@ impl S3 {
         put_outcome(self.timed(call.send()).await?)
     }
 
-    /// Writes a body of known length.
+    /// Writes a body that is streamed: in one request when it is known to be small, else in parts.
     pub async fn put_stream(
         &self,
         key: &ObjectKey,
         options: &PutOptions,
-        body: UploadBody,
-        length: u64,
+        source: &Source,
+        length: Option<u64>,
     ) -> Result<Uploaded, AwsError> {
-        let progress = Progress::default();
-        let source = Source::new(body, progress.clone());
-        if length >= MULTIPART_FROM {
-            return self.put_parts(key, options, &source, &progress, Some(length)).await;
-        }
+        let Some(length) = length.filter(|length| *length < MULTIPART_FROM) else {
+            return self.put_parts(key, options, source, length).await;
+        };
         let call = self
             .put_call(key, options)
             .content_length(i64::try_from(length).unwrap_or(i64::MAX))
             .body(ByteStream::new(source.part(length)))
             .customize()
             .disable_payload_signing();
-        put_outcome(self.watched(&progress, call.send()).await?)
-    }
-
-    /// Writes a body of unknown length.
-    pub async fn put_unsized(&self, key: &ObjectKey, options: &PutOptions, body: UploadBody) -> Result<Uploaded, AwsError> {
-        let progress = Progress::default();
-        let source = Source::new(body, progress.clone());
-        self.put_parts(key, options, &source, &progress, None).await
+        put_outcome(self.watched(|| source.taken(), call.send()).await?)
     }
 
     async fn put_parts(
@@ -74,7 +65,6 @@ impl S3 {
         key: &ObjectKey,
         options: &PutOptions,
         source: &Source,
-        progress: &Progress,
         length: Option<u64>,
     ) -> Result<Uploaded, AwsError> {
         let mut first = None;
@@ -88,7 +78,7 @@ impl S3 {
         let upload_id = self.create_multipart(key, options).await?;
         let outcome = async {
             let parts = match length {
-                Some(length) => self.stream_parts(key, &upload_id, source, progress, length).await?,
+                Some(length) => self.stream_parts(key, &upload_id, source, length).await?,
                 None => self.gather_parts(key, &upload_id, source, first).await?,
             };
             self.complete(key, options, &upload_id, parts).await
@@ -107,7 +97,6 @@ impl S3 {
         key: &ObjectKey,
         upload_id: &str,
         source: &Source,
-        progress: &Progress,
         length: u64,
     ) -> Result<Vec<CompletedPart>, AwsError> {
         let size = PART.max(length.div_ceil(MOST_PARTS).next_multiple_of(1 << 20));
@@ -118,7 +107,7 @@ impl S3 {
             number += 1;
             let this = size.min(left);
             let call = self.part_call(key, upload_id, number, this, source.part(this));
-            let done = self.watched(progress, call.customize().disable_payload_signing().send()).await?;
+            let done = self.watched(|| source.taken(), call.customize().disable_payload_signing().send()).await?;
             parts.push(CompletedPart::builder().part_number(number).set_e_tag(done.e_tag).build());
             left -= this;
         }
@@ -188,7 +177,7 @@ impl S3 {
             .set_expected_bucket_owner(self.expected_owner())
             .set_request_payer(self.payer());
         // a store may take long to put the parts together, and answers only then
-        let done = self.watched(&Progress::default(), call.send()).await?;
+        let done = self.watched(|| 0, call.send()).await?;
         let request_id = done.request_id().map(str::to_owned);
         Ok(Uploaded { etag: done.e_tag, version_id: done.version_id, request_id })
     }
@@ -196,7 +185,7 @@ impl S3 {
     /// Bounds a call that streams: not its whole time, but the time in which no byte moves.
     async fn watched<T, E>(
         &self,
-        progress: &Progress,
+        progress: impl Fn() -> u64,
         call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> Result<T, AwsError>
     where
@@ -204,12 +193,12 @@ impl S3 {
     {
         let idle = self.timeout + IDLE;
         let mut call = Box::pin(call);
-        let mut seen = progress.bytes();
+        let mut seen = progress();
         loop {
             match tokio::time::timeout(idle, &mut call).await {
                 Ok(outcome) => return outcome.map_err(|error| AwsError::from_sdk(SERVICE, &error)),
-                Err(_) if progress.bytes() == seen => return Err(AwsError::timeout(SERVICE, idle.as_millis())),
-                Err(_) => seen = progress.bytes(),
+                Err(_) if progress() == seen => return Err(AwsError::timeout(SERVICE, idle.as_millis())),
+                Err(_) => seen = progress(),
             }
         }
     }

@@ -294,6 +294,7 @@ impl Cache {
     pub fn evict(&self, key: &SecretKey) -> bool {
         let mut table = self.write();
         let evicted = table.get(key).is_some_and(|slot| table.remove(&slot));
+        table.supersede_unknown(key);
         drop(table);
         self.meters.evictions.add(u64::from(evicted));
         evicted

@@ -74,6 +74,17 @@ impl Table {
         self.take_value(slot)
     }
 
+    /// Supersedes the first loads under way that may turn out to be of the secret `key` names, by its other name.
+    ///
+    /// Only the answer tells, so they all are: an eviction by ARN must win over a first load by name.
+    pub(super) fn supersede_unknown(&self, key: &SecretKey) {
+        for slot in self.slots_where(|other| other.source == key.source && other.pin == key.pin) {
+            if slot.entry.load().is_none() {
+                slot.lock().flight = None;
+            }
+        }
+    }
+
     /// Takes the value out of a slot; says whether there was one.
     pub(super) fn take_value(&mut self, slot: &Slot) -> bool {
         let Some(old) = slot.entry.swap(None) else { return false };

@@ -3,13 +3,18 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::task::{self, Poll};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use bytes::Bytes;
 use http::Request;
-use hyper::body::Incoming;
+use http::header::EXPECT;
+use http_body_util::BodyExt;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -30,6 +35,10 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pause after a failed accept: the usual cause, no file handles left, does not go away at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How much of the body of a refused request is read and thrown away, and for how long.
+const DISCARD_BYTES: usize = 256 * 1024 * 1024;
+const DISCARD_TIME: Duration = Duration::from_secs(5);
 
 /// How to start an [`EmbeddedStore`].
 #[derive(Debug)]
@@ -168,9 +177,65 @@ struct Counting {
 
 impl Counting {
     async fn answer(self, request: Request<Incoming>) -> Result<HttpResponse, HttpError> {
-        let answer = self.service.call(request.map(Body::from)).await;
+        // A client that asked first has not sent its body yet, and need not send it in vain.
+        let asked_first = request.headers().contains_key(EXPECT);
+        let (head, body) = request.into_parts();
+        let body = SharedBody(Arc::new(Mutex::new(body)));
+        let answer = self.service.call(Request::from_parts(head, Body::http_body(body.clone()))).await;
+        if !asked_first && answer.as_ref().is_ok_and(|answer| answer.status().is_client_error()) {
+            body.discard_rest().await;
+        }
         self.answered.fetch_add(1, Ordering::Relaxed);
         answer
+    }
+}
+
+/// A request body of which the server can read what the protocol left unread.
+///
+/// Closing a connection on a client that still sends resets it, and many clients then report a broken pipe
+/// instead of the refusal that was on its way.
+#[derive(Clone)]
+struct SharedBody(Arc<Mutex<Incoming>>);
+
+impl SharedBody {
+    fn incoming(&self) -> MutexGuard<'_, Incoming> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn discard_rest(mut self) {
+        let mut budget = DISCARD_BYTES;
+        let read = async {
+            while let Some(Ok(frame)) = self.frame().await {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                match budget.checked_sub(length) {
+                    Some(left) => budget = left,
+                    None => break,
+                }
+            }
+        };
+        if tokio::time::timeout(DISCARD_TIME, read).await.is_err() {
+            tracing::debug!("a client of the embedded store did not finish the body of a refused request");
+        }
+    }
+}
+
+impl http_body::Body for SharedBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut *self.incoming()).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming().is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming().size_hint()
     }
 }
 

@@ -78,6 +78,8 @@ pub struct Caller {
     pub from: String,
     /// The id of the request.
     pub request_id: String,
+    /// How many queries of the token run now.
+    pub queries: std::sync::Arc<std::sync::atomic::AtomicUsize>,
 }
 
 /// A project: the wall between teams. It is part of every key.

@@ -104,3 +104,27 @@ async fn a_refusal_of_one_name_evicts_both_and_is_remembered_for_that_name_only(
     f.fill_with(&key(ARN), named("v2", "db", ARN)).await;
     assert_eq!(f.cache.status("source-1").len(), 1);
 }
+
+#[tokio::test]
+async fn an_eviction_by_arn_wins_over_a_first_load_by_name() {
+    let (f, mut source, name) = (fixture(), Source::new(), key("db"));
+    let loader = Arc::clone(&source.loader);
+    let mut before = pin!(f.cache.get(&name, POLICY, &loader));
+    assert!(poll(before.as_mut()).is_none());
+    f.cache.evict(&key(ARN));
+    source.call().await.answer(Ok(named("v1", "db", ARN)));
+    assert_eq!(version(before.await), "v1");
+    assert_eq!((f.cached(&name), f.cached(&key(ARN))), (None, None));
+}
+
+#[tokio::test]
+async fn a_refresh_by_arn_wins_over_a_first_load_by_name() {
+    let (f, mut source, name) = (fixture(), Source::new(), key("db"));
+    let loader = Arc::clone(&source.loader);
+    let mut before = pin!(f.cache.get(&name, POLICY, &loader));
+    assert!(poll(before.as_mut()).is_none());
+    f.cache.refresh(&key(ARN), POLICY, &once(Ok(named("v2", "db", ARN)))).await.unwrap();
+    source.call().await.answer(Ok(named("v1", "db", ARN)));
+    assert_eq!(version(before.await), "v1");
+    assert_eq!((f.cached(&name), f.cached(&key(ARN))), (Some("v2".into()), Some("v2".into())));
+}

@@ -167,6 +167,23 @@ async fn refreshes_wished_while_one_is_under_way_share_the_next() {
 }
 
 #[tokio::test]
+async fn a_refresh_that_waited_takes_the_next_one_although_it_is_over_already() {
+    let (f, mut source, key) = (fixture(), Source::new(), key("db"));
+    let loader = Arc::clone(&source.loader);
+    let mut first = pin!(f.cache.refresh(&key, POLICY, &loader));
+    let mut second = pin!(f.cache.refresh(&key, POLICY, &loader));
+    let mut third = pin!(f.cache.refresh(&key, POLICY, &loader));
+    assert!([poll(first.as_mut()), poll(second.as_mut()), poll(third.as_mut())].iter().all(Option::is_none));
+    source.call().await.answer(v1());
+    assert!(first.await.is_ok());
+    assert!(poll(second.as_mut()).is_none());
+    source.call().await.answer(v2());
+    assert_eq!(second.await.unwrap().after, "v2");
+    let third = poll(third.as_mut()).expect("it was loaded after the wish");
+    assert_eq!((third.unwrap().after.as_str(), source.count()), ("v2", 2));
+}
+
+#[tokio::test]
 async fn a_refresh_leaves_the_value_in_place_until_it_is_done_and_gives_its_error() {
     let (f, mut source, key) = (fixture(), Source::new(), key("db"));
     f.fill(&key, "v1").await;

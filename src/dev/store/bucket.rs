@@ -17,7 +17,7 @@ use super::conditional::WriteCondition;
 use super::file;
 use super::index::Key;
 use super::meta::{self, ObjectMeta};
-use super::upload::Upload;
+use super::upload::{self, Upload};
 use super::write::Written;
 
 /// A folder is a bucket if it has this file.
@@ -222,7 +222,10 @@ fn load_upload(folder: &Path, state: &mut State) -> io::Result<()> {
         tracing::warn!(path = %folder.display(), "a foreign file in the embedded store is left out");
         return Ok(());
     }
-    let Ok(upload) = Upload::open(folder) else { return fs::remove_dir_all(folder) };
+    if !folder.join(upload::DESCRIPTION).is_file() {
+        return fs::remove_dir_all(folder);
+    }
+    let upload = Upload::open(folder)?;
     let object = state.objects.get(upload.meta.key.as_bytes());
     if object.is_some_and(|object| object.upload_id.as_ref() == Some(&upload.meta.id)) {
         return fs::remove_dir_all(folder);

@@ -8,10 +8,10 @@ use super::meta::ObjectMeta;
 /// The conditions of a read.
 #[derive(Debug, Default)]
 pub(super) struct ReadCondition {
-    pub(super) if_match: Option<ETagCondition>,
-    pub(super) if_none_match: Option<ETagCondition>,
-    pub(super) if_modified_since: Option<Timestamp>,
-    pub(super) if_unmodified_since: Option<Timestamp>,
+    pub(super) tag_match: Option<ETagCondition>,
+    pub(super) none_match: Option<ETagCondition>,
+    pub(super) modified_since: Option<Timestamp>,
+    pub(super) unmodified_since: Option<Timestamp>,
 }
 
 /// What the conditions of a read ask for.
@@ -27,7 +27,7 @@ pub(super) enum Verdict {
 impl ReadCondition {
     /// Evaluates in the order of RFC 9110 section 13.2.2: an entity tag outranks a date.
     pub(super) fn evaluate(&self, etag: &str, modified: &Timestamp) -> Verdict {
-        let expected = match (&self.if_match, &self.if_unmodified_since) {
+        let expected = match (&self.tag_match, &self.unmodified_since) {
             (Some(condition), _) => matches_strongly(condition, etag),
             (None, Some(date)) => modified <= date,
             (None, None) => true,
@@ -35,7 +35,7 @@ impl ReadCondition {
         if !expected {
             return Verdict::Failed;
         }
-        let changed = match (&self.if_none_match, &self.if_modified_since) {
+        let changed = match (&self.none_match, &self.modified_since) {
             (Some(condition), _) => !matches_weakly(condition, etag),
             (None, Some(date)) => modified > date,
             (None, None) => true,
@@ -94,7 +94,9 @@ fn matches_weakly(condition: &ETagCondition, etag: &str) -> bool {
 mod tests {
     use std::time::{Duration, SystemTime};
 
-    use super::*;
+    use s3s::dto::{ETagCondition, Timestamp};
+
+    use super::{ReadCondition, Verdict};
 
     fn at(seconds: u64) -> Timestamp {
         Timestamp::from(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
@@ -109,23 +111,23 @@ mod tests {
         let none = ReadCondition::default;
         let cases = [
             (none(), Verdict::Proceed),
-            (ReadCondition { if_match: tag("\"e\""), ..none() }, Verdict::Proceed),
-            (ReadCondition { if_match: tag("*"), ..none() }, Verdict::Proceed),
-            (ReadCondition { if_match: tag("\"x\""), ..none() }, Verdict::Failed),
-            (ReadCondition { if_match: tag("W/\"e\""), ..none() }, Verdict::Failed),
-            (ReadCondition { if_none_match: tag("\"e\""), ..none() }, Verdict::NotModified),
-            (ReadCondition { if_none_match: tag("W/\"e\""), ..none() }, Verdict::NotModified),
-            (ReadCondition { if_none_match: tag("\"x\""), ..none() }, Verdict::Proceed),
-            (ReadCondition { if_modified_since: Some(at(99)), ..none() }, Verdict::Proceed),
-            (ReadCondition { if_modified_since: Some(at(100)), ..none() }, Verdict::NotModified),
-            (ReadCondition { if_unmodified_since: Some(at(99)), ..none() }, Verdict::Failed),
-            (ReadCondition { if_unmodified_since: Some(at(100)), ..none() }, Verdict::Proceed),
+            (ReadCondition { tag_match: tag("\"e\""), ..none() }, Verdict::Proceed),
+            (ReadCondition { tag_match: tag("*"), ..none() }, Verdict::Proceed),
+            (ReadCondition { tag_match: tag("\"x\""), ..none() }, Verdict::Failed),
+            (ReadCondition { tag_match: tag("W/\"e\""), ..none() }, Verdict::Failed),
+            (ReadCondition { none_match: tag("\"e\""), ..none() }, Verdict::NotModified),
+            (ReadCondition { none_match: tag("W/\"e\""), ..none() }, Verdict::NotModified),
+            (ReadCondition { none_match: tag("\"x\""), ..none() }, Verdict::Proceed),
+            (ReadCondition { modified_since: Some(at(99)), ..none() }, Verdict::Proceed),
+            (ReadCondition { modified_since: Some(at(100)), ..none() }, Verdict::NotModified),
+            (ReadCondition { unmodified_since: Some(at(99)), ..none() }, Verdict::Failed),
+            (ReadCondition { unmodified_since: Some(at(100)), ..none() }, Verdict::Proceed),
             (
-                ReadCondition { if_match: tag("\"e\""), if_unmodified_since: Some(at(1)), ..none() },
+                ReadCondition { tag_match: tag("\"e\""), unmodified_since: Some(at(1)), ..none() },
                 Verdict::Proceed,
             ),
             (
-                ReadCondition { if_none_match: tag("\"x\""), if_modified_since: Some(at(200)), ..none() },
+                ReadCondition { none_match: tag("\"x\""), modified_since: Some(at(200)), ..none() },
                 Verdict::Proceed,
             ),
         ];

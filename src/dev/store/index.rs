@@ -121,8 +121,11 @@ pub(super) fn page<V: Clone>(objects: &BTreeMap<Key, V>, query: &Query<'_>) -> P
     let mut entries = Vec::new();
     let mut last = Start::Beginning;
     let mut from = query.first_bound();
-    // S3 answers max-keys=0 with an empty page that is not truncated.
-    'seek: while query.limit > 0 {
+    if query.limit == 0 {
+        // S3 answers max-keys=0 with an empty page that is not truncated.
+        return Page { entries, next: None };
+    }
+    'seek: loop {
         for (key, value) in objects.range::<[u8], _>((from.as_ref().map(Vec::as_slice), Bound::Unbounded)) {
             let key = key.as_str();
             if !key.starts_with(query.prefix) {
@@ -161,7 +164,7 @@ fn behind_group(group: &str) -> Bound<Vec<u8>> {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::*;
+    use super::{BTreeMap, Entry, Key, Page, Query, Start, page};
 
     fn index(keys: &[&str]) -> BTreeMap<Key, String> {
         keys.iter().map(|key| (Key::new(key), (*key).to_owned())).collect()

@@ -142,10 +142,9 @@ pub(super) struct UploadMeta {
 pub(super) struct Extras<'a> {
     pub(super) acl: Option<&'a str>,
     pub(super) grants: bool,
-    pub(super) tagging: bool,
-    pub(super) customer_key: bool,
     pub(super) encryption: Option<&'a str>,
-    pub(super) lock: bool,
+    /// What the store does not have at all.
+    pub(super) lacking: Option<&'static str>,
 }
 
 /// Collects the extras from any request that can carry them.
@@ -157,12 +156,19 @@ macro_rules! extras_of {
                 || $input.grant_read.is_some()
                 || $input.grant_read_acp.is_some()
                 || $input.grant_write_acp.is_some(),
-            tagging: $input.tagging.is_some(),
-            customer_key: $input.sse_customer_key.is_some() || $input.sse_customer_algorithm.is_some(),
             encryption: $input.server_side_encryption.as_ref().map(|encryption| encryption.as_str()),
-            lock: $input.object_lock_mode.is_some()
+            lacking: if $input.tagging.is_some() {
+                Some("tags")
+            } else if $input.sse_customer_key.is_some() || $input.sse_customer_algorithm.is_some() {
+                Some("customer keys")
+            } else if $input.object_lock_mode.is_some()
                 || $input.object_lock_legal_hold_status.is_some()
-                || $input.object_lock_retain_until_date.is_some(),
+                || $input.object_lock_retain_until_date.is_some()
+            {
+                Some("object lock")
+            } else {
+                None
+            },
         }
     };
 }
@@ -173,14 +179,11 @@ impl Extras<'_> {
         if self.grants || !matches!(self.acl, None | Some("private" | "bucket-owner-full-control")) {
             return Err(s3_error!(AccessControlListNotSupported, "the bucket does not allow acls"));
         }
-        if self.tagging {
-            return Err(s3_error!(NotImplemented, "the embedded store has no tags"));
+        if let Some(lacking) = self.lacking {
+            return Err(s3_error!(NotImplemented, "the embedded store has no {lacking}"));
         }
-        if self.customer_key || !matches!(self.encryption, None | Some("AES256")) {
-            return Err(s3_error!(NotImplemented, "the embedded store has no kms and no customer keys"));
-        }
-        if self.lock {
-            return Err(s3_error!(NotImplemented, "the embedded store has no object lock"));
+        if !matches!(self.encryption, None | Some("AES256")) {
+            return Err(s3_error!(NotImplemented, "the embedded store has no kms"));
         }
         Ok(())
     }

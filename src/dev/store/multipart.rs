@@ -1,9 +1,6 @@
 //! Multipart uploads: parts are sealed files in a folder of their own until one publish makes the object.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use s3s::crypto::{Checksum as _, Md5};
@@ -18,10 +15,9 @@ use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
-use super::bucket::{self, Bucket, State};
+use super::bucket::Bucket;
 use super::checksum::{self, Algorithm, Checksums};
 use super::conditional::{ReadCondition, WriteCondition};
-use super::file;
 use super::meta::{self, ObjectMeta, PartMeta, UploadMeta};
 use super::upload::{self, Part, Upload};
 use super::write::{self, Promise, Writer, Written};
@@ -38,8 +34,7 @@ pub(super) async fn create(
 ) -> S3Result<CreateMultipartUploadOutput> {
     meta::check_key(&input.key)?;
     meta::extras_of!(input).refuse()?;
-    let algorithm =
-        objects::parse_algorithm(input.checksum_algorithm.as_ref().map(ChecksumAlgorithm::as_str))?;
+    let algorithm = objects::parse_algorithm(input.checksum_algorithm.as_ref())?;
     let upload = UploadMeta {
         // Time-ordered, so that the uploads of one key list in the order they began.
         id: Uuid::now_v7().to_string(),
@@ -71,7 +66,7 @@ pub(super) async fn upload_part(
         return Err(s3_error!(NotImplemented, "the embedded store has no customer keys"));
     }
     let upload = upload::find(&*bucket.state()?, &input.key, &input.upload_id)?;
-    let asked = objects::parse_algorithm(input.checksum_algorithm.as_ref().map(ChecksumAlgorithm::as_str))?;
+    let asked = objects::parse_algorithm(input.checksum_algorithm.as_ref())?;
     let promise = Promise {
         md5: input.content_md5,
         checksums: checksum::from_fields!(input),
@@ -95,10 +90,10 @@ pub(super) async fn upload_part_copy(
     let upload = upload::find(&*bucket.state()?, &input.key, &input.upload_id)?;
     check_number(input.part_number)?;
     let condition = ReadCondition {
-        if_match: input.copy_source_if_match,
-        if_none_match: input.copy_source_if_none_match,
-        if_modified_since: input.copy_source_if_modified_since,
-        if_unmodified_since: input.copy_source_if_unmodified_since,
+        tag_match: input.copy_source_if_match,
+        none_match: input.copy_source_if_none_match,
+        modified_since: input.copy_source_if_modified_since,
+        unmodified_since: input.copy_source_if_unmodified_since,
     };
     let (_, object, source) = objects::open_source(store, &input.copy_source, condition).await?;
     let range = input.copy_source_range.as_deref().map(Range::parse).transpose();
@@ -273,17 +268,13 @@ fn total_tag(parts: &[Arc<Part>]) -> String {
 
 /// The kind of checksum an upload gets; CRC64NVME knows only one kind, the SHAs only the other.
 fn is_full_object(algorithm: Option<Algorithm>, kind: Option<&str>) -> S3Result<bool> {
+    let Some(kind) = kind else { return Ok(algorithm == Some(Algorithm::Crc64nvme)) };
     match (algorithm, kind) {
-        (None, None) => Ok(false),
-        (Some(Algorithm::Crc64nvme), None | Some("FULL_OBJECT"))
-        | (Some(Algorithm::Crc32 | Algorithm::Crc32c), Some("FULL_OBJECT")) => Ok(true),
-        (
-            Some(Algorithm::Crc32 | Algorithm::Crc32c | Algorithm::Sha1 | Algorithm::Sha256),
-            None | Some("COMPOSITE"),
-        ) => Ok(false),
-        (_, Some(kind)) => {
-            Err(s3_error!(InvalidRequest, "the checksum type `{kind}` does not go with the algorithm"))
+        (Some(Algorithm::Crc64nvme | Algorithm::Crc32 | Algorithm::Crc32c), "FULL_OBJECT") => Ok(true),
+        (Some(Algorithm::Crc32 | Algorithm::Crc32c | Algorithm::Sha1 | Algorithm::Sha256), "COMPOSITE") => {
+            Ok(false)
         }
+        _ => Err(s3_error!(InvalidRequest, "the checksum type `{kind}` does not go with the algorithm")),
     }
 }
 

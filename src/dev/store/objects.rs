@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use s3s::dto::{
-    ChecksumType, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectsInput,
-    DeleteObjectsOutput, DeletedObject, ETag, Error as DeleteError, GetObjectInput, GetObjectOutput,
-    HeadObjectInput, HeadObjectOutput, MetadataDirective, PutObjectInput, PutObjectOutput, Range,
-    StorageClass, StreamingBlob, Timestamp, TimestampFormat,
+    ChecksumAlgorithm, ChecksumType, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource,
+    DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag, Error as DeleteError, GetObjectInput,
+    GetObjectOutput, HeadObjectInput, HeadObjectOutput, MetadataDirective, PutObjectInput, PutObjectOutput,
+    Range, StorageClass, StreamingBlob, Timestamp, TimestampFormat,
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Result, s3_error};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
@@ -52,9 +52,7 @@ pub(super) async fn put(
     let promise = Promise {
         md5: input.content_md5,
         checksums: checksum::from_fields!(input),
-        computed: parse_algorithm(input.checksum_algorithm.as_ref().map(|name| name.as_str()))?
-            .into_iter()
-            .collect(),
+        computed: parse_algorithm(input.checksum_algorithm.as_ref())?.into_iter().collect(),
         trailer: request.trailing_headers,
         ..Promise::from_headers(&request.headers)
     };
@@ -73,10 +71,10 @@ pub(super) async fn copy(store: &Store, input: CopyObjectInput) -> S3Result<Copy
     meta::extras_of!(input).refuse()?;
     let bucket = store.bucket(&input.bucket)?;
     let condition = ReadCondition {
-        if_match: input.copy_source_if_match.clone(),
-        if_none_match: input.copy_source_if_none_match.clone(),
-        if_modified_since: input.copy_source_if_modified_since.clone(),
-        if_unmodified_since: input.copy_source_if_unmodified_since.clone(),
+        tag_match: input.copy_source_if_match.clone(),
+        none_match: input.copy_source_if_none_match.clone(),
+        modified_since: input.copy_source_if_modified_since.clone(),
+        unmodified_since: input.copy_source_if_unmodified_since.clone(),
     };
     let (source, object, file) = open_source(store, &input.copy_source, condition).await?;
     let replace =
@@ -93,7 +91,7 @@ pub(super) async fn copy(store: &Store, input: CopyObjectInput) -> S3Result<Copy
     // Neither follows the directive: both are those of the request.
     attributes.storage_class = asked.storage_class;
     attributes.website_redirect_location = asked.website_redirect_location;
-    let asked = parse_algorithm(input.checksum_algorithm.as_ref().map(|name| name.as_str()))?;
+    let asked = parse_algorithm(input.checksum_algorithm.as_ref())?;
     let computed = asked.map_or_else(|| object.checksums.algorithms(), |algorithm| vec![algorithm]);
     let whole = Slice { start: 0, length: object.size, partial: false };
     let body = stream(file, whole).await?;
@@ -156,10 +154,10 @@ macro_rules! describe_output {
 macro_rules! read_condition {
     ($input:expr) => {
         ReadCondition {
-            if_match: $input.if_match.take(),
-            if_none_match: $input.if_none_match.take(),
-            if_modified_since: $input.if_modified_since.take(),
-            if_unmodified_since: $input.if_unmodified_since.take(),
+            tag_match: $input.if_match.take(),
+            none_match: $input.if_none_match.take(),
+            modified_since: $input.if_modified_since.take(),
+            unmodified_since: $input.if_unmodified_since.take(),
         }
     };
 }
@@ -375,8 +373,8 @@ fn parts_count(object: &ObjectMeta, asked: Option<i32>) -> Option<i32> {
     i32::try_from(object.parts.len()).ok().filter(|count| *count > 0)
 }
 
-pub(super) fn parse_algorithm(name: Option<&str>) -> S3Result<Option<Algorithm>> {
-    name.map(Algorithm::parse).transpose()
+pub(super) fn parse_algorithm(name: Option<&ChecksumAlgorithm>) -> S3Result<Option<Algorithm>> {
+    name.map(|name| Algorithm::parse(name.as_str())).transpose()
 }
 
 /// Compares an entity tag from a request with a stored one.

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use s3s::{S3Result, s3_error};
+use s3s::S3Result;
 use uuid::Uuid;
 
 use super::blocking;
@@ -15,7 +15,9 @@ use super::file;
 use super::meta::{self, PartMeta, UploadMeta};
 use super::write::Written;
 
-const DESCRIPTION: &str = "upload.json";
+/// A folder is an upload if it has this file.
+pub(super) const DESCRIPTION: &str = "upload.json";
+
 /// An upload in progress.
 #[derive(Debug)]
 pub(super) struct Upload {
@@ -42,7 +44,13 @@ impl Upload {
         names.sort_unstable();
         let mut upload = Self { meta: Arc::new(meta), parts: BTreeMap::new() };
         for file in names {
-            let (meta, _) = file::read_description::<PartMeta>(&folder.join(&file))?;
+            let meta = match file::read_description::<PartMeta>(&folder.join(&file)) {
+                Ok((meta, size)) if meta.size == size => meta,
+                _ => {
+                    tracing::warn!(%file, "a part in the embedded store is damaged and left out");
+                    continue;
+                }
+            };
             if let Some(older) = upload.parts.insert(meta.number, Arc::new(Part { meta, file })) {
                 fs::remove_file(folder.join(&older.file))?;
             }

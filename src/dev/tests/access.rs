@@ -1,13 +1,15 @@
 //! Keys, signatures, buckets, and what the store refuses to pretend.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::types::{
     BucketCannedAcl, BucketLocationConstraint, CorsConfiguration, CorsRule, CreateBucketConfiguration,
     ObjectCannedAcl,
 };
+use secrecy::SecretString;
 
-use super::*;
+use super::{BUCKET, REGION, Server, client, files_below, path_and_query, refused};
 
 #[tokio::test]
 async fn an_unknown_key_and_a_wrong_secret_are_told_apart() {
@@ -64,7 +66,7 @@ async fn presigned_requests_hold_for_their_key_and_their_time_only() {
     {
         let presigned =
             server.client.get_object().bucket(BUCKET).key("k").presigned(at(start)).await.unwrap();
-        let answer = server.raw(&format!("GET {} HTTP/1.1", super::target(presigned.uri())), b"").await;
+        let answer = server.raw(&format!("GET {} HTTP/1.1", path_and_query(presigned.uri())), b"").await;
         assert!(answer.starts_with("http/1.1 403") && answer.contains(expected), "{answer}");
     }
 }

@@ -1,6 +1,9 @@
 //! What is left after a crash, a broken connection, a restart.
 
-use super::*;
+use aws_sdk_s3::primitives::ByteStream;
+
+use super::{BUCKET, Server, an_hour, options, path_and_query, refused};
+use crate::dev::server::EmbeddedStore;
 
 #[tokio::test]
 async fn a_restart_keeps_every_object() {
@@ -39,7 +42,7 @@ async fn a_body_that_breaks_off_leaves_the_old_object_and_nothing_else() {
         .unwrap();
     let before = server.loose_files();
     let part = server.client.upload_part().bucket(BUCKET).key("m").upload_id(&id).part_number(1);
-    let target = target(part.presigned(an_hour()).await.unwrap().uri());
+    let target = path_and_query(part.presigned(an_hour()).await.unwrap().uri());
     server
         .raw_cut_off(&format!("PUT {target} HTTP/1.1\r\ncontent-length: 100000"), &vec![b'v'; 60_000])
         .await;
@@ -107,4 +110,13 @@ async fn a_stop_lets_a_request_under_way_finish() {
     let got = server.client.get_object().bucket(BUCKET).key("k").send().await.unwrap();
     let (read, ()) = tokio::join!(got.body.collect(), server.store.stop());
     assert_eq!(read.unwrap().into_bytes().len(), body.len());
+}
+
+#[tokio::test]
+async fn a_refusal_reaches_a_client_that_is_still_sending() {
+    let server = Server::start().await;
+    for _ in 0..5 {
+        let put = server.client.put_object().bucket("missing").key("k");
+        refused(put.body(ByteStream::from(vec![b'v'; 10_000_000])).send().await, 404, "NoSuchBucket");
+    }
 }

@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::types::EncodingType;
 
-use super::*;
+use super::{BUCKET, Server, refused};
 
 /// Keys that a store with paths mixes up, loses or lets out of its folder.
 fn awkward_keys() -> Vec<String> {

@@ -83,13 +83,13 @@ impl Server {
     /// Path and query of a presigned PUT.
     async fn presigned_put(&self, key: &str) -> String {
         let presigned = self.client.put_object().bucket(BUCKET).key(key).presigned(an_hour()).await.unwrap();
-        target(presigned.uri())
+        path_and_query(presigned.uri())
     }
 
     /// Path and query of a presigned GET.
     async fn presigned_get(&self, key: &str) -> String {
         let presigned = self.client.get_object().bucket(BUCKET).key(key).presigned(an_hour()).await.unwrap();
-        target(presigned.uri())
+        path_and_query(presigned.uri())
     }
 
     /// Sends a request by hand and returns the answer in lower case.
@@ -145,7 +145,7 @@ fn an_hour() -> PresigningConfig {
     PresigningConfig::expires_in(Duration::from_hours(1)).unwrap()
 }
 
-fn target(uri: &str) -> String {
+fn path_and_query(uri: &str) -> String {
     uri.splitn(4, '/').nth(3).map(|rest| format!("/{rest}")).unwrap()
 }
 

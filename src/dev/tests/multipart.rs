@@ -1,10 +1,11 @@
 //! Multipart uploads.
 
+use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
     ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart,
 };
 
-use super::*;
+use super::{BUCKET, Server, refused};
 
 const MIN_PART: usize = 5 * 1024 * 1024;
 

@@ -1,11 +1,11 @@
 //! Reading and writing single objects.
 
-use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
+use aws_sdk_s3::primitives::{ByteStream, DateTime, DateTimeFormat};
 use aws_sdk_s3::types::{
     ChecksumAlgorithm, ChecksumMode, Delete, MetadataDirective, ObjectIdentifier, StorageClass,
 };
 
-use super::*;
+use super::{BUCKET, Server, refused};
 
 #[tokio::test]
 async fn reads_obey_their_conditions() {

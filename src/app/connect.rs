@@ -1,0 +1,497 @@
+//! Connect: from a definition to a client, the same way for queries, tests and checks.
+//!
+//! References are resolved as one snapshot (every reference to a secret uses one version), rendered, and turned
+//! into credentials and a client, once per definition and set of versions. A warm query costs a look at the
+//! cache's generation and the time; only when one of them moved are the references looked up again, and only
+//! when a version changed is a client made.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::app::registry::State;
+use crate::app::source::{self, Source};
+use crate::app::{App, Error, Resource, Unresolved, scope};
+use crate::aws::credentials::{AccessKey, Base, Role, Slot, StsTarget};
+use crate::aws::egress::Endpoint;
+use crate::aws::s3::{S3, Settings, UploadDefaults};
+use crate::aws::{AwsError, ErrorKind};
+use crate::cache::{Hit, SecretKey};
+use crate::model::literal::{Credential, Literals};
+use crate::model::name::Name;
+use crate::model::provider::{self, Profile, Sts};
+use crate::model::resource::{Addressing, Auth, Definition, Encryption, NamedPolicy, SessionPolicy};
+use crate::template::{self, Reference, Template};
+
+/// Milliseconds until the store's first byte when a definition does not say otherwise.
+const DEFAULT_TIMEOUT_MS: u64 = 30_000;
+/// Tries after the first one when a definition does not say otherwise.
+const DEFAULT_RETRIES: u32 = 2;
+
+/// What queries of one resource in one environment use.
+pub struct Connection {
+    /// The client.
+    pub s3: S3,
+    /// Every key is put under this.
+    pub prefix: String,
+    /// The rendered settings.
+    pub plan: Plan,
+    /// The secrets that were used.
+    pub used: Vec<Used>,
+    pub(super) slot: Option<Arc<Slot>>,
+    generation: AtomicU64,
+    fresh_until_ms: AtomicI64,
+    stale_ms: AtomicI64,
+    sources_epoch: u64,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Connection").field("bucket", &self.s3.bucket()).finish_non_exhaustive()
+    }
+}
+
+/// One secret that a connection was made with.
+#[derive(Debug, Clone)]
+pub struct Used {
+    /// The cache's key.
+    pub key: SecretKey,
+    /// The source's name.
+    pub source: String,
+    /// The version.
+    pub version_id: String,
+    /// Milliseconds since it was read from its source.
+    pub age_ms: i64,
+    /// Its age when it was served past its end.
+    pub stale_ms: Option<u64>,
+}
+
+/// A definition with its references rendered: everything but the client.
+#[derive(Clone)]
+pub struct Plan {
+    /// The bucket.
+    pub bucket: String,
+    /// The region that is signed for.
+    pub region: String,
+    /// The endpoint; absent for AWS.
+    pub endpoint: Option<Endpoint>,
+    /// The provider.
+    pub profile: &'static Profile,
+    /// Whether the bucket stands in the path.
+    pub path_style: bool,
+    /// The prefix.
+    pub prefix: String,
+    /// The identity; absent for anonymous requests.
+    pub base: Option<Base>,
+    /// The role to assume.
+    pub role: Option<Role>,
+    /// Trust for the endpoint's certificate.
+    pub ca_pem: Option<String>,
+    timeout: Duration,
+    retries: u32,
+    expected_owner: Option<String>,
+    requester_pays: bool,
+    defaults: UploadDefaults,
+}
+
+/// The references of a definition, resolved as one snapshot.
+pub(super) struct Snapshot {
+    hits: HashMap<SecretKey, Hit>,
+    sources: HashMap<SecretKey, Arc<Source>>,
+}
+
+/// Which definition, in which project and environment.
+pub(super) struct Subject<'a> {
+    pub(super) definition: &'a Definition,
+    pub(super) literals: &'a Literals,
+    pub(super) project_id: &'a Arc<str>,
+    pub(super) environment: &'a Name,
+}
+
+impl Connection {
+    /// The age of the oldest value that was served past its end, for `Secret-Stale`.
+    pub fn stale_ms(&self) -> Option<u64> {
+        u64::try_from(self.stale_ms.load(Ordering::Relaxed)).ok()
+    }
+
+    fn is_current(&self, app: &App, state: &State, now: i64) -> bool {
+        self.sources_epoch == state.sources_epoch
+            && self.generation.load(Ordering::Acquire) == app.cache.generation()
+            && now < self.fresh_until_ms.load(Ordering::Relaxed)
+    }
+
+    fn has_versions_of(&self, snapshot: &Snapshot) -> bool {
+        self.used.len() == snapshot.hits.len()
+            && self.used.iter().all(|used| {
+                snapshot.hits.get(&used.key).is_some_and(|hit| hit.entry.secret.version_id == used.version_id)
+            })
+    }
+
+    fn confirm(&self, generation: u64, snapshot: &Snapshot) {
+        self.fresh_until_ms.store(snapshot.fresh_until_ms(), Ordering::Relaxed);
+        self.stale_ms.store(snapshot.stale_ms(), Ordering::Relaxed);
+        self.generation.store(generation, Ordering::Release);
+    }
+}
+
+impl Snapshot {
+    fn fresh_until_ms(&self) -> i64 {
+        self.hits.values().map(|hit| hit.fresh_until_ms).min().unwrap_or(i64::MAX)
+    }
+
+    fn stale_ms(&self) -> i64 {
+        self.hits.values().filter_map(|hit| hit.stale_ms).max().and_then(|age| i64::try_from(age).ok()).unwrap_or(-1)
+    }
+
+    pub(super) fn used(&self, now: i64) -> Vec<Used> {
+        let mut used: Vec<Used> = self
+            .hits
+            .iter()
+            .map(|(key, hit)| Used {
+                key: key.clone(),
+                source: self.sources.get(key).map(|source| source.record.definition.name.to_string()).unwrap_or_default(),
+                version_id: hit.entry.secret.version_id.clone(),
+                age_ms: now - hit.entry.fetched_ms,
+                stale_ms: hit.stale_ms,
+            })
+            .collect();
+        used.sort_by(|a, b| (&a.source, &a.key.secret).cmp(&(&b.source, &b.key.secret)));
+        used
+    }
+}
+
+impl App {
+    /// What a query uses. Warm: no call, no lock, no allocation beyond one `Arc`.
+    pub async fn connect(self: &Arc<Self>, resource: &Arc<Resource>, environment: &Name) -> Result<Arc<Connection>, Error> {
+        if let Some(found) = self.current(resource, environment) {
+            return Ok(found);
+        }
+        let _building = resource.building.lock().await;
+        if let Some(found) = self.current(resource, environment) {
+            return Ok(found);
+        }
+        self.reconnect(resource, environment).await
+    }
+
+    fn current(&self, resource: &Resource, environment: &Name) -> Option<Arc<Connection>> {
+        let connections = resource.connections.load();
+        let (_, connection) = connections.iter().find(|(name, _)| name == environment)?;
+        connection.is_current(self, &self.registry.state(), self.clock.now_ms()).then(|| Arc::clone(connection))
+    }
+
+    async fn reconnect(self: &Arc<Self>, resource: &Arc<Resource>, environment: &Name) -> Result<Arc<Connection>, Error> {
+        // both are read before the secrets are: what changes meanwhile is seen by the next query
+        let generation = self.cache.generation();
+        let sources_epoch = self.registry.state().sources_epoch;
+        let definition = resource.record.definition.in_environment(environment);
+        let subject = Subject {
+            definition: &definition,
+            literals: &resource.record.literals,
+            project_id: &resource.record.project_id,
+            environment,
+        };
+        let templates = templates(&definition)?;
+        let snapshot = self.resolve(&subject, &templates).await?;
+        let old = resource.connections.load_full();
+        let same = old.iter().find(|(name, connection)| {
+            name == environment && connection.sources_epoch == sources_epoch && connection.has_versions_of(&snapshot)
+        });
+        if let Some((_, connection)) = same {
+            connection.confirm(generation, &snapshot);
+            return Ok(Arc::clone(connection));
+        }
+        let plan = self.plan(&subject, &templates, &snapshot)?;
+        let mut connection = self.open(plan)?;
+        connection.used = snapshot.used(self.clock.now_ms());
+        connection.sources_epoch = sources_epoch;
+        connection.confirm(generation, &snapshot);
+        let connection = Arc::new(connection);
+        let mut all: Vec<_> = old.iter().filter(|(name, _)| name != environment).cloned().collect();
+        all.push((environment.clone(), Arc::clone(&connection)));
+        resource.connections.store(Arc::new(all));
+        Ok(connection)
+    }
+
+    /// Fetches every secret that the templates name, each once.
+    pub(super) async fn resolve(
+        self: &Arc<Self>,
+        subject: &Subject<'_>,
+        templates: &BTreeMap<&'static str, Template>,
+    ) -> Result<Snapshot, Error> {
+        let mut wanted: HashMap<SecretKey, (Arc<Source>, &'static str, &Reference)> = HashMap::new();
+        for (field, template) in templates {
+            for reference in template.references() {
+                let source = self.source_of(subject, field, reference)?;
+                let key = source.wanted(reference).key;
+                wanted.entry(key).or_insert((source, *field, reference));
+            }
+        }
+        let loads = wanted.iter().map(|(key, (source, field, reference))| async move {
+            let loader = source::loader(self, source, key);
+            let hit = self.cache.get(key, source.policy(), &loader).await;
+            hit.map(|hit| (key.clone(), hit)).map_err(|error| unresolved_load(field, reference, key, error))
+        });
+        let hits = futures_util::future::join_all(loads).await.into_iter().collect::<Result<_, Error>>()?;
+        let sources = wanted.into_iter().map(|(key, (source, _, _))| (key, source)).collect();
+        Ok(Snapshot { hits, sources })
+    }
+
+    /// The source that a reference means: the named one, else the active one. Never another.
+    pub(super) fn source_of(&self, subject: &Subject<'_>, field: &str, reference: &Reference) -> Result<Arc<Source>, Error> {
+        let state = self.registry.state();
+        let found = match &reference.source {
+            Some(name) => state.source(subject.project_id, name),
+            None => state.active_source(subject.project_id, subject.environment),
+        };
+        found.cloned().ok_or_else(|| {
+            let reason = match &reference.source {
+                Some(name) => format!("the project has no source `{name}`: create it, or name another one"),
+                None => format!(
+                    "no source is active for the environment `{}`: make one active with `PUT /v1/sources/active`, or name one as `secrets@name`",
+                    subject.environment
+                ),
+            };
+            unresolved(field, reference, &reference.secret, "SourceMissing", reason, None)
+        })
+    }
+
+    /// Renders a definition.
+    pub(super) fn plan(
+        &self,
+        subject: &Subject<'_>,
+        templates: &BTreeMap<&'static str, Template>,
+        snapshot: &Snapshot,
+    ) -> Result<Plan, Error> {
+        let definition = subject.definition;
+        let mut rendered: BTreeMap<&'static str, SecretString> = BTreeMap::new();
+        for (field, template) in templates {
+            let value = template::render(template, |reference| self.value(subject, field, reference, snapshot))?;
+            rendered.insert(field, value);
+        }
+        let text = |field: &str| rendered.get(field).map(|value| value.expose_secret().to_owned());
+        let endpoint = match text("endpoint").filter(|url| !url.is_empty()) {
+            Some(url) => Some(self.egress().check_url(&url).map_err(|blocked| AwsError::blocked("s3", &blocked))?),
+            None => None,
+        };
+        let profile = provider::choose(&definition.provider, endpoint.as_ref().map(|endpoint| endpoint.host.as_str()));
+        let region = text("region").filter(|region| !region.is_empty()).unwrap_or_else(|| profile.default_region.to_owned());
+        let prefix = text("prefix").unwrap_or_default();
+        let bucket = text("bucket").unwrap_or_default();
+        let base = self.base(subject, &rendered)?;
+        let role = self.role(subject, &rendered, &bucket, &prefix);
+        self.check_default_chain(subject, base.as_ref(), role.as_ref())?;
+        let encryption = match &definition.encryption {
+            Encryption::SseKms { key_id: Some(_) } => Encryption::SseKms { key_id: text("encryption.key_id") },
+            other => other.clone(),
+        };
+        let path_style = match (definition.addressing, profile.addressing) {
+            (Addressing::Auto, by_profile) => by_profile == Addressing::Path,
+            (chosen, _) => chosen == Addressing::Path,
+        };
+        Ok(Plan {
+            bucket,
+            region,
+            endpoint,
+            profile,
+            path_style,
+            prefix,
+            base,
+            role,
+            ca_pem: definition.tls.ca_pem.clone(),
+            timeout: Duration::from_millis(definition.limits.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS)),
+            retries: definition.limits.retries.unwrap_or(DEFAULT_RETRIES),
+            expected_owner: text("expected_bucket_owner"),
+            requester_pays: definition.requester_pays,
+            defaults: UploadDefaults {
+                acl: definition.default_acl,
+                storage_class: text("default_storage_class"),
+                encryption,
+            },
+        })
+    }
+
+    fn value(
+        &self,
+        subject: &Subject<'_>,
+        field: &'static str,
+        reference: &Reference,
+        snapshot: &Snapshot,
+    ) -> Result<SecretString, Error> {
+        let source = self.source_of(subject, field, reference)?;
+        let wanted = source.wanted(reference);
+        let missing = || unresolved(field, reference, &wanted.key.secret, "SourceMissing", "the source changed meanwhile: try again".to_owned(), None);
+        let hit = snapshot.hits.get(&wanted.key).ok_or_else(missing)?;
+        hit.entry.secret.value.look_up(wanted.mode, &reference.path).map_err(|error| {
+            let code = match error {
+                template::LookUpError::MissingKey { .. } => "SecretKeyMissing",
+                _ => "SecretNotUsable",
+            };
+            unresolved(field, reference, &wanted.key.secret, code, error.to_string(), None)
+        })
+    }
+
+    fn base(&self, subject: &Subject<'_>, rendered: &BTreeMap<&'static str, SecretString>) -> Result<Option<Base>, Error> {
+        let Auth::AccessKey { access_key_id, secret_access_key, session_token } = &subject.definition.auth else {
+            return Ok((subject.definition.auth == Auth::DefaultChain).then_some(Base::Chain));
+        };
+        let value = |path: &'static str, field: &Credential| match field {
+            Credential::Template(_) => rendered.get(path).cloned(),
+            Credential::Literal(_) => subject.literals.get(path).cloned(),
+        };
+        let needed = |path: &'static str, field: &Credential| {
+            // blanks come with values that were pasted into a secret, and never are part of a key
+            let trimmed = value(path, field).map(|value| SecretString::from(value.expose_secret().trim()));
+            trimmed.filter(|value| !value.expose_secret().is_empty()).ok_or_else(|| {
+                let error = AwsError::new(ErrorKind::BadCredentials, "s3", "CredentialsMissing", format!("`{path}` is empty"));
+                Error::from(error)
+            })
+        };
+        Ok(Some(Base::Key(AccessKey {
+            id: needed("auth.access_key_id", access_key_id)?,
+            secret: needed("auth.secret_access_key", secret_access_key)?,
+            token: session_token.as_ref().map(|field| needed("auth.session_token", field)).transpose()?,
+        })))
+    }
+
+    fn role(
+        &self,
+        subject: &Subject<'_>,
+        rendered: &BTreeMap<&'static str, SecretString>,
+        bucket: &str,
+        prefix: &str,
+    ) -> Option<Role> {
+        let role = subject.definition.assume_role.as_ref()?;
+        let text = |field: &str| rendered.get(field).map(|value| value.expose_secret().to_owned());
+        let scoped = matches!(role.session_policy, SessionPolicy::Named(NamedPolicy::Scoped));
+        let policy = match &role.session_policy {
+            SessionPolicy::Named(NamedPolicy::Scoped) => Some(scope::session_policy(subject.definition, bucket, prefix)),
+            SessionPolicy::Document(document) => Some(serde_json::Value::Object(document.clone()).to_string()),
+            SessionPolicy::Named(NamedPolicy::None) | SessionPolicy::Absent => None,
+        };
+        Some(Role {
+            arn: text("assume_role.role_arn").unwrap_or_default(),
+            external_id: text("assume_role.external_id"),
+            session_name: text("assume_role.session_name").unwrap_or_else(|| self.session_name(subject, scoped)),
+            duration: role.duration,
+            policy,
+            tags: role.tags.clone(),
+        })
+    }
+
+    /// Names the project, and the resource where the session is the resource's own: sessions without a policy of
+    /// their own are shared by every resource that assumes the same role.
+    fn session_name(&self, subject: &Subject<'_>, own: bool) -> String {
+        let state = self.registry.state();
+        let project = state.project_by_id(subject.project_id).map_or("unknown", |project| project.name.as_str());
+        let name = if own { format!("s3c-{project}-{}", subject.definition.name) } else { format!("s3c-{project}") };
+        name.chars().take(64).collect()
+    }
+
+    fn check_default_chain(&self, subject: &Subject<'_>, base: Option<&Base>, role: Option<&Role>) -> Result<(), Error> {
+        if !matches!(base, Some(Base::Chain)) {
+            return Ok(());
+        }
+        let settings = &self.config.default_chain;
+        let state = self.registry.state();
+        let project = state.project_by_id(subject.project_id).map_or("", |project| project.name.as_str());
+        let with_external_id = role.is_some_and(|role| role.external_id.is_some());
+        let refused = if settings.projects.iter().all(|name| name != project) {
+            "this project may not use the service's own identity: the operator can add it to `default_chain.projects`"
+        } else if !settings.direct && !with_external_id {
+            "the service's own identity is used only to assume a role with an external id: set `assume_role`, or let the operator set `default_chain.direct`"
+        } else {
+            return Ok(());
+        };
+        Err(Error::from(AwsError::new(ErrorKind::BadCredentials, "s3", "CredentialsMissing", refused)))
+    }
+
+    /// Makes the client of a plan; nothing is sent.
+    pub(super) fn open(&self, plan: Plan) -> Result<Connection, Error> {
+        let port = plan.endpoint.as_ref().map_or(443, |endpoint| endpoint.port);
+        let http = self.http.get(port, plan.ca_pem.as_deref()).map_err(|error| {
+            Error::from(AwsError::new(ErrorKind::InvalidRequest, "s3", "InvalidRequest", error.to_string()))
+        })?;
+        let (credentials, slot) = match (&plan.base, &plan.role) {
+            (None, _) => (None, None),
+            (Some(base), None) => (Some(self.identities.base(base, &plan.region)), None),
+            (Some(base), Some(role)) => {
+                let slot = self.identities.role(base, role, &sts_target(&plan))?;
+                (Some(slot.provider()), Some(slot))
+            }
+        };
+        let s3 = S3::new(Settings {
+            endpoint: plan.endpoint.clone(),
+            region: plan.region.clone(),
+            bucket: plan.bucket.clone(),
+            path_style: plan.path_style,
+            credentials,
+            http,
+            timeout: plan.timeout,
+            retries: plan.retries,
+            expected_owner: plan.expected_owner.clone(),
+            requester_pays: plan.requester_pays,
+            defaults: plan.defaults.clone(),
+        });
+        Ok(Connection {
+            s3,
+            prefix: plan.prefix.clone(),
+            plan,
+            used: Vec::new(),
+            slot,
+            generation: AtomicU64::new(0),
+            fresh_until_ms: AtomicI64::new(0),
+            stale_ms: AtomicI64::new(-1),
+            sources_epoch: 0,
+        })
+    }
+}
+
+/// Where the identity of a resource is checked and its role assumed: at AWS, or at the endpoint itself.
+pub(super) fn sts_target(plan: &Plan) -> StsTarget {
+    let own = plan.endpoint.as_ref().filter(|_| plan.profile.sts != Sts::Aws);
+    StsTarget {
+        region: plan.region.clone(),
+        endpoint: own.map(|endpoint| endpoint.url.clone()),
+        port: own.map_or(443, |endpoint| endpoint.port),
+        ca_pem: plan.ca_pem.clone(),
+    }
+}
+
+/// The templates of a definition that was checked when it was saved.
+pub(super) fn templates(definition: &Definition) -> Result<BTreeMap<&'static str, Template>, Error> {
+    let fields = definition.text_fields().into_iter();
+    fields
+        .map(|(field, text)| {
+            let template = template::parse(text).map_err(|error| {
+                let finding = crate::finding::Finding::error("TEMPLATE_SYNTAX", field, error.message.clone());
+                Error::invalid(vec![finding.at(error.line, error.column).with_help(error.help)])
+            })?;
+            Ok((field, template))
+        })
+        .collect()
+}
+
+fn unresolved_load(field: &str, reference: &Reference, key: &SecretKey, error: Arc<crate::cache::LoadError>) -> Error {
+    unresolved(field, reference, &key.secret, &error.code.clone(), error.message.clone(), Some(error))
+}
+
+fn unresolved(
+    field: &str,
+    reference: &Reference,
+    secret: &str,
+    code: &str,
+    reason: String,
+    load: Option<Arc<crate::cache::LoadError>>,
+) -> Error {
+    Error::Unresolved(Box::new(Unresolved {
+        field: field.to_owned(),
+        reference: reference.to_string(),
+        secret: secret.to_owned(),
+        reason,
+        code: code.to_owned(),
+        load,
+    }))
+}

@@ -1,0 +1,172 @@
+//! The use cases: register, resolve, connect, query, test. No HTTP, no SQL, no SDK types.
+//!
+//! [`App`] owns everything and is passed as `Arc<App>`; there is no global state. Invariants: a query on warm
+//! caches makes one call, to the store, and runs no database statement; no lock is held across a network call,
+//! except those whose purpose is to make one call out of many; a value of a secret leaves this layer only
+//! inside a client's credentials.
+
+mod access;
+mod audit;
+pub mod connect;
+mod error;
+mod heal;
+mod objects;
+mod registry;
+mod resources;
+mod scope;
+mod secrets;
+mod source;
+mod sources;
+mod test;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::aws::credentials::Identities;
+use crate::aws::egress::Egress;
+use crate::aws::http::HttpClients;
+use crate::cache::{Cache, Limits};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::model::principal::Caller;
+use crate::store::{AuditRow, Store, Verification};
+
+pub use access::{DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, Permit, Presented, TOKEN_PREFIX, new_token};
+pub use error::{Error, Unresolved};
+pub use objects::{Body, Listing, Opened, Outcome, Written};
+pub use registry::Resource;
+pub use resources::{ResourceView, Saved, TestOptions, Version};
+pub use secrets::{CacheStatus, Cleared, RefreshOutcome, SecretList};
+pub use sources::{SourceSaved, SourceView};
+
+/// Everything the service is made of.
+#[derive(Debug)]
+pub struct App {
+    /// The settings.
+    pub config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) store: Arc<Store>,
+    pub(crate) registry: registry::Registry,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) http: Arc<HttpClients>,
+    pub(crate) identities: Identities,
+    audit: audit::AuditLog,
+    failures: access::Failures,
+    places: Arc<Semaphore>,
+    tracker: TaskTracker,
+    stopping: CancellationToken,
+}
+
+/// A started app, and what its first start made.
+#[derive(Debug)]
+pub struct Started {
+    /// The app.
+    pub app: Arc<App>,
+    /// The first admin token, when it was made just now. It is shown once.
+    pub bootstrap_token: Option<SecretString>,
+}
+
+impl App {
+    /// Opens the store, makes what the first start needs, and starts the background tasks.
+    pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Started> {
+        let store = Arc::new(Store::open(&config.store, &config.seal).await?);
+        let tracker = TaskTracker::new();
+        let egress = Arc::new(Egress::new(&config.egress)?);
+        let http = Arc::new(HttpClients::new(egress));
+        let limits = Limits { max_bytes: config.cache.max_bytes, max_entries: config.cache.max_entries };
+        let app = Arc::new(App {
+            registry: registry::Registry::load(&store).await?,
+            cache: Cache::new(limits, clock.clone(), tracker.clone()),
+            identities: Identities::new(Arc::clone(&http), clock.clone(), tracker.clone()),
+            audit: audit::AuditLog::start(Arc::clone(&store), config.audit.flush_ms, &TaskTracker::new()),
+            failures: access::Failures::default(),
+            places: Arc::new(Semaphore::new(config.server.max_queries)),
+            stopping: CancellationToken::new(),
+            http,
+            store,
+            clock,
+            tracker,
+            config,
+        });
+        let bootstrap_token = app.bootstrap().await?;
+        app.tracker.spawn(watch(Arc::clone(&app)));
+        Ok(Started { app, bootstrap_token })
+    }
+
+    /// The rules for what may be reached.
+    pub fn egress(&self) -> &Arc<Egress> {
+        self.http.egress()
+    }
+
+    /// Answers when the store does.
+    pub async fn ready(&self) -> Result<(), Error> {
+        Ok(self.store.ping().await?)
+    }
+
+    /// How many database statements were run.
+    pub fn statements(&self) -> u64 {
+        self.store.statements()
+    }
+
+    /// What the clock says, in epoch milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    /// Where tasks run that must end before the service does.
+    pub fn tracker(&self) -> &TaskTracker {
+        &self.tracker
+    }
+
+    /// The newest audit rows of the caller's project; all of them for a token of the installation that asks.
+    pub async fn audit_rows(&self, caller: &Caller, all: bool, before: Option<i64>, limit: i64) -> Result<Vec<AuditRow>, Error> {
+        if all && !caller.installation {
+            return Err(Error::InstallationOnly);
+        }
+        self.audit.flush().await;
+        let project = (!all).then_some(&*caller.project.id);
+        Ok(self.store.audit_rows(project, before, limit.clamp(1, 1000)).await?)
+    }
+
+    /// Walks the audit's chain.
+    pub async fn verify_audit(&self) -> Result<Verification, Error> {
+        self.audit.flush().await;
+        Ok(self.store.verify_audit().await?)
+    }
+
+    /// Ends the background tasks, writes what is queued and closes the store.
+    pub async fn stop(&self, grace: Duration) {
+        self.stopping.cancel();
+        self.tracker.close();
+        if tokio::time::timeout(grace, self.tracker.wait()).await.is_err() {
+            tracing::warn!("some background work did not end in time");
+        }
+        self.audit.flush().await;
+        self.keep_token_uses().await;
+        self.store.close().await;
+    }
+}
+
+/// Looks for changes of other replicas, and keeps when tokens were used.
+async fn watch(app: Arc<App>) {
+    let mut look = tokio::time::interval(Duration::from_millis(app.config.store.poll_ms.max(50)));
+    let mut keep = tokio::time::interval(Duration::from_secs(60));
+    keep.tick().await;
+    loop {
+        tokio::select! {
+            () = app.stopping.cancelled() => return,
+            _ = keep.tick() => app.keep_token_uses().await,
+            _ = look.tick() => match app.registry.catch_up(&app.store).await {
+                // a vault secret may be among what changed: its new value is read at its next use
+                Ok(true) => app.forget_local_secrets(),
+                Ok(false) => {}
+                Err(error) => tracing::warn!(cause = %error, "the store cannot be asked for changes"),
+            },
+        }
+    }
+}

@@ -1,0 +1,426 @@
+//! Queries: list, head, get, put, delete.
+//!
+//! A query is one call to the store. It is audited whatever its outcome, counted, and bounded by the
+//! resource's limits. Bodies are streams in both directions.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::stream::{self, Stream};
+
+use crate::app::connect::Connection;
+use crate::app::{App, Error, Resource, audit};
+use crate::aws::body::Source;
+use crate::aws::s3::{Download, ListPage, ListRequest, Uploaded};
+use crate::aws::{AwsError, ErrorKind};
+use crate::model::name::Name;
+use crate::model::object::{GetOptions, ListOptions, ObjectKey, ObjectPage, Operation, PutOptions, PutResult};
+use crate::model::principal::Caller;
+
+pub use crate::aws::body::UploadBody as Body;
+
+/// Rows that a list answers when none are asked for.
+const DEFAULT_LIMIT: u64 = 1_000;
+/// Rows of one answer that is gathered in memory; a stream has no such bound.
+const MOST_GATHERED: u64 = 100_000;
+/// A body up to this size is gathered, so that it can be sent again after a rotation.
+const REPLAYABLE: u64 = 1 << 20;
+
+/// Who asks what of which resource.
+#[derive(Debug, Clone)]
+pub struct Outcome<T> {
+    /// The answer.
+    pub value: T,
+    /// The age of a secret that was served past its end.
+    pub stale_ms: Option<u64>,
+}
+
+/// An object that is being read.
+pub type Opened = Outcome<Download>;
+
+/// An object that was written.
+pub type Written = Outcome<PutResult>;
+
+/// A list that is read page by page.
+pub struct Listing {
+    app: Arc<App>,
+    resource: Arc<Resource>,
+    environment: Name,
+    request: ListOptions,
+    left: u64,
+    ready: VecDeque<ObjectPage>,
+    done: bool,
+    /// The age of a secret that was served past its end.
+    pub stale_ms: Option<u64>,
+}
+
+/// The query that runs, for its audit row.
+struct Query<'a> {
+    caller: &'a Caller,
+    resource: Arc<Resource>,
+    operation: Operation,
+    key: Option<&'a str>,
+    started: Instant,
+}
+
+impl App {
+    /// Starts a query: the resource exists for the caller and allows the operation.
+    fn begin<'a>(&self, caller: &'a Caller, name: &str, operation: Operation, key: Option<&'a str>) -> Result<Query<'a>, Error> {
+        let resource = self.known_resource(caller, name)?;
+        let allowed = resource.record.definition.operations.as_ref();
+        if allowed.is_some_and(|allowed| !allowed.contains(&operation)) {
+            return Err(Error::OperationNotAllowed { resource: name.to_owned(), operation });
+        }
+        Ok(Query { caller, resource, operation, key, started: Instant::now() })
+    }
+
+    /// Counts and audits what came of a query.
+    async fn end<T>(
+        &self,
+        query: &Query<'_>,
+        outcome: Result<(T, Arc<Connection>), Error>,
+        describe: impl FnOnce(&T) -> (Option<u64>, Option<String>),
+    ) -> Result<Outcome<T>, Error> {
+        let operation = query.operation.as_str();
+        let mut event = audit::event(query.caller, "", query.resource.name().as_str(), self.clock.now_ms());
+        event.action = format!("object.{operation}");
+        event.key = query.key.map(str::to_owned);
+        let label = match &outcome {
+            Ok((value, connection)) => {
+                (event.bytes, event.upstream_request_id) = describe(value);
+                event.secrets =
+                    connection.used.iter().map(|used| format!("{}@{}", used.key.secret, used.version_id)).collect();
+                "ok"
+            }
+            Err(error) => {
+                error.code().clone_into(&mut event.outcome);
+                if let Error::Upstream(upstream) = error {
+                    event.upstream_request_id.clone_from(&upstream.request_id);
+                }
+                "error"
+            }
+        };
+        metrics::counter!("s3_connector_queries_total", "operation" => operation, "outcome" => label).increment(1);
+        metrics::histogram!("s3_connector_query_seconds", "operation" => operation).record(query.started.elapsed());
+        self.audit.note(event).await;
+        let (value, connection) = outcome?;
+        let stale_ms = connection.stale_ms();
+        Ok(Outcome { value, stale_ms })
+    }
+
+    /// Lists up to `limit` rows, gathered.
+    pub async fn list(self: &Arc<Self>, caller: &Caller, name: &str, environment: &Name, mut options: ListOptions) -> Result<Outcome<ObjectPage>, Error> {
+        options.limit = Some(options.limit.unwrap_or(DEFAULT_LIMIT).min(MOST_GATHERED));
+        let mut listing = self.open_list(caller, name, environment, options).await?;
+        let stale_ms = listing.stale_ms;
+        let mut all = ObjectPage::default();
+        while let Some(page) = listing.next().await? {
+            all.objects.extend(page.objects);
+            all.prefixes.extend(page.prefixes);
+            all.truncated = page.cursor.is_some();
+            all.cursor = page.cursor;
+        }
+        Ok(Outcome { value: all, stale_ms })
+    }
+
+    /// Opens a list whose pages are read one at a time; without a limit it goes to the end. The first page is
+    /// read here, so that an error is an answer of its own.
+    pub async fn open_list(
+        self: &Arc<Self>,
+        caller: &Caller,
+        name: &str,
+        environment: &Name,
+        options: ListOptions,
+    ) -> Result<Listing, Error> {
+        let prefix = options.prefix.clone();
+        let query = self.begin(caller, name, Operation::List, Some(&prefix))?;
+        let mut listing = Listing {
+            app: Arc::clone(self),
+            resource: Arc::clone(&query.resource),
+            environment: environment.clone(),
+            left: options.limit.unwrap_or(u64::MAX),
+            request: options,
+            ready: VecDeque::new(),
+            done: false,
+            stale_ms: None,
+        };
+        if listing.left == 0 {
+            listing.done = true;
+            return Ok(listing);
+        }
+        let first = listing.fetch().await;
+        let first = self.end(&query, first, |(_, request_id)| (None, request_id.clone())).await?;
+        listing.stale_ms = first.stale_ms;
+        listing.ready.push_back(first.value.0);
+        Ok(listing)
+    }
+
+    /// An object's metadata.
+    pub async fn head(
+        self: &Arc<Self>,
+        caller: &Caller,
+        name: &str,
+        environment: &Name,
+        key: &str,
+        options: &GetOptions,
+    ) -> Result<Opened, Error> {
+        self.read(caller, name, environment, key, options, Operation::Head).await
+    }
+
+    /// An object; its body is a stream.
+    pub async fn get(
+        self: &Arc<Self>,
+        caller: &Caller,
+        name: &str,
+        environment: &Name,
+        key: &str,
+        options: &GetOptions,
+    ) -> Result<Opened, Error> {
+        self.read(caller, name, environment, key, options, Operation::Get).await
+    }
+
+    async fn read(
+        self: &Arc<Self>,
+        caller: &Caller,
+        name: &str,
+        environment: &Name,
+        key: &str,
+        options: &GetOptions,
+        operation: Operation,
+    ) -> Result<Opened, Error> {
+        let query = self.begin(caller, name, operation, Some(key))?;
+        let most = query.resource.record.definition.limits.max_read_bytes;
+        let outcome = self
+            .with_connection(&query.resource, environment, |connection| async move {
+                let full = full_key(&connection.prefix, key)?;
+                match operation {
+                    Operation::Head => connection.s3.head(&full, options).await,
+                    _ => connection.s3.get(&full, options).await,
+                }
+            })
+            .await
+            .and_then(|(mut download, connection)| {
+                key.clone_into(&mut download.metadata.key);
+                match (most, download.content_length) {
+                    (Some(most), Some(length)) if operation == Operation::Get && length > most => Err(Error::TooLarge(format!(
+                        "the object has {length} bytes and the resource allows reads of {most}: ask for a range"
+                    ))),
+                    _ => Ok((download, connection)),
+                }
+            });
+        self.end(&query, outcome, |download| (download.content_length, download.request_id.clone())).await
+    }
+
+    /// Writes an object. The upload runs in a task of its own, so that a caller who goes away leaves neither an
+    /// object nor parts.
+    pub async fn put(
+        self: &Arc<Self>,
+        caller: &Caller,
+        name: &str,
+        environment: &Name,
+        key: &str,
+        options: PutOptions,
+        body: Body,
+        length: Option<u64>,
+    ) -> Result<Written, Error> {
+        let (app, caller, name, environment, key) =
+            (Arc::clone(self), caller.clone(), name.to_owned(), environment.clone(), key.to_owned());
+        let task = self.tracker.spawn(async move {
+            app.write(&caller, &name, &environment, &key, options, body, length).await
+        });
+        task.await.unwrap_or_else(|_| {
+            Err(AwsError::new(ErrorKind::Internal, "s3", "InternalError", "the upload ended unexpectedly").into())
+        })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one request, named at the only caller")]
+    async fn write(
+        self: &Arc<Self>,
+        caller: &Caller,
+        name: &str,
+        environment: &Name,
+        key: &str,
+        mut options: PutOptions,
+        body: Body,
+        length: Option<u64>,
+    ) -> Result<Written, Error> {
+        let query = self.begin(caller, name, Operation::Put, Some(key))?;
+        let most = query.resource.record.definition.limits.max_put_bytes;
+        if let (Some(most), Some(length)) = (most, length)
+            && length > most
+        {
+            return Err(Error::TooLarge(format!("the body has {length} bytes and the resource allows uploads of {most}")));
+        }
+        options.content_type = options.content_type.or_else(|| guessed_type(key));
+        let source = Source::new(body);
+        let outcome = match length.filter(|length| *length <= REPLAYABLE) {
+            Some(length) => self.write_small(&query, environment, key, &options, &source, length).await,
+            None => self.write_stream(&query, environment, key, &options, &source, length).await,
+        };
+        let size = source.taken();
+        let outcome = self.end(&query, outcome, |uploaded| (Some(size), uploaded.request_id.clone())).await?;
+        let Uploaded { etag, version_id, .. } = outcome.value;
+        Ok(Outcome { value: PutResult { key: key.to_owned(), etag, version_id, size }, stale_ms: outcome.stale_ms })
+    }
+
+    async fn write_small(
+        self: &Arc<Self>,
+        query: &Query<'_>,
+        environment: &Name,
+        key: &str,
+        options: &PutOptions,
+        source: &Source,
+        length: u64,
+    ) -> Result<(Uploaded, Arc<Connection>), Error> {
+        // one byte more than announced would be as wrong as one less
+        let gathered = source.collect(usize::try_from(length).unwrap_or(usize::MAX)).await;
+        let bytes = match gathered {
+            Ok(bytes) if bytes.len() as u64 == length => bytes,
+            Ok(bytes) => return Err(broken(&format!("the body ended after {} of {length} bytes", bytes.len()))),
+            Err(error) => return Err(broken(&error.to_string())),
+        };
+        self.with_connection(&query.resource, environment, |connection| {
+            let bytes: Bytes = bytes.clone();
+            async move {
+                let full = full_key(&connection.prefix, key)?;
+                check_condition(&connection, options)?;
+                connection.s3.put_bytes(&full, options, bytes).await
+            }
+        })
+        .await
+    }
+
+    async fn write_stream(
+        self: &Arc<Self>,
+        query: &Query<'_>,
+        environment: &Name,
+        key: &str,
+        options: &PutOptions,
+        source: &Source,
+        length: Option<u64>,
+    ) -> Result<(Uploaded, Arc<Connection>), Error> {
+        self.with_connection(&query.resource, environment, |connection| async move {
+            let full = full_key(&connection.prefix, key)?;
+            check_condition(&connection, options)?;
+            // a small body of unknown length is gathered by the upload itself, and gone after the first try
+            if source.taken() > 0 {
+                let text = "the credentials were replaced while the body was being sent: send it again";
+                return Err(AwsError::new(ErrorKind::Throttled, "s3", "OperationAborted", text));
+            }
+            connection.s3.put_stream(&full, options, source, length).await
+        })
+        .await
+    }
+
+    /// Deletes an object.
+    pub async fn delete(
+        self: &Arc<Self>,
+        caller: &Caller,
+        name: &str,
+        environment: &Name,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> Result<Outcome<Option<String>>, Error> {
+        let query = self.begin(caller, name, Operation::Delete, Some(key))?;
+        let outcome = self
+            .with_connection(&query.resource, environment, |connection| async move {
+                let full = full_key(&connection.prefix, key)?;
+                connection.s3.delete(&full, version_id).await
+            })
+            .await;
+        let outcome = self.end(&query, outcome, |deleted| (None, deleted.request_id.clone())).await?;
+        Ok(Outcome { value: outcome.value.version_id, stale_ms: outcome.stale_ms })
+    }
+}
+
+impl Listing {
+    /// The next page; `None` after the last one.
+    pub async fn next(&mut self) -> Result<Option<ObjectPage>, Error> {
+        if let Some(page) = self.ready.pop_front() {
+            return Ok(Some(page));
+        }
+        if self.done {
+            return Ok(None);
+        }
+        let ((page, _), _) = self.fetch().await?;
+        Ok(Some(page))
+    }
+
+    /// The pages as a stream; it ends after an error.
+    pub fn pages(self) -> impl Stream<Item = Result<ObjectPage, Error>> {
+        stream::unfold(Some(self), |listing| async move {
+            let mut listing = listing?;
+            match listing.next().await {
+                Ok(Some(page)) => Some((Ok(page), Some(listing))),
+                Ok(None) => None,
+                Err(error) => Some((Err(error), None)),
+            }
+        })
+    }
+
+    async fn fetch(&mut self) -> Result<((ObjectPage, Option<String>), Arc<Connection>), Error> {
+        let most = i32::try_from(self.left.min(1000)).unwrap_or(1000);
+        let request = &self.request;
+        let (page, connection) = self
+            .app
+            .with_connection(&self.resource, &self.environment, |connection| async move {
+                let root = &connection.prefix;
+                let wanted = ListRequest {
+                    prefix: format!("{root}{}", request.prefix),
+                    delimiter: request.delimiter.clone().filter(|delimiter| !delimiter.is_empty()),
+                    start_after: request.start_after.as_ref().map(|after| format!("{root}{after}")),
+                    token: request.cursor.clone(),
+                    max_keys: most,
+                };
+                connection.s3.list(wanted).await
+            })
+            .await?;
+        let request_id = page.request_id.clone();
+        let page = relative(page, &connection.prefix);
+        let rows = (page.objects.len() + page.prefixes.len()) as u64;
+        self.left = self.left.saturating_sub(rows);
+        self.request.cursor.clone_from(&page.cursor);
+        self.done = page.cursor.is_none() || self.left == 0;
+        Ok(((page, request_id), connection))
+    }
+}
+
+/// Keys without the resource's prefix. What lies outside it is left out, whatever the store answers.
+fn relative(page: ListPage, root: &str) -> ObjectPage {
+    let objects = page.objects.into_iter().filter_map(|mut object| {
+        object.key = object.key.strip_prefix(root)?.to_owned();
+        Some(object)
+    });
+    let prefixes = page.prefixes.into_iter().filter_map(|prefix| prefix.strip_prefix(root).map(str::to_owned));
+    ObjectPage {
+        objects: objects.collect(),
+        prefixes: prefixes.collect(),
+        truncated: page.next.is_some(),
+        cursor: page.next,
+    }
+}
+
+fn full_key(prefix: &str, key: &str) -> Result<ObjectKey, AwsError> {
+    ObjectKey::under(prefix, key)
+        .map_err(|error| AwsError::new(ErrorKind::InvalidRequest, "s3", "KeyTooLongError", error.to_string()))
+}
+
+/// A condition that the provider ignores would overwrite what it should protect.
+fn check_condition(connection: &Connection, options: &PutOptions) -> Result<(), AwsError> {
+    let conditional = options.if_none_match.is_some() || options.if_match.is_some();
+    if !conditional || connection.plan.profile.conditional_put {
+        return Ok(());
+    }
+    let text = format!("the provider `{}` does not honour conditions on uploads", connection.plan.profile.id);
+    Err(AwsError::new(ErrorKind::Unsupported, "s3", "NotSupportedByProvider", text))
+}
+
+fn broken(text: &str) -> Error {
+    AwsError::new(ErrorKind::BrokenBody, "s3", "RequestTimeout", text).into()
+}
+
+fn guessed_type(key: &str) -> Option<String> {
+    mime_guess::from_path(key).first_raw().map(str::to_owned)
+}

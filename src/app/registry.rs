@@ -1,0 +1,328 @@
+//! The registry in memory: what every request looks up, without a database statement.
+//!
+//! A state is immutable; a change puts another in its place. A change of another replica is seen by the
+//! sequence number in the database, which one task polls.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use crate::app::connect::Connection;
+use crate::app::source::Source;
+use crate::model::name::{Identifier, Name};
+use crate::model::principal::Project;
+use crate::model::secret::SourceKind;
+use crate::store::{ActiveSource, ResourceRecord, SourceRecord, Store, StoreError, TokenRecord};
+
+/// A resource and what was made ready for its queries.
+#[derive(Debug)]
+pub struct Resource {
+    /// As it is stored.
+    pub record: ResourceRecord,
+    /// What queries in the environments use; made by the first one.
+    pub(super) connections: ArcSwap<Vec<(Name, Arc<Connection>)>>,
+    /// Held while a connection is made, so that a burst makes one.
+    pub(super) building: tokio::sync::Mutex<()>,
+}
+
+impl Resource {
+    /// Nothing is made ready yet.
+    pub fn new(record: ResourceRecord) -> Arc<Resource> {
+        Arc::new(Resource { record, connections: ArcSwap::default(), building: tokio::sync::Mutex::new(()) })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Name {
+        &self.record.definition.name
+    }
+}
+
+/// A token, with the moment of its last use.
+#[derive(Debug)]
+pub struct KnownToken {
+    /// As it is stored.
+    pub record: TokenRecord,
+    /// Epoch milliseconds; 0 when it was not used since the start.
+    pub(super) used_ms: std::sync::atomic::AtomicI64,
+    /// Queries that run now.
+    pub(super) queries: Arc<std::sync::atomic::AtomicUsize>,
+}
+
+/// Everything at one moment.
+#[derive(Debug, Default)]
+pub struct State {
+    sequence: i64,
+    /// Moves when a source, or which one is active, changes.
+    pub sources_epoch: u64,
+    projects: HashMap<Name, Project>,
+    resources: HashMap<Arc<str>, HashMap<Name, Arc<Resource>>>,
+    sources: HashMap<Arc<str>, Arc<Source>>,
+    active: HashMap<(Arc<str>, Name), Arc<str>>,
+    tokens: HashMap<String, Arc<KnownToken>>,
+}
+
+/// The registry.
+#[derive(Debug)]
+pub struct Registry {
+    state: ArcSwap<State>,
+    writing: Mutex<()>,
+}
+
+impl State {
+    /// The project of that name.
+    pub fn project(&self, name: &Name) -> Option<&Project> {
+        self.projects.get(name)
+    }
+
+    /// All projects, by name.
+    pub fn projects(&self) -> Vec<Project> {
+        let mut projects: Vec<Project> = self.projects.values().cloned().collect();
+        projects.sort_by(|a, b| a.name.cmp(&b.name));
+        projects
+    }
+
+    /// The project of that id.
+    pub fn project_by_id(&self, id: &str) -> Option<&Project> {
+        self.projects.values().find(|project| &*project.id == id)
+    }
+
+    /// The resource of that name.
+    pub fn resource(&self, project_id: &str, name: &Name) -> Option<&Arc<Resource>> {
+        self.resources.get(project_id)?.get(name)
+    }
+
+    /// The resources of a project, by name.
+    pub fn resources(&self, project_id: &str) -> Vec<Arc<Resource>> {
+        let mut found: Vec<Arc<Resource>> =
+            self.resources.get(project_id).into_iter().flat_map(HashMap::values).cloned().collect();
+        found.sort_by(|a, b| a.name().cmp(b.name()));
+        found
+    }
+
+    /// The source of that name.
+    pub fn source(&self, project_id: &str, name: &str) -> Option<&Arc<Source>> {
+        let same = |source: &&Arc<Source>| {
+            *source.record.project_id == *project_id && source.record.definition.name.as_str() == name
+        };
+        self.sources.values().find(same)
+    }
+
+    /// The source of that id.
+    pub fn source_by_id(&self, id: &str) -> Option<&Arc<Source>> {
+        self.sources.get(id)
+    }
+
+    /// All sources that live in our own vault.
+    pub fn local_sources(&self) -> impl Iterator<Item = &Arc<Source>> {
+        self.sources.values().filter(|source| source.record.definition.kind == SourceKind::Local)
+    }
+
+    /// The sources of a project, by name.
+    pub fn sources(&self, project_id: &str) -> Vec<Arc<Source>> {
+        let mut found: Vec<Arc<Source>> =
+            self.sources.values().filter(|source| *source.record.project_id == *project_id).cloned().collect();
+        found.sort_by(|a, b| a.record.definition.name.cmp(&b.record.definition.name));
+        found
+    }
+
+    /// The source that plain references mean.
+    pub fn active_source(&self, project_id: &Arc<str>, environment: &Name) -> Option<&Arc<Source>> {
+        self.sources.get(self.active.get(&(Arc::clone(project_id), environment.clone()))?)
+    }
+
+    /// The environments in which a source is active.
+    pub fn active_environments(&self, source_id: &str) -> Vec<Name> {
+        let mut found: Vec<Name> =
+            self.active.iter().filter(|(_, id)| &***id == source_id).map(|((_, name), _)| name.clone()).collect();
+        found.sort();
+        found
+    }
+
+    /// The token with that hash.
+    pub fn token(&self, hash: &str) -> Option<&Arc<KnownToken>> {
+        self.tokens.get(hash)
+    }
+
+    /// All tokens, oldest first.
+    pub fn tokens(&self) -> Vec<Arc<KnownToken>> {
+        let mut found: Vec<Arc<KnownToken>> = self.tokens.values().cloned().collect();
+        found.sort_by(|a, b| a.record.id.cmp(&b.record.id));
+        found
+    }
+
+    fn copy(&self) -> State {
+        State {
+            sequence: self.sequence,
+            sources_epoch: self.sources_epoch,
+            projects: self.projects.clone(),
+            resources: self.resources.clone(),
+            sources: self.sources.clone(),
+            active: self.active.clone(),
+            tokens: self.tokens.clone(),
+        }
+    }
+}
+
+impl Registry {
+    /// Reads everything.
+    pub async fn load(store: &Store) -> Result<Registry, StoreError> {
+        let registry = Registry { state: ArcSwap::default(), writing: Mutex::new(()) };
+        registry.reload(store).await?;
+        Ok(registry)
+    }
+
+    /// Everything at this moment.
+    pub fn state(&self) -> arc_swap::Guard<Arc<State>> {
+        self.state.load()
+    }
+
+    /// Reads everything again when somebody else changed something; says whether it did.
+    pub async fn catch_up(&self, store: &Store) -> Result<bool, StoreError> {
+        if store.sequence().await? == self.state().sequence {
+            return Ok(false);
+        }
+        self.reload(store).await?;
+        Ok(true)
+    }
+
+    async fn reload(&self, store: &Store) -> Result<(), StoreError> {
+        // read first: a change that comes in between is seen again by the next look
+        let sequence = store.sequence().await?;
+        let (projects, resources, sources) = (store.projects().await?, store.resources().await?, store.sources().await?);
+        let (active, tokens) = (store.active_sources().await?, store.tokens().await?);
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = self.state.load_full();
+        if old.sequence > sequence {
+            return Ok(());
+        }
+        let mut state = State { sequence, sources_epoch: old.sources_epoch, ..State::default() };
+        state.projects = projects.into_iter().map(|project| (project.name.clone(), project)).collect();
+        for record in resources {
+            let kept = old.resource(&record.project_id, &record.definition.name).filter(|kept| {
+                kept.record.id == record.id && kept.record.version == record.version
+            });
+            let resource = kept.cloned().unwrap_or_else(|| Resource::new(record));
+            let project = Arc::clone(&resource.record.project_id);
+            state.resources.entry(project).or_default().insert(resource.name().clone(), resource);
+        }
+        for record in sources {
+            let kept = old.sources.get(&record.id).filter(|kept| kept.record.version == record.version);
+            let source = kept.cloned().unwrap_or_else(|| Source::new(record));
+            state.sources.insert(Arc::clone(&source.record.id), source);
+        }
+        state.active =
+            active.into_iter().map(|active| ((active.project_id, active.environment), active.source_id)).collect();
+        for record in tokens {
+            let token = old.tokens.get(&record.hash).cloned().unwrap_or_else(|| known(record));
+            state.tokens.insert(token.record.hash.clone(), token);
+        }
+        let same_sources = state.sources.len() == old.sources.len()
+            && state.sources.iter().all(|(id, source)| old.sources.get(id).is_some_and(|other| Arc::ptr_eq(source, other)))
+            && state.active == old.active;
+        if !same_sources {
+            state.sources_epoch += 1;
+        }
+        self.state.store(Arc::new(state));
+        Ok(())
+    }
+
+    /// Applies a change of our own. A gap in the sequence means that another replica changed something too; then
+    /// the old number stays and the next look reads everything.
+    fn apply(&self, sequence: i64, change: impl FnOnce(&mut State)) {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.load().copy();
+        if state.sequence >= sequence {
+            // a reload has seen it already
+            return;
+        }
+        change(&mut state);
+        if state.sequence + 1 == sequence {
+            state.sequence = sequence;
+        }
+        self.state.store(Arc::new(state));
+    }
+
+    pub(super) fn put_resource(&self, sequence: i64, old: Option<&Resource>, record: ResourceRecord) -> Arc<Resource> {
+        let resource = Resource::new(record);
+        let kept = Arc::clone(&resource);
+        self.apply(sequence, |state| {
+            let names = state.resources.entry(Arc::clone(&resource.record.project_id)).or_default();
+            if let Some(old) = old {
+                names.remove(old.name());
+            }
+            names.insert(resource.name().clone(), resource);
+        });
+        kept
+    }
+
+    pub(super) fn remove_resource(&self, sequence: i64, old: &Resource) {
+        self.apply(sequence, |state| {
+            if let Some(names) = state.resources.get_mut(&old.record.project_id) {
+                names.remove(old.name());
+            }
+        });
+    }
+
+    pub(super) fn put_source(&self, sequence: i64, record: SourceRecord) -> Arc<Source> {
+        let source = Source::new(record);
+        let kept = Arc::clone(&source);
+        self.apply(sequence, |state| {
+            state.sources_epoch += 1;
+            state.sources.insert(Arc::clone(&source.record.id), source);
+        });
+        kept
+    }
+
+    pub(super) fn remove_source(&self, sequence: i64, id: &str) {
+        self.apply(sequence, |state| {
+            state.sources_epoch += 1;
+            state.sources.remove(id);
+            state.active.retain(|_, source| &**source != id);
+        });
+    }
+
+    pub(super) fn set_active(&self, sequence: i64, active: ActiveSource) {
+        self.apply(sequence, |state| {
+            state.sources_epoch += 1;
+            state.active.insert((active.project_id, active.environment), active.source_id);
+        });
+    }
+
+    pub(super) fn put_token(&self, sequence: i64, record: TokenRecord) {
+        self.apply(sequence, |state| {
+            state.tokens.insert(record.hash.clone(), known(record));
+        });
+    }
+
+    pub(super) fn remove_token(&self, sequence: i64, id: &str) {
+        self.apply(sequence, |state| state.tokens.retain(|_, token| &*token.record.id != id));
+    }
+
+    pub(super) fn put_project(&self, sequence: i64, project: Project) {
+        self.apply(sequence, |state| {
+            state.projects.insert(project.name.clone(), project);
+        });
+    }
+
+    /// A change that is only in the database, such as a vault secret.
+    pub(super) fn note(&self, sequence: i64) {
+        self.apply(sequence, |_| {});
+    }
+
+    pub(super) fn find_resource(&self, name: &Name, project_id: &str) -> Option<Arc<Resource>> {
+        self.state().resource(project_id, name).cloned()
+    }
+
+    pub(super) fn find_source(&self, name: &Identifier, project_id: &str) -> Option<Arc<Source>> {
+        self.state().source(project_id, name.as_str()).cloned()
+    }
+}
+
+fn known(record: TokenRecord) -> Arc<KnownToken> {
+    Arc::new(KnownToken {
+        record,
+        used_ms: std::sync::atomic::AtomicI64::new(0),
+        queries: Arc::new(std::sync::atomic::AtomicUsize::new(0)),
+    })
+}

@@ -1,0 +1,76 @@
+//! The `scoped` session policy: what a resource's session may do at the most.
+
+use serde_json::{Value, json};
+
+use crate::model::object::Operation;
+use crate::model::resource::Definition;
+
+/// A policy that allows the resource's operations on its bucket and prefix and nothing else.
+///
+/// Wildcards in a prefix are escaped as IAM wants it (`${*}`), so that a prefix never widens the scope.
+pub fn session_policy(definition: &Definition, bucket: &str, prefix: &str) -> String {
+    let operations = definition.operations.clone().unwrap_or_else(|| Operation::ALL.to_vec());
+    let partition = partition(bucket);
+    let bucket_arn = if bucket.starts_with("arn:") { bucket.to_owned() } else { format!("arn:{partition}:s3:::{bucket}") };
+    let separator = if bucket.starts_with("arn:") && bucket.contains(":accesspoint/") { "/object/" } else { "/" };
+    let objects = format!("{bucket_arn}{separator}{}*", escaped(prefix));
+    let mut statements: Vec<Value> = Vec::new();
+    if operations.contains(&Operation::List) {
+        let mut statement = json!({"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": [bucket_arn]});
+        if !prefix.is_empty() {
+            statement["Condition"] = json!({"StringLike": {"s3:prefix": [format!("{}*", escaped(prefix))]}});
+        }
+        statements.push(statement);
+    }
+    let mut actions: Vec<&str> = operations
+        .iter()
+        .filter(|operation| **operation != Operation::List)
+        .flat_map(|operation| operation.actions().iter().copied())
+        .collect();
+    actions.sort_unstable();
+    actions.dedup();
+    if !actions.is_empty() {
+        statements.push(json!({"Effect": "Allow", "Action": actions, "Resource": [objects]}));
+    }
+    json!({"Version": "2012-10-17", "Statement": statements}).to_string()
+}
+
+fn partition(bucket: &str) -> &str {
+    bucket.strip_prefix("arn:").and_then(|rest| rest.split(':').next()).unwrap_or("aws")
+}
+
+fn escaped(prefix: &str) -> String {
+    let mut text = String::with_capacity(prefix.len());
+    for character in prefix.chars() {
+        match character {
+            '*' => text.push_str("${*}"),
+            '?' => text.push_str("${?}"),
+            '$' => text.push_str("${$}"),
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::session_policy;
+    use crate::model::resource::Definition;
+
+    fn definition(operations: serde_json::Value) -> Definition {
+        serde_json::from_value(serde_json::json!({
+            "name": "r", "bucket": "b", "auth": {"kind": "anonymous"}, "operations": operations,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_scoped_policy_names_the_bucket_the_prefix_and_the_operations() {
+        let text = session_policy(&definition(serde_json::json!(["list", "get"])), "b", "a/*");
+        let policy: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(policy["Statement"][0]["Resource"][0], "arn:aws:s3:::b");
+        assert_eq!(policy["Statement"][0]["Condition"]["StringLike"]["s3:prefix"][0], "a/${*}*");
+        assert_eq!(policy["Statement"][1]["Action"], serde_json::json!(["s3:GetObject"]));
+        assert_eq!(policy["Statement"][1]["Resource"][0], "arn:aws:s3:::b/a/${*}*");
+    }
+}

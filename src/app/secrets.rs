@@ -1,0 +1,276 @@
+//! Secrets of a source: list, write (local), and what is cached. Never a value.
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use crate::app::source::{self, Source};
+use crate::app::sources::named;
+use crate::app::{App, Error, audit};
+use crate::cache::SecretKey;
+use crate::clock::rfc3339;
+use crate::model::principal::Caller;
+use crate::model::secret::{SecretSummary, SourceKind};
+use crate::template;
+
+/// What AWS takes for one secret, and so do we (`GetSecretValue`, API reference).
+const MAX_SECRET_BYTES: usize = 65_536;
+
+/// A page of names.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SecretList {
+    /// Names and dates.
+    pub secrets: Vec<SecretSummary>,
+    /// Give it back as `cursor` to go on.
+    pub cursor: Option<String>,
+}
+
+/// What is known of one cached secret.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct CacheStatus {
+    /// The name or ARN at the source.
+    pub secret: String,
+    /// The stage or version that was asked for.
+    pub pin: String,
+    /// RFC 3339; absent when only an error is known.
+    pub fetched_at: Option<String>,
+    /// The version.
+    pub version_id: Option<String>,
+    /// Milliseconds.
+    pub age_ms: Option<u64>,
+    /// RFC 3339.
+    pub expires_at: Option<String>,
+    /// The code of the last failure since the last success.
+    pub last_error: Option<String>,
+    /// RFC 3339.
+    pub last_error_at: Option<String>,
+    /// RFC 3339; set while the value is served past its end because the source cannot be reached.
+    pub stale_since: Option<String>,
+    /// How many resources use it.
+    pub resources: usize,
+}
+
+/// What a refresh of one secret changed.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RefreshOutcome {
+    /// The name or ARN at the source.
+    pub secret: String,
+    /// The version before.
+    pub before: Option<String>,
+    /// The version after; absent when it failed.
+    pub after: Option<String>,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// How much was let go.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Cleared {
+    /// Secrets that were in memory.
+    pub cleared: usize,
+}
+
+impl App {
+    /// Names of a source's secrets, with the text to paste.
+    pub async fn list_secrets(
+        &self,
+        caller: &Caller,
+        name: &str,
+        search: &str,
+        cursor: Option<String>,
+        limit: usize,
+    ) -> Result<SecretList, Error> {
+        let source = self.known_source(caller, name)?;
+        let limit = limit.clamp(1, 100);
+        match &source.record.definition.kind {
+            SourceKind::Local => self.list_vault(&source, search, cursor, limit).await,
+            SourceKind::Aws(_) => self.list_aws(&source, search, cursor, limit).await,
+        }
+    }
+
+    async fn list_vault(&self, source: &Source, search: &str, cursor: Option<String>, limit: usize) -> Result<SecretList, Error> {
+        let after = cursor.unwrap_or_default();
+        let rows = self.store.vault_names(&source.record.id, search, &after, i64::try_from(limit).unwrap_or(100)).await?;
+        let cursor = (rows.len() == limit).then(|| rows.last().map(|(name, _)| name.clone())).flatten();
+        let secrets = rows.into_iter().map(|(name, updated)| SecretSummary {
+            reference: template::reference_text(&name),
+            name,
+            arn: None,
+            last_changed_at: Some(rfc3339(updated)),
+            next_rotation_at: None,
+        });
+        Ok(SecretList { secrets: secrets.collect(), cursor })
+    }
+
+    async fn list_aws(&self, source: &Source, search: &str, cursor: Option<String>, limit: usize) -> Result<SecretList, Error> {
+        let definition = &source.record.definition;
+        let client = source.client(self)?;
+        let mut token = cursor;
+        let mut secrets: Vec<SecretSummary> = Vec::new();
+        // a search may leave pages empty; a few are read on, then the caller goes on with the cursor
+        for _ in 0..10 {
+            let page = client.list(&definition.full_name(""), token, i32::try_from(limit).unwrap_or(100)).await?;
+            for listed in page.0 {
+                let Some(short) = definition.short_name(&listed.name) else { continue };
+                if !short.to_lowercase().contains(&search.to_lowercase()) {
+                    continue;
+                }
+                secrets.push(SecretSummary {
+                    reference: template::reference_text(short),
+                    name: short.to_owned(),
+                    arn: listed.arn,
+                    last_changed_at: listed.last_changed_ms.map(rfc3339),
+                    next_rotation_at: listed.next_rotation_ms.map(rfc3339),
+                });
+            }
+            token = page.1;
+            if token.is_none() || secrets.len() >= limit {
+                break;
+            }
+        }
+        Ok(SecretList { secrets, cursor: token })
+    }
+
+    /// Writes a secret of a local source. A text is stored as it is, anything else as JSON.
+    pub async fn put_secret(&self, caller: &Caller, name: &str, secret: &str, value: Value, dry_run: bool) -> Result<String, Error> {
+        let source = self.local_source(caller, name)?;
+        check_secret_name(secret)?;
+        let text = match value {
+            Value::String(text) => SecretString::from(text),
+            Value::Null => return Err(Error::BadRequest("`value` is empty: give a text or an object".to_owned())),
+            other => SecretString::from(other.to_string()),
+        };
+        let bytes = Zeroizing::new(text.expose_secret().as_bytes().to_vec());
+        if bytes.is_empty() || bytes.len() > MAX_SECRET_BYTES {
+            return Err(Error::BadRequest(format!("`value` must have 1 to {MAX_SECRET_BYTES} bytes")));
+        }
+        if dry_run {
+            return Ok(String::new());
+        }
+        let now = self.clock.now_ms();
+        let mut event = audit::event(caller, "secret.put", name, now);
+        event.secrets = vec![secret.to_owned()];
+        let version = self.store.put_vault_secret(&source.record.id, secret, &bytes, now, &event).await?;
+        self.cache.evict(&source.key(secret, "AWSCURRENT"));
+        Ok(version)
+    }
+
+    /// Deletes a secret of a local source.
+    pub async fn delete_secret(&self, caller: &Caller, name: &str, secret: &str, dry_run: bool) -> Result<(), Error> {
+        let source = self.local_source(caller, name)?;
+        if dry_run {
+            return Ok(());
+        }
+        let mut event = audit::event(caller, "secret.delete", name, self.clock.now_ms());
+        event.secrets = vec![secret.to_owned()];
+        let deleted = self.store.delete_vault_secret(&source.record.id, secret, &event).await;
+        deleted.map_err(named("secret", secret))?;
+        self.cache.evict(&source.key(secret, "AWSCURRENT"));
+        Ok(())
+    }
+
+    fn local_source(&self, caller: &Caller, name: &str) -> Result<Arc<Source>, Error> {
+        let source = self.known_source(caller, name)?;
+        if source.record.definition.kind != SourceKind::Local {
+            return Err(Error::BadRequest(format!(
+                "the source `{name}` is AWS Secrets Manager: write its secrets there; only local sources take values"
+            )));
+        }
+        Ok(source)
+    }
+
+    /// What is cached of a source.
+    pub fn cache_status(&self, caller: &Caller, name: &str) -> Result<Vec<CacheStatus>, Error> {
+        let source = self.known_source(caller, name)?;
+        let state = self.registry.state();
+        let resources = state.resources(&caller.project.id);
+        let users = |key: &SecretKey| resources.iter().filter(|resource| resource.uses(key)).count();
+        let entries = self.cache.status(&source.record.id);
+        Ok(entries
+            .into_iter()
+            .map(|entry| CacheStatus {
+                resources: users(&entry.key),
+                secret: entry.key.secret.to_string(),
+                pin: entry.key.pin.to_string(),
+                fetched_at: entry.fetched_ms.map(rfc3339),
+                version_id: entry.version_id,
+                age_ms: entry.age_ms,
+                expires_at: entry.expires_ms.map(rfc3339),
+                last_error_at: entry.last_error.as_ref().map(|error| rfc3339(error.at_ms)),
+                last_error: entry.last_error.map(|error| error.code),
+                stale_since: entry.stale_since_ms.map(rfc3339),
+            })
+            .collect())
+    }
+
+    /// Fetches secrets again, now; all that are cached when none are named.
+    pub async fn refresh_secrets(
+        self: &Arc<Self>,
+        caller: &Caller,
+        name: &str,
+        secrets: Option<Vec<String>>,
+    ) -> Result<Vec<RefreshOutcome>, Error> {
+        let source = self.known_source(caller, name)?;
+        let keys: Vec<SecretKey> = match secrets {
+            Some(names) => names.iter().map(|secret| source.key(secret, "AWSCURRENT")).collect(),
+            None => self.cache.status(&source.record.id).into_iter().map(|entry| entry.key).collect(),
+        };
+        let mut outcomes = Vec::with_capacity(keys.len());
+        // in small groups: a source with thousands of secrets must not be stormed by one click
+        for group in keys.chunks(8) {
+            let refreshes = group.iter().map(|key| self.refresh_one(&source, key));
+            outcomes.extend(futures_util::future::join_all(refreshes).await);
+        }
+        Ok(outcomes)
+    }
+
+    async fn refresh_one(self: &Arc<Self>, source: &Arc<Source>, key: &SecretKey) -> RefreshOutcome {
+        let loader = source::loader(self, source, key);
+        match self.cache.refresh(key, source.policy(), &loader).await {
+            Ok(refreshed) => RefreshOutcome {
+                secret: key.secret.to_string(),
+                before: refreshed.before,
+                after: Some(refreshed.after),
+                error: None,
+            },
+            Err(error) => RefreshOutcome {
+                secret: key.secret.to_string(),
+                before: None,
+                after: None,
+                error: Some(format!("{}: {}", error.code, error.message)),
+            },
+        }
+    }
+
+    /// Lets go of what is cached of a source.
+    pub fn clear_source_cache(&self, caller: &Caller, name: &str) -> Result<Cleared, Error> {
+        let source = self.known_source(caller, name)?;
+        Ok(Cleared { cleared: self.cache.clear_source(&source.record.id) })
+    }
+
+    /// Lets go of what is cached of the caller's project.
+    pub fn clear_cache(&self, caller: &Caller) -> Cleared {
+        let sources = self.registry.state().sources(&caller.project.id);
+        Cleared { cleared: sources.iter().map(|source| self.cache.clear_source(&source.record.id)).sum() }
+    }
+
+    /// Another replica may have written to the vault.
+    pub(super) fn forget_local_secrets(&self) {
+        for source in self.registry.state().local_sources() {
+            self.cache.clear_source(&source.record.id);
+        }
+    }
+}
+
+/// The names that references can hold.
+fn check_secret_name(name: &str) -> Result<(), Error> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/_+=.@!-".contains(&byte);
+    if (1..=512).contains(&name.len()) && name.bytes().all(allowed) {
+        return Ok(());
+    }
+    Err(Error::BadRequest("a secret's name has 1 to 512 of letters, digits and `/_+=.@!-`".to_owned()))
+}

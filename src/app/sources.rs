@@ -1,0 +1,436 @@
+//! Secret sources: create, change, delete, activate, test.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::app::resources::{changed_paths, kept_literals, merge};
+use crate::app::source::{self, Source};
+use crate::app::{App, Error, audit};
+use crate::aws::secrets_manager::Version;
+use crate::aws::{AwsError, ErrorKind};
+use crate::clock::rfc3339;
+use crate::finding::{Finding, has_errors};
+use crate::model::check::{Check, Report, Status, verdict};
+use crate::model::error_catalogue;
+use crate::model::literal::{self, Literals};
+use crate::model::name::{Identifier, Name};
+use crate::model::principal::Caller;
+use crate::model::secret::{Alias, AwsSource, CREDENTIAL_FIELDS, SourceDefinition, SourceKind};
+use crate::store::{ActiveSource, SourceRecord, StoreError};
+
+/// A source as it is shown.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SourceView {
+    /// The definition, literal keys as marks.
+    #[serde(flatten)]
+    pub definition: SourceDefinition,
+    /// The environments in which plain references mean this source.
+    #[schema(value_type = Vec<String>)]
+    pub active_in: Vec<Name>,
+    /// Grows with every change; the ETag is made of it.
+    pub version: i64,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339.
+    pub updated_at: String,
+}
+
+/// What a write of a source answers.
+#[derive(Debug)]
+pub struct SourceSaved {
+    /// The source as it is now, or would be.
+    pub view: SourceView,
+}
+
+/// Fields whose change sends the stored keys to another place.
+const DESTINATION: &[&str] = &["endpoint", "region", "assume_role", "kind"];
+
+impl App {
+    /// The sources of the caller's project.
+    pub fn sources(&self, caller: &Caller) -> Vec<SourceView> {
+        self.registry.state().sources(&caller.project.id).iter().map(|source| self.source_view(&source.record)).collect()
+    }
+
+    /// One source.
+    pub fn source(&self, caller: &Caller, name: &str) -> Result<SourceView, Error> {
+        Ok(self.source_view(&self.known_source(caller, name)?.record))
+    }
+
+    pub(super) fn known_source(&self, caller: &Caller, name: &str) -> Result<Arc<Source>, Error> {
+        let missing = || Error::NotFound { what: "source", name: name.chars().take(80).collect() };
+        let name = Identifier::parse(name).map_err(|_| missing())?;
+        self.registry.find_source(&name, &caller.project.id).ok_or_else(missing)
+    }
+
+    fn source_view(&self, record: &SourceRecord) -> SourceView {
+        SourceView {
+            definition: record.definition.clone(),
+            active_in: self.registry.state().active_environments(&record.id),
+            version: record.version,
+            created_at: rfc3339(record.created_ms),
+            updated_at: rfc3339(record.updated_ms),
+        }
+    }
+
+    /// Makes a source. The first source of a project becomes the active one of the default environment, so that
+    /// references work without another step.
+    pub async fn create_source(&self, caller: &Caller, body: Value, dry_run: bool) -> Result<SourceSaved, Error> {
+        let (definition, literals) = read_source(body)?;
+        self.check_source(&definition, &literals)?;
+        let now = self.clock.now_ms();
+        if self.registry.find_source(&definition.name, &caller.project.id).is_some() {
+            return Err(Error::Conflict(format!("the source `{}` exists already", definition.name)));
+        }
+        if dry_run {
+            return Ok(SourceSaved { view: would_be(definition, 1, now) });
+        }
+        let event = audit::event(caller, "source.create", definition.name.as_str(), now);
+        let first = self.registry.state().sources(&caller.project.id).is_empty();
+        let (record, sequence) =
+            self.store.create_source(&caller.project.id, definition, literals, now, &event).await?;
+        let source = self.registry.put_source(sequence, record);
+        if first {
+            let environment = default_environment()?;
+            self.activate(caller, &environment, &source).await?;
+        }
+        Ok(SourceSaved { view: self.source_view(&source.record) })
+    }
+
+    /// Replaces a source, or changes it by a merge patch (RFC 7396). `expected` is the version of `If-Match`.
+    pub async fn change_source(
+        &self,
+        caller: &Caller,
+        name: &str,
+        mut body: Value,
+        patch: bool,
+        expected: Option<i64>,
+        dry_run: bool,
+    ) -> Result<SourceSaved, Error> {
+        let source = self.known_source(caller, name)?;
+        let old = &source.record;
+        if expected.is_some_and(|expected| expected != old.version) {
+            return Err(Error::VersionMismatch { current: old.version });
+        }
+        let new_literals = literal::split(&mut body, CREDENTIAL_FIELDS, |_| false);
+        let old_text = serde_json::to_value(&old.definition).map_err(|error| Error::BadRequest(error.to_string()))?;
+        let mut text = if patch { merge(old_text.clone(), body) } else { body };
+        let definition = parse_source(&text)?;
+        if definition.name != old.definition.name {
+            return Err(Error::BadRequest("a source keeps its name: references hold it".to_owned()));
+        }
+        let literals = kept_literals(&mut text, CREDENTIAL_FIELDS, &old.literals, new_literals)?;
+        let after = serde_json::to_value(&definition).map_err(|error| Error::BadRequest(error.to_string()))?;
+        let moved = changed_paths(&old_text, &after, DESTINATION);
+        if !moved.is_empty() && literals.reused {
+            return Err(retype(&moved));
+        }
+        self.check_source(&definition, &literals.values)?;
+        let now = self.clock.now_ms();
+        if dry_run {
+            return Ok(SourceSaved { view: would_be(definition, old.version + 1, now) });
+        }
+        let event = audit::event(caller, "source.update", name, now);
+        let (record, sequence) = self.store.update_source(old, definition, literals.values, now, &event).await?;
+        if !moved.is_empty() || old_text.get("namespace") != after.get("namespace") {
+            self.cache.clear_source(&record.id);
+        } else {
+            self.cache.forget_errors(&record.id);
+        }
+        let source = self.registry.put_source(sequence, record);
+        Ok(SourceSaved { view: self.source_view(&source.record) })
+    }
+
+    /// Deletes a source and, when it is local, its secrets. Resources that reference it by name keep the reference.
+    pub async fn delete_source(&self, caller: &Caller, name: &str, expected: Option<i64>, dry_run: bool) -> Result<(), Error> {
+        let source = self.known_source(caller, name)?;
+        if expected.is_some_and(|expected| expected != source.record.version) {
+            return Err(Error::VersionMismatch { current: source.record.version });
+        }
+        if dry_run {
+            return Ok(());
+        }
+        let event = audit::event(caller, "source.delete", name, self.clock.now_ms());
+        let sequence = self.store.delete_source(&source.record.id, &event).await?;
+        self.registry.remove_source(sequence, &source.record.id);
+        self.cache.clear_source(&source.record.id);
+        Ok(())
+    }
+
+    /// Makes a source the one that plain references mean in an environment. Every cache is kept.
+    pub async fn activate_source(&self, caller: &Caller, environment: &Name, name: &str, dry_run: bool) -> Result<SourceView, Error> {
+        let source = self.known_source(caller, name)?;
+        if !dry_run {
+            self.activate(caller, environment, &source).await?;
+        }
+        Ok(self.source_view(&source.record))
+    }
+
+    async fn activate(&self, caller: &Caller, environment: &Name, source: &Source) -> Result<(), Error> {
+        let active = ActiveSource {
+            project_id: Arc::clone(&caller.project.id),
+            environment: environment.clone(),
+            source_id: Arc::clone(&source.record.id),
+        };
+        let mut event =
+            audit::event(caller, "source.activate", source.record.definition.name.as_str(), self.clock.now_ms());
+        event.detail = Some(format!("environment {environment}"));
+        let sequence = self.store.set_active_source(&active, &event).await?;
+        self.registry.set_active(sequence, active);
+        Ok(())
+    }
+
+    /// Sets or removes an alias.
+    pub async fn set_alias(&self, caller: &Caller, name: &str, alias: &str, to: Option<Alias>, dry_run: bool) -> Result<SourceView, Error> {
+        let source = self.known_source(caller, name)?;
+        let alias = Identifier::parse(alias).map_err(|error| Error::BadRequest(error.to_string()))?;
+        let mut definition = source.record.definition.clone();
+        let removed = to.is_none();
+        let before = match to {
+            Some(to) => definition.aliases.insert(alias.clone(), to),
+            None => definition.aliases.remove(&alias),
+        };
+        if removed && before.is_none() {
+            return Err(Error::NotFound { what: "alias", name: alias.to_string() });
+        }
+        let now = self.clock.now_ms();
+        if dry_run {
+            return Ok(would_be(definition, source.record.version + 1, now));
+        }
+        let mut event = audit::event(caller, "source.alias", name, now);
+        event.detail = Some(format!("alias {alias}"));
+        let literals = source.record.literals.clone();
+        let (record, sequence) = self.store.update_source(&source.record, definition, literals, now, &event).await?;
+        let source = self.registry.put_source(sequence, record);
+        Ok(self.source_view(&source.record))
+    }
+
+    fn check_source(&self, definition: &SourceDefinition, literals: &Literals) -> Result<(), Error> {
+        let mut findings = definition.validate();
+        if let SourceKind::Aws(aws) = &definition.kind {
+            if let Some(Err(blocked)) = aws.endpoint.as_deref().map(|url| self.egress().check_url(url)) {
+                findings.push(Finding::error("ENDPOINT_BLOCKED", "endpoint", blocked.to_string()));
+            }
+            findings.extend(missing_keys(aws, literals));
+        }
+        if has_errors(&findings) { Err(Error::invalid(findings)) } else { Ok(()) }
+    }
+
+    /// Tests a saved source.
+    pub async fn test_source(self: &Arc<Self>, caller: &Caller, name: &str) -> Result<Report, Error> {
+        let source = self.known_source(caller, name)?;
+        Ok(self.source_report(&source).await)
+    }
+
+    /// Tests a source that is not saved.
+    pub async fn test_unsaved_source(self: &Arc<Self>, caller: &Caller, body: Value) -> Result<Report, Error> {
+        let (definition, literals) = read_source(body)?;
+        self.check_source(&definition, &literals)?;
+        let now = self.clock.now_ms();
+        let record = SourceRecord {
+            id: crate::store::new_id().into(),
+            project_id: Arc::clone(&caller.project.id),
+            definition,
+            literals,
+            version: 0,
+            created_ms: now,
+            updated_ms: now,
+        };
+        Ok(self.source_report(&Source::new(record)).await)
+    }
+
+    async fn source_report(self: &Arc<Self>, source: &Arc<Source>) -> Report {
+        let started = Instant::now();
+        let checks = match &source.record.definition.kind {
+            SourceKind::Aws(aws) => self.aws_checks(source, aws).await,
+            SourceKind::Local => vec![self.vault_check(source).await],
+        };
+        let essential = ["credentials-valid", "role-assumed", "secrets-readable"];
+        let failed = checks.iter().find(|check| check.status == Status::Failed);
+        Report {
+            verdict: verdict(&checks, &essential),
+            reason: failed.map(|check| check.detail.clone()),
+            tested_at: rfc3339(self.clock.now_ms()),
+            took_ms: elapsed_ms(started),
+            checks,
+            permissions: Vec::new(),
+        }
+    }
+
+    async fn vault_check(&self, source: &Source) -> Check {
+        match self.store.vault_names(&source.record.id, "", "", 1).await {
+            Ok(_) => Check::new("secrets-readable", Status::Passed, "the local vault can be read"),
+            Err(error) => Check::new("secrets-readable", Status::Failed, error.to_string()),
+        }
+    }
+
+    async fn aws_checks(self: &Arc<Self>, source: &Source, aws: &AwsSource) -> Vec<Check> {
+        let mut checks = vec![self.source_identity(source, aws).await];
+        let client = match source.client(self) {
+            Ok(client) => client,
+            Err(error) => {
+                checks.push(failed("secrets-readable", "secretsmanager:GetSecretValue", &error));
+                return checks;
+            }
+        };
+        if aws.assume_role.is_some() {
+            checks.push(self.source_role(source, aws).await);
+        }
+        let started = Instant::now();
+        // a name nobody has: "not found" proves the permission, "access denied" refutes it
+        let probe = source.record.definition.full_name(&format!("s3-connector-probe-{}", crate::store::new_id()));
+        let outcome = client.get(&probe, &Version::Stage("AWSCURRENT".to_owned())).await;
+        let mut readable = match outcome {
+            Ok(_) => Check::new("secrets-readable", Status::Passed, "GetSecretValue is permitted"),
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                Check::new("secrets-readable", Status::Passed, format!("GetSecretValue is permitted: `{probe}` is not there, as expected"))
+            }
+            Err(error) => failed("secrets-readable", "secretsmanager:GetSecretValue", &error),
+        };
+        readable.call = Some("secretsmanager:GetSecretValue".to_owned());
+        readable.took_ms = elapsed_ms(started);
+        checks.push(readable);
+        let started = Instant::now();
+        let mut listable = match client.list(&source.record.definition.full_name(""), None, 1).await {
+            Ok(_) => Check::new("secrets-listable", Status::Passed, "ListSecrets is permitted"),
+            Err(error) if error.kind == ErrorKind::AccessDenied => {
+                Check::new("secrets-listable", Status::Skipped, "ListSecrets is not permitted: names cannot be listed, references work")
+            }
+            Err(error) => failed("secrets-listable", "secretsmanager:ListSecrets", &error),
+        };
+        listable.call = Some("secretsmanager:ListSecrets".to_owned());
+        listable.took_ms = elapsed_ms(started);
+        checks.push(listable);
+        checks
+    }
+
+    async fn source_identity(&self, source: &Source, aws: &AwsSource) -> Check {
+        let started = Instant::now();
+        let base = source::base(aws, &source.record.literals);
+        let outcome = match source::sts_target(self, aws) {
+            Ok(target) => self.identities.caller_identity(&base, &target).await,
+            Err(error) => Err(error),
+        };
+        let mut check = match outcome {
+            Ok(arn) => Check::new("credentials-valid", Status::Passed, format!("the credentials belong to `{arn}`")),
+            Err(error) if matches!(error.kind, ErrorKind::BadCredentials | ErrorKind::AccessDenied) => {
+                failed("credentials-valid", "sts:GetCallerIdentity", &error)
+            }
+            Err(error) => Check::new(
+                "credentials-valid",
+                Status::Skipped,
+                format!("STS could not be asked ({}); reading a secret will tell", error.code),
+            ),
+        };
+        check.call = Some("sts:GetCallerIdentity".to_owned());
+        check.took_ms = elapsed_ms(started);
+        check
+    }
+
+    async fn source_role(&self, source: &Source, aws: &AwsSource) -> Check {
+        let started = Instant::now();
+        let slot = source::role_slot(self, aws, &source.record.literals);
+        let outcome = match slot {
+            Ok(Some(slot)) => slot.credentials().await.map(drop),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        let mut check = match outcome {
+            Ok(()) => Check::new("role-assumed", Status::Passed, "the role was assumed"),
+            Err(error) => failed("role-assumed", "sts:AssumeRole", &error),
+        };
+        check.call = Some("sts:AssumeRole".to_owned());
+        check.took_ms = elapsed_ms(started);
+        check
+    }
+}
+
+/// A failed check with cause and remedy from the catalogue.
+pub(super) fn failed(name: &str, call: &str, error: &AwsError) -> Check {
+    let code = if error.service == "sts" && call == "sts:AssumeRole" && error.kind == ErrorKind::AccessDenied {
+        "RoleNotAssumable"
+    } else {
+        error.code.as_str()
+    };
+    let mut check = Check::new(name, Status::Failed, format!("{}: {}", error.code, error.message));
+    check.call = Some(call.to_owned());
+    check.cause = Some(code.to_owned());
+    check.request_id.clone_from(&error.request_id);
+    if let Some(entry) = error_catalogue::find(code) {
+        check.detail = format!("{} ({}: {})", entry.cause, error.code, error.message);
+        check.remedy = Some(format!("{} - {} can do this", entry.remedy, entry.owner.as_str()));
+    }
+    check
+}
+
+pub(super) fn elapsed_ms(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A stored key is sent to another place only by somebody who knows it.
+pub(super) fn retype(moved: &[String]) -> Error {
+    let findings = moved.iter().map(|path| {
+        Finding::error("KEY_MUST_BE_TYPED_AGAIN", path.clone(), "the change sends the stored key to another place")
+            .with_help("give the stored key again in the same request; templates need not be repeated")
+    });
+    Error::invalid(findings.collect())
+}
+
+fn default_environment() -> Result<Name, Error> {
+    Name::parse(crate::app::DEFAULT_ENVIRONMENT).map_err(|error| Error::BadRequest(error.to_string()))
+}
+
+fn read_source(mut body: Value) -> Result<(SourceDefinition, Literals), Error> {
+    let literals = literal::split(&mut body, CREDENTIAL_FIELDS, |_| false);
+    Ok((parse_source(&body)?, literals))
+}
+
+/// Parses a definition and names fields that it does not know.
+fn parse_source(body: &Value) -> Result<SourceDefinition, Error> {
+    let definition: SourceDefinition = parse_body(body)?;
+    let known = serde_json::to_value(&definition).map_err(|error| Error::BadRequest(error.to_string()))?;
+    let own = ["active_in", "version", "created_at", "updated_at"];
+    let unknown = body.as_object().into_iter().flat_map(serde_json::Map::keys).find(|key| {
+        known.get(key.as_str()).is_none() && !own.contains(&key.as_str())
+    });
+    match unknown {
+        Some(key) => Err(Error::BadRequest(format!("a source has no field `{key}`"))),
+        None => Ok(definition),
+    }
+}
+
+/// Parses a value; the message names what was expected, and never a value: a key may stand at the wrong place.
+pub(super) fn parse_body<T: serde::de::DeserializeOwned>(body: &Value) -> Result<T, Error> {
+    T::deserialize(body).map_err(|error| {
+        let text = error.to_string();
+        let shown = match (text.split_once("string \""), text.rsplit_once("\", expected")) {
+            (Some((before, _)), Some((_, after))) => format!("{before}a string, expected{after}"),
+            _ => text,
+        };
+        Error::BadRequest(format!("the definition cannot be read: {shown}"))
+    })
+}
+
+fn missing_keys(aws: &AwsSource, literals: &Literals) -> Vec<Finding> {
+    let needed = ["auth.access_key_id", "auth.secret_access_key"];
+    if !matches!(aws.auth, crate::model::secret::SourceAuth::AccessKey { .. }) {
+        return Vec::new();
+    }
+    let missing = needed.iter().filter(|path| !literals.contains_key(**path));
+    missing.map(|path| Finding::error("KEY_MISSING", *path, "the key is empty").with_help("give the key as text")).collect()
+}
+
+fn would_be(definition: SourceDefinition, version: i64, now: i64) -> SourceView {
+    SourceView { definition, active_in: Vec::new(), version, created_at: rfc3339(now), updated_at: rfc3339(now) }
+}
+
+/// What a missing row means for one named thing.
+pub(super) fn named(what: &'static str, name: &str) -> impl FnOnce(StoreError) -> Error {
+    move |error| match error {
+        StoreError::NotFound => Error::NotFound { what, name: name.to_owned() },
+        other => other.into(),
+    }
+}

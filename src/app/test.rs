@@ -1,0 +1,538 @@
+//! Test connection: does a definition work, and if not, why and what to change.
+//!
+//! The test walks the way of a query step by step, with the same code, and reports every step as a check. It
+//! needs no right outside the bucket, leaves nothing behind unless it says so, and shows no secret.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use serde_json::json;
+
+use crate::app::connect::{self, Connection, Plan, Subject};
+use crate::app::resources::{TestOptions, check_templates};
+use crate::app::sources::{elapsed_ms, failed};
+use crate::app::{App, Error};
+use crate::aws::{AwsError, ErrorKind, probe};
+use crate::clock::rfc3339;
+use crate::finding::has_errors;
+use crate::model::check::{Answer, Check, Fix, Permission, Report, Status, verdict};
+use crate::model::error_catalogue;
+use crate::model::object::{GetOptions, ObjectKey, Operation, PutOptions};
+use crate::model::principal::Caller;
+use crate::model::provider::Sts;
+
+/// Without these nothing works.
+const ESSENTIAL: &[&str] = &[
+    "definition-valid",
+    "secrets-resolved",
+    "endpoint-allowed",
+    "endpoint-reachable",
+    "clock-in-step",
+    "signature-accepted",
+    "role-assumed",
+    "bucket-found",
+];
+
+/// In the order in which they are tried, with what must pass before.
+const ORDER: &[(&str, &[&str])] = &[
+    ("definition-valid", &[]),
+    ("secrets-resolved", &["definition-valid"]),
+    ("endpoint-allowed", &["secrets-resolved"]),
+    ("endpoint-reachable", &["endpoint-allowed"]),
+    ("identity-known", &["endpoint-reachable"]),
+    ("role-assumed", &["endpoint-reachable"]),
+    ("signature-accepted", &["role-assumed"]),
+    ("clock-in-step", &["endpoint-reachable"]),
+    ("bucket-found", &["signature-accepted"]),
+    ("objects-listable", &["bucket-found"]),
+    ("objects-readable", &["bucket-found"]),
+    ("uploads-allowed", &["bucket-found"]),
+    ("object-written", &["bucket-found"]),
+    ("object-read-back", &["object-written"]),
+    ("object-deleted", &["object-written"]),
+];
+
+/// Seconds of skew from which a warning is given; the store refuses at 15 minutes.
+const SKEW_WARNING: i64 = 60;
+const SKEW_FAILURE: i64 = 300;
+
+/// The checks so far.
+struct Checks(Vec<Check>);
+
+impl Checks {
+    fn push(&mut self, check: Check, started: Instant) -> bool {
+        let mut check = check;
+        check.took_ms = elapsed_ms(started);
+        let order = ORDER.iter().find(|(name, _)| *name == check.name);
+        check.depends_on = order.map(|(_, before)| before.iter().map(|&name| name.to_owned()).collect()).unwrap_or_default();
+        let passed = check.status != Status::Failed;
+        self.0.push(check);
+        passed
+    }
+
+    fn has(&self, name: &str, status: Status) -> bool {
+        self.0.iter().any(|check| check.name == name && check.status == status)
+    }
+
+    /// Everything that was not tried, in its place.
+    fn finish(mut self, write: bool) -> Vec<Check> {
+        let writing = ["object-written", "object-read-back", "object-deleted"];
+        for (name, before) in ORDER {
+            if self.0.iter().any(|check| check.name == *name) {
+                continue;
+            }
+            let reason = if writing.contains(name) && !write {
+                "not asked for: give `\"write\": true`"
+            } else {
+                "not tried, because something before it failed"
+            };
+            let mut check = Check::new(name, Status::Skipped, reason);
+            check.depends_on = before.iter().map(|&name| name.to_owned()).collect();
+            self.0.push(check);
+        }
+        let place = |check: &Check| ORDER.iter().position(|(name, _)| *name == check.name);
+        self.0.sort_by_key(place);
+        self.0
+    }
+}
+
+impl App {
+    pub(super) async fn report(self: &Arc<Self>, caller: &Caller, subject: &Subject<'_>, options: TestOptions) -> Report {
+        let started = Instant::now();
+        let mut checks = Checks(Vec::new());
+        self.walk(caller, subject, options, &mut checks).await;
+        let permissions = permissions(&checks, subject);
+        let checks = checks.finish(options.write);
+        let first = checks.iter().find(|check| check.status == Status::Failed);
+        Report {
+            verdict: verdict(&checks, ESSENTIAL),
+            reason: first.map(|check| format!("{}: {}", check.name, check.detail)),
+            tested_at: rfc3339(self.clock.now_ms()),
+            took_ms: elapsed_ms(started),
+            permissions,
+            checks,
+        }
+    }
+
+    async fn walk(self: &Arc<Self>, caller: &Caller, subject: &Subject<'_>, options: TestOptions, checks: &mut Checks) {
+        let started = Instant::now();
+        if !checks.push(self.definition_valid(caller, subject), started) {
+            return;
+        }
+        let started = Instant::now();
+        let (plan, check) = self.secrets_resolved(subject).await;
+        // a rendered endpoint that the rules refuse is found here
+        let Some(plan) = plan else {
+            checks.push(check, started);
+            return;
+        };
+        checks.push(check, started);
+        if !self.endpoint(&plan, checks).await {
+            return;
+        }
+        let started = Instant::now();
+        checks.push(self.identity_known(&plan).await, started);
+        let started = Instant::now();
+        let connection = match self.open(plan) {
+            Ok(connection) => connection,
+            Err(error) => {
+                checks.push(from_error("role-assumed", "sts:AssumeRole", &error), started);
+                return;
+            }
+        };
+        if !checks.push(role_assumed(&connection).await, started) {
+            return;
+        }
+        if !self.signature(&connection, checks).await {
+            return;
+        }
+        if bucket_found(&connection, checks).await {
+            bucket_checks(&connection, options, checks).await;
+        }
+    }
+
+    fn definition_valid(&self, caller: &Caller, subject: &Subject<'_>) -> Check {
+        let findings = self.findings(caller, subject.definition, subject.literals);
+        let texts: Vec<String> = findings.iter().map(|finding| format!("{}: {}", finding.path, finding.message)).collect();
+        let blocked = findings.iter().any(|finding| finding.code == "ENDPOINT_BLOCKED");
+        if check_templates(subject.definition).is_err() || (has_errors(&findings) && !blocked) {
+            let mut check = Check::new("definition-valid", Status::Failed, texts.join("; "));
+            check.remedy = findings.iter().find_map(|finding| finding.help.clone());
+            return check;
+        }
+        if texts.is_empty() || blocked {
+            return Check::new("definition-valid", Status::Passed, "the definition can be used");
+        }
+        Check::new("definition-valid", Status::Warning, texts.join("; "))
+    }
+
+    async fn secrets_resolved(self: &Arc<Self>, subject: &Subject<'_>) -> (Option<Plan>, Check) {
+        let resolved = async {
+            let templates = connect::templates(subject.definition)?;
+            let snapshot = self.resolve(subject, &templates).await?;
+            let plan = self.plan(subject, &templates, &snapshot)?;
+            Ok::<_, Error>((plan, snapshot.used(self.clock.now_ms())))
+        };
+        match resolved.await {
+            Ok((plan, used)) => {
+                let texts = used.iter().map(|used| {
+                    let stale = if used.stale_ms.is_some() { ", stale: its source cannot be reached" } else { "" };
+                    format!("`{}` from `{}` version {}, read {} s ago{stale}", used.key.secret, used.source, used.version_id, used.age_ms / 1000)
+                });
+                let text = texts.collect::<Vec<_>>().join("; ");
+                let text = if text.is_empty() { "the definition holds no references".to_owned() } else { text };
+                let stale = used.iter().any(|used| used.stale_ms.is_some());
+                let status = if stale { Status::Warning } else { Status::Passed };
+                (Some(plan), Check::new("secrets-resolved", status, text))
+            }
+            Err(Error::Upstream(error)) if error.kind == ErrorKind::Blocked => {
+                (None, failed("endpoint-allowed", "egress rules", &error))
+            }
+            Err(error) => (None, from_error("secrets-resolved", "resolve", &error)),
+        }
+    }
+
+    async fn endpoint(&self, plan: &Plan, checks: &mut Checks) -> bool {
+        let host = match &plan.endpoint {
+            Some(endpoint) => endpoint.host.clone(),
+            None => format!("s3.{}.amazonaws.com", plan.region),
+        };
+        let port = plan.endpoint.as_ref().map_or(443, |endpoint| endpoint.port);
+        let tls = plan.endpoint.as_ref().is_none_or(|endpoint| endpoint.tls);
+        // virtual hosts are what queries will connect to, and what the certificate must name
+        let host = match plan.path_style || host.parse::<std::net::IpAddr>().is_ok() {
+            true => host,
+            false => format!("{}.{host}", plan.bucket),
+        };
+        let started = Instant::now();
+        let target = probe::Target { host: &host, port, tls, ca_pem: plan.ca_pem.as_deref() };
+        let outcome = probe::reach(self.egress(), &target).await;
+        if let Err(error) = outcome.as_ref()
+            && error.kind == ErrorKind::Blocked
+        {
+            return checks.push(failed("endpoint-allowed", "egress rules", error), started);
+        }
+        checks.push(Check::new("endpoint-allowed", Status::Passed, format!("`{host}:{port}` may be reached")), started);
+        let mut check = match outcome {
+            Ok(times) => {
+                let tls = times.tls_ms.map_or(String::new(), |ms| format!(", TLS {ms} ms"));
+                let text = format!("`{host}:{port}`: name {} ms, TCP {} ms{tls}", times.dns_ms, times.tcp_ms);
+                Check::new("endpoint-reachable", Status::Passed, text)
+            }
+            Err(error) => failed("endpoint-reachable", "connect", &error),
+        };
+        check.call = Some("connect".to_owned());
+        checks.push(check, started)
+    }
+
+    async fn identity_known(&self, plan: &Plan) -> Check {
+        let Some(base) = &plan.base else {
+            return Check::new("identity-known", Status::Skipped, "requests are anonymous");
+        };
+        if plan.profile.sts == Sts::None {
+            return Check::new("identity-known", Status::Unsupported, format!("the provider `{}` has no STS", plan.profile.id));
+        }
+        let outcome = self.identities.caller_identity(base, &connect::sts_target(plan)).await;
+        let mut check = match outcome {
+            Ok(arn) => Check::new("identity-known", Status::Passed, format!("the credentials belong to `{arn}`")),
+            Err(error) if error.kind == ErrorKind::BadCredentials => failed("identity-known", "sts:GetCallerIdentity", &error),
+            Err(error) => Check::new(
+                "identity-known",
+                Status::Unsupported,
+                format!("the endpoint does not answer GetCallerIdentity ({}): the identity is not known", error.code),
+            ),
+        };
+        check.call = Some("sts:GetCallerIdentity".to_owned());
+        check
+    }
+
+    /// Asks for a bucket that nobody has: any answer but a complaint about the signature proves the key pair.
+    async fn signature(&self, connection: &Connection, checks: &mut Checks) -> bool {
+        let started = Instant::now();
+        let nobodys = format!("s3-connector-probe-{}", uuid::Uuid::new_v4().simple());
+        let outcome = connection.s3.list_other_bucket(&nobodys).await;
+        let date = outcome.as_ref().err().and_then(|error| error.date.clone());
+        if let Some(date) = date {
+            checks.push(self.clock_in_step(&date), started);
+        }
+        let anonymous = connection.plan.base.is_none();
+        let mut check = match outcome {
+            _ if anonymous => Check::new("signature-accepted", Status::Skipped, "requests are anonymous"),
+            Err(error) if error.kind == ErrorKind::ClockSkew => failed("clock-in-step", "s3:ListObjectsV2", &error),
+            Err(error) if matches!(error.kind, ErrorKind::BadCredentials | ErrorKind::WrongRegion) => {
+                let mut check = failed("signature-accepted", "s3:ListObjectsV2", &error);
+                check.fix = error.region.as_ref().map(|region| Fix::Patch(json!({"region": region})));
+                check
+            }
+            Err(error) if matches!(error.kind, ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Blocked) => {
+                failed("signature-accepted", "s3:ListObjectsV2", &error)
+            }
+            Err(error) => Check::new(
+                "signature-accepted",
+                Status::Passed,
+                format!("the store answered {} for a bucket that is not there, and did not object to the signature", error.code),
+            ),
+            Ok(()) => Check::new("signature-accepted", Status::Passed, "the store accepted the signature"),
+        };
+        check.call = Some("s3:ListObjectsV2 (a bucket that is not there)".to_owned());
+        if check.name == "clock-in-step" {
+            checks.0.retain(|check| check.name != "clock-in-step");
+        }
+        checks.push(check, started)
+    }
+
+    fn clock_in_step(&self, date: &str) -> Check {
+        let Ok(theirs) = jiff::fmt::rfc2822::parse(date) else {
+            return Check::new("clock-in-step", Status::Skipped, "the store sends no date");
+        };
+        let skew = self.clock.now_ms() / 1000 - theirs.timestamp().as_second();
+        let text = format!("our clock and the store's are {} s apart", skew.abs());
+        if skew.abs() >= SKEW_FAILURE {
+            let mut check = Check::new("clock-in-step", Status::Failed, text);
+            check.cause = Some("RequestTimeTooSkewed".to_owned());
+            check.remedy = error_catalogue::find("RequestTimeTooSkewed").map(|entry| entry.remedy.to_owned());
+            return check;
+        }
+        let status = if skew.abs() >= SKEW_WARNING { Status::Warning } else { Status::Passed };
+        Check::new("clock-in-step", status, text)
+    }
+}
+
+async fn role_assumed(connection: &Connection) -> Check {
+    let Some(slot) = &connection.slot else {
+        return Check::new("role-assumed", Status::Skipped, "no role is to be assumed");
+    };
+    let arn = connection.plan.role.as_ref().map_or("", |role| role.arn.as_str());
+    let mut check = match slot.credentials().await {
+        Ok(_) => Check::new("role-assumed", Status::Passed, format!("`{arn}` was assumed")),
+        Err(error) => failed("role-assumed", "sts:AssumeRole", &error),
+    };
+    check.call = Some("sts:AssumeRole".to_owned());
+    check
+}
+
+async fn bucket_found(connection: &Connection, checks: &mut Checks) -> bool {
+    let started = Instant::now();
+    let bucket = connection.s3.bucket();
+    let mut check = match connection.s3.head_bucket().await {
+        Ok(facts) => {
+            let text = match &facts.region {
+                Some(region) => format!("`{bucket}` is there, in region `{region}`"),
+                None => format!("`{bucket}` is there"),
+            };
+            let mut check = Check::new("bucket-found", Status::Passed, text);
+            check.request_id = facts.request_id;
+            check
+        }
+        // the answer to HEAD has no body; what is wrong is in the answer to a list
+        Err(error) => bucket_missing(connection, error).await,
+    };
+    check.call = Some("s3:HeadBucket".to_owned());
+    checks.push(check, started)
+}
+
+async fn bucket_missing(connection: &Connection, head: AwsError) -> Check {
+    let bucket = connection.s3.bucket();
+    if head.kind == ErrorKind::NotFound {
+        let mut named = head;
+        "NoSuchBucket".clone_into(&mut named.code);
+        named.message = format!("there is no bucket `{bucket}`");
+        return failed("bucket-found", "s3:HeadBucket", &named);
+    }
+    let told = match connection.s3.list_other_bucket(bucket).await {
+        Ok(()) => {
+            return Check::new("bucket-found", Status::Passed, format!("`{bucket}` is there; HeadBucket is refused, listing is not"));
+        }
+        Err(told) => told,
+    };
+    let region = head.region.clone().or_else(|| told.region.clone());
+    if told.kind == ErrorKind::AccessDenied {
+        // 403 is also what a bucket of others answers; without the right to list both look the same
+        let text = format!("`{bucket}` answers, but neither HeadBucket nor listing is allowed ({}): other rights may still be there", told.code);
+        return Check::new("bucket-found", Status::Warning, text);
+    }
+    let mut check = failed("bucket-found", "s3:HeadBucket", &told);
+    if told.kind == ErrorKind::WrongRegion
+        && let Some(region) = region
+    {
+        check.fix = Some(Fix::Patch(json!({"region": region})));
+    }
+    check
+}
+
+async fn bucket_checks(connection: &Connection, options: TestOptions, checks: &mut Checks) {
+    let started = Instant::now();
+    let request = crate::aws::s3::ListRequest { prefix: connection.prefix.clone(), max_keys: 1, ..Default::default() };
+    let listed = connection.s3.list(request).await;
+    let first = listed.as_ref().ok().and_then(|page| page.objects.first()).map(|object| object.key.clone());
+    let listable = listed.is_ok();
+    let mut check = match listed {
+        Ok(page) => {
+            let text = if page.objects.is_empty() { "listing works; there is no object yet" } else { "listing works" };
+            let mut check = Check::new("objects-listable", Status::Passed, text);
+            check.request_id = page.request_id;
+            check
+        }
+        Err(error) => denied("objects-listable", "s3:ListObjectsV2 (max-keys 1)", &error, Operation::List, connection),
+    };
+    check.call = Some("s3:ListObjectsV2 (max-keys 1)".to_owned());
+    checks.push(check, started);
+    let started = Instant::now();
+    checks.push(objects_readable(connection, first, listable).await, started);
+    let started = Instant::now();
+    checks.push(uploads_allowed(connection).await, started);
+    if options.write {
+        write_round(connection, checks).await;
+    }
+}
+
+async fn objects_readable(connection: &Connection, first: Option<String>, listable: bool) -> Check {
+    let marker = format!("{}.s3-connector-test-{}", connection.prefix, uuid::Uuid::new_v4().simple());
+    let there = first.is_some();
+    let Ok(key) = ObjectKey::under("", &first.unwrap_or(marker)) else {
+        return Check::new("objects-readable", Status::Skipped, "the prefix leaves no room for a key");
+    };
+    let options = GetOptions { range: there.then(|| "bytes=0-0".to_owned()), ..GetOptions::default() };
+    let call = if there { "s3:GetObject (first byte of the first object)" } else { "s3:GetObject (a key that is not there)" };
+    let mut check = match connection.s3.get(&key, &options).await {
+        Ok(_) => Check::new("objects-readable", Status::Passed, "reading works"),
+        Err(error) if error.kind == ErrorKind::InvalidRange => {
+            Check::new("objects-readable", Status::Passed, "reading works; the first object is empty")
+        }
+        Err(error) if error.kind == ErrorKind::NotFound && !there => {
+            Check::new("objects-readable", Status::Passed, "a key that is not there answers 404, as it does with the right to read")
+        }
+        Err(error) if error.kind == ErrorKind::AccessDenied && !there && !listable => Check::new(
+            "objects-readable",
+            Status::Skipped,
+            "without the right to list, a key that is not there answers 403 to everyone: put an object under the prefix to find out",
+        ),
+        Err(error) => denied("objects-readable", call, &error, Operation::Get, connection),
+    };
+    check.call = Some(call.to_owned());
+    check
+}
+
+/// A multipart upload that is started and aborted needs the same rights as a real one and leaves nothing.
+async fn uploads_allowed(connection: &Connection) -> Check {
+    let call = "s3:CreateMultipartUpload, s3:AbortMultipartUpload";
+    let marker = format!(".s3-connector-test-{}", uuid::Uuid::new_v4().simple());
+    let Ok(key) = ObjectKey::under(&connection.prefix, &marker) else {
+        return Check::new("uploads-allowed", Status::Skipped, "the prefix leaves no room for a key");
+    };
+    let upload_id = match connection.s3.create_multipart(&key, &PutOptions::default()).await {
+        Ok(upload_id) => upload_id,
+        Err(error) => {
+            let mut check = denied("uploads-allowed", call, &error, Operation::Put, connection);
+            if error.code == "AccessControlListNotSupported" {
+                check.fix = Some(Fix::Patch(json!({"default_acl": null})));
+            }
+            return check;
+        }
+    };
+    let mut check = match connection.s3.abort_multipart(&key, &upload_id).await {
+        Ok(()) => Check::new("uploads-allowed", Status::Passed, "an upload can be started and aborted; nothing was left behind"),
+        Err(error) => Check::new(
+            "uploads-allowed",
+            Status::Warning,
+            format!("an upload can be started, but aborting it failed with {}: the empty upload `{upload_id}` of the key `{}` stays until it is aborted by hand or by a lifecycle rule", error.code, key.as_str()),
+        ),
+    };
+    check.call = Some(call.to_owned());
+    check
+}
+
+async fn write_round(connection: &Connection, checks: &mut Checks) {
+    let marker = format!(".s3-connector-test-{}", uuid::Uuid::new_v4().simple());
+    let Ok(key) = ObjectKey::under(&connection.prefix, &marker) else { return };
+    let content = Bytes::from_static(b"written by a connection test; it may be deleted\n");
+    let started = Instant::now();
+    let written = connection.s3.put_bytes(&key, &PutOptions::default(), content.clone()).await;
+    let check = match &written {
+        Ok(_) => Check::new("object-written", Status::Passed, format!("`{}` was written", key.as_str())),
+        Err(error) => denied("object-written", "s3:PutObject", error, Operation::Put, connection),
+    };
+    if !checks.push(check, started) {
+        return;
+    }
+    let started = Instant::now();
+    let read = match connection.s3.get(&key, &GetOptions::default()).await {
+        Ok(download) => {
+            use http_body_util::BodyExt;
+            let back = download.body.collect().await.map(http_body_util::Collected::to_bytes);
+            match back {
+                Ok(back) if back == content => Check::new("object-read-back", Status::Passed, "what was written came back"),
+                _ => Check::new("object-read-back", Status::Failed, "what came back is not what was written"),
+            }
+        }
+        Err(error) => denied("object-read-back", "s3:GetObject", &error, Operation::Get, connection),
+    };
+    checks.push(read, started);
+    let started = Instant::now();
+    let deleted = match connection.s3.delete(&key, None).await {
+        Ok(_) => Check::new("object-deleted", Status::Passed, "the marker was deleted; nothing was left behind"),
+        Err(error) => {
+            let mut check = denied("object-deleted", "s3:DeleteObject", &error, Operation::Delete, connection);
+            check.detail = format!("{}; the object `{}` was left behind", check.detail, key.as_str());
+            check
+        }
+    };
+    checks.push(deleted, started);
+}
+
+/// A failed check; a denial comes with the statement that would allow it.
+fn denied(name: &str, call: &str, error: &AwsError, operation: Operation, connection: &Connection) -> Check {
+    let mut check = failed(name, call, error);
+    if error.kind == ErrorKind::AccessDenied {
+        let bucket = connection.s3.bucket();
+        let resource = match operation {
+            Operation::List => format!("arn:aws:s3:::{bucket}"),
+            _ => format!("arn:aws:s3:::{bucket}/{}*", connection.prefix),
+        };
+        let actions = operation.actions();
+        check.fix = Some(Fix::Statement(json!({"Effect": "Allow", "Action": actions, "Resource": resource})));
+        check.remedy = Some(format!("allow {} on `{resource}` for the identity, and look for a Deny in the bucket policy", actions.join(" and ")));
+    }
+    check
+}
+
+fn from_error(name: &str, call: &str, error: &Error) -> Check {
+    match error {
+        Error::Upstream(upstream) => failed(name, call, upstream),
+        Error::Unresolved(unresolved) => {
+            let mut check = Check::new(name, Status::Failed, unresolved.to_string());
+            check.cause = Some(unresolved.code.clone());
+            let entry = error_catalogue::find(&unresolved.code);
+            check.remedy = entry.map(|entry| format!("{} - {} can do this", entry.remedy, entry.owner.as_str()));
+            check.request_id = unresolved.load.as_ref().and_then(|load| load.request_id.clone());
+            check
+        }
+        other => Check::new(name, Status::Failed, other.to_string()),
+    }
+}
+
+/// One row an operation that the resource allows, from what was tried.
+fn permissions(checks: &Checks, subject: &Subject<'_>) -> Vec<Permission> {
+    let allowed = subject.definition.operations.clone().unwrap_or_else(|| Operation::ALL.to_vec());
+    let proof = |operation| match operation {
+        Operation::List => ["objects-listable", "objects-listable"],
+        Operation::Head | Operation::Get => ["object-read-back", "objects-readable"],
+        Operation::Put => ["object-written", "uploads-allowed"],
+        Operation::Delete => ["object-deleted", "object-deleted"],
+    };
+    let row = |operation: Operation| {
+        let names = proof(operation);
+        let tried = |status| names.iter().any(|name| checks.has(name, status));
+        let (answer, known_by) = if tried(Status::Passed) || tried(Status::Warning) {
+            (Answer::Yes, "tried")
+        } else if tried(Status::Failed) {
+            (Answer::No, "tried")
+        } else {
+            (Answer::Unknown, "not tried")
+        };
+        let missing = (answer == Answer::No).then(|| operation.actions().first().map(|&action| action.to_owned())).flatten();
+        Permission { operation, answer, known_by: known_by.to_owned(), missing_action: missing }
+    };
+    allowed.into_iter().map(row).collect()
+}
