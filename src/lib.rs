@@ -6,6 +6,7 @@ pub mod cache;
 pub mod clock;
 pub mod config;
 pub mod finding;
+pub mod http;
 pub mod model;
 pub mod store;
 pub mod telemetry;

@@ -213,6 +213,11 @@ impl App {
         self.end(&query, outcome, |download| (download.content_length, download.request_id.clone())).await
     }
 
+    /// The bound on uploads of a resource, for the reader of a body of unknown length.
+    pub fn put_limit(&self, caller: &Caller, name: &str) -> Option<u64> {
+        self.known_resource(caller, name).ok()?.record.definition.limits.max_put_bytes
+    }
+
     /// Writes an object. The upload runs in a task of its own, so that a caller who goes away leaves neither an
     /// object nor parts.
     pub async fn put(

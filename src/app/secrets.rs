@@ -154,7 +154,8 @@ impl App {
         let now = self.clock.now_ms();
         let mut event = audit::event(caller, "secret.put", name, now);
         event.secrets = vec![secret.to_owned()];
-        let version = self.store.put_vault_secret(&source.record.id, secret, &bytes, now, &event).await?;
+        let (version, sequence) = self.store.put_vault_secret(&source.record.id, secret, &bytes, now, &event).await?;
+        self.registry.note(sequence);
         self.cache.evict(&source.key(secret, "AWSCURRENT"));
         Ok(version)
     }
@@ -168,7 +169,7 @@ impl App {
         let mut event = audit::event(caller, "secret.delete", name, self.clock.now_ms());
         event.secrets = vec![secret.to_owned()];
         let deleted = self.store.delete_vault_secret(&source.record.id, secret, &event).await;
-        deleted.map_err(named("secret", secret))?;
+        self.registry.note(deleted.map_err(named("secret", secret))?);
         self.cache.evict(&source.key(secret, "AWSCURRENT"));
         Ok(())
     }

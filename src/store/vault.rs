@@ -25,7 +25,7 @@ fn place(source_id: &str, name: &str) -> String {
 }
 
 impl Store {
-    /// Writes a value; the version id of the new value comes back.
+    /// Writes a value; the version id of the new value and the sequence of the change come back.
     pub async fn put_vault_secret(
         &self,
         source_id: &str,
@@ -33,7 +33,7 @@ impl Store {
         value: &[u8],
         now_ms: i64,
         event: &Event,
-    ) -> Result<String> {
+    ) -> Result<(String, i64)> {
         let sealed = self.sealer.seal(&place(source_id, name), value)?;
         let version_id = new_id();
         let mut change = self.change().await?;
@@ -48,12 +48,12 @@ impl Store {
         .bind(now_ms)
         .execute(&mut *change.transaction)
         .await?;
-        self.commit(change, event).await?;
-        Ok(version_id)
+        let sequence = self.commit(change, event).await?;
+        Ok((version_id, sequence))
     }
 
     /// Deletes a secret.
-    pub async fn delete_vault_secret(&self, source_id: &str, name: &str, event: &Event) -> Result<()> {
+    pub async fn delete_vault_secret(&self, source_id: &str, name: &str, event: &Event) -> Result<i64> {
         let mut change = self.change().await?;
         let done = sqlx::query("DELETE FROM vault_secrets WHERE source_id = $1 AND name = $2")
             .bind(source_id)
@@ -63,8 +63,7 @@ impl Store {
         if done.rows_affected() == 0 {
             return Err(StoreError::NotFound);
         }
-        self.commit(change, event).await?;
-        Ok(())
+        self.commit(change, event).await
     }
 
     /// Reads a secret.

@@ -1,0 +1,130 @@
+//! What people hand in: values, files, stdin, and the answer to "are you sure?".
+
+use std::io::IsTerminal;
+use std::path::Path;
+
+use anyhow::Context;
+use serde_json::Value;
+use tokio::io::AsyncReadExt;
+
+use crate::cli::exit::usage;
+use crate::cli::output::Output;
+
+/// Bytes of a definition or a secret; the server takes less.
+const MOST: u64 = 4 << 20;
+
+/// The text that an argument stands for: `@file` is the file, `-` is stdin, everything else is itself.
+/// One line end at the end of a file or of stdin is not part of the value.
+pub(crate) async fn value(argument: &str) -> anyhow::Result<String> {
+    let text = match argument.strip_prefix('@') {
+        Some(file) => read_file(Path::new(file)).await?,
+        None if argument == "-" => read_stdin().await?,
+        None => return Ok(argument.to_owned()),
+    };
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() {
+        return Err(usage(format!("`{argument}` is empty: nothing was read from it")));
+    }
+    Ok(text.to_owned())
+}
+
+/// Like [`value`], for a value that others should not see: a literal on the command line gets a warning.
+pub(crate) async fn secret(out: &Output, flag: &str, argument: &str) -> anyhow::Result<String> {
+    let literal = !argument.is_empty() && !argument.starts_with('@') && argument != "-";
+    if literal && !argument.contains("{{") {
+        out.warn(format!("the value of {flag} shows up in process lists and shell histories: use `@file` or `-`"));
+    }
+    value(argument).await
+}
+
+/// JSON from a file, or from stdin for `-`.
+pub(crate) async fn json(file: &Path) -> anyhow::Result<Value> {
+    let from_stdin = file.as_os_str() == "-";
+    let text = if from_stdin { read_stdin().await? } else { read_file(file).await? };
+    // the cause says line and column and nothing of the text, which may hold keys
+    let value: Value = serde_json::from_str(&text)
+        .map_err(|error| usage(format!("`{}` is not JSON: {error}", file.display())))?;
+    if !value.is_object() {
+        return Err(usage(format!("`{}` must hold one JSON object", file.display())));
+    }
+    Ok(value)
+}
+
+/// The text before and after the first `=`.
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it as `name=value`".to_owned()),
+    }
+}
+
+/// Goes on only if somebody says so.
+pub(crate) async fn confirm(out: &Output, yes: bool, question: &str) -> anyhow::Result<()> {
+    if yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(usage(format!("{question} Nobody can be asked because stdin is no terminal: add --yes")));
+    }
+    out.ask(question);
+    // on a thread of its own, so that an interrupt ends the wait
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).map(|_| line)
+    });
+    let line = answer.await??;
+    if matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+        return Ok(());
+    }
+    anyhow::bail!("nothing was done")
+}
+
+async fn read_file(file: &Path) -> anyhow::Result<String> {
+    let cannot = || format!("cannot read `{}`", file.display());
+    let opened = tokio::fs::File::open(file).await.with_context(cannot)?;
+    read(opened).await.with_context(cannot)
+}
+
+async fn read_stdin() -> anyhow::Result<String> {
+    read(tokio::io::stdin()).await.context("cannot read stdin")
+}
+
+async fn read(from: impl tokio::io::AsyncRead + Unpin) -> anyhow::Result<String> {
+    let mut text = String::new();
+    from.take(MOST + 1).read_to_string(&mut text).await?;
+    anyhow::ensure!(text.len() as u64 <= MOST, "there is more than {MOST} bytes");
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::{json, pair, value};
+
+    #[tokio::test]
+    async fn a_value_comes_from_a_file_without_its_last_line_end() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"se=cret\n\r\n").unwrap();
+        let argument = format!("@{}", file.path().display());
+        assert_eq!(value(&argument).await.unwrap(), "se=cret\n");
+        assert_eq!(value("{{ secrets.a }}").await.unwrap(), "{{ secrets.a }}");
+        assert!(value("@/does/not/exist").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_object_is_refused_without_showing_it() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"{\"secret\": hunter2}").unwrap();
+        let text = json(file.path()).await.unwrap_err().to_string();
+        assert!(text.contains("line 1") && !text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn pairs_are_split_at_the_first_equals_sign() {
+        assert_eq!(pair("a=b=c").unwrap(), ("a".to_owned(), "b=c".to_owned()));
+        assert!(pair("=b").is_err());
+        assert!(pair("a").is_err());
+    }
+}

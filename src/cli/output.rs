@@ -1,0 +1,329 @@
+//! What the terminal shows: data on stdout, words on stderr. No other module of the command line prints.
+//!
+//! Text that comes from elsewhere is shown without its control characters, so that a key or a message cannot
+//! steer the terminal. Writing never panics when the reader is gone; the error ends the command instead.
+
+use std::fmt::Display;
+use std::io::{BufWriter, IsTerminal, Stdout, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::Value;
+
+use crate::cli::exit;
+use crate::cli::problem::{Problem, Remark};
+
+/// How data is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// The server's JSON, indented only on a terminal
+    Json,
+    /// One JSON value a line
+    Ndjson,
+}
+
+/// The few styles there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// It works.
+    Good,
+    /// It does not.
+    Bad,
+    /// Worth a look.
+    Careful,
+    /// Less important.
+    Faint,
+    /// A heading.
+    Strong,
+}
+
+/// A column of a table: its heading and the dotted path of its value.
+pub(crate) type Column = (&'static str, &'static str);
+
+/// Where a command shows what it found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    format: Format,
+    terminal: bool,
+    color: bool,
+    color_of_words: bool,
+}
+
+impl Output {
+    /// Looks once at what stdout and stderr are. A set `NO_COLOR` turns colours off (no-color.org).
+    pub(crate) fn new(format: Format) -> Output {
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            && std::env::var_os("TERM").is_none_or(|value| value != "dumb");
+        let terminal = std::io::stdout().is_terminal();
+        Output { format, terminal, color: wanted && terminal, color_of_words: wanted && std::io::stderr().is_terminal() }
+    }
+
+    /// The chosen format.
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Whether people read stdout.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// Stdout for many small writes; flushed when it is dropped.
+    pub(crate) fn writer(&self) -> BufWriter<Stdout> {
+        BufWriter::with_capacity(64 << 10, std::io::stdout())
+    }
+
+    /// One line of data.
+    pub(crate) fn line(&self, text: impl Display) -> anyhow::Result<()> {
+        Ok(writeln!(std::io::stdout(), "{text}")?)
+    }
+
+    /// JSON, whatever the format is.
+    pub(crate) fn json(&self, value: &Value) -> anyhow::Result<()> {
+        let pretty = self.terminal && self.format != Format::Ndjson;
+        let text = if pretty { serde_json::to_string_pretty(value)? } else { serde_json::to_string(value)? };
+        self.line(text)
+    }
+
+    /// Rows of a list: `whole` is the answer, and its member `name` holds the rows.
+    pub(crate) fn rows(&self, whole: &Value, name: &str, columns: &[Column]) -> anyhow::Result<()> {
+        let rows = whole.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        match self.format {
+            Format::Json => self.json(whole),
+            Format::Ndjson => rows.iter().try_for_each(|row| self.json(row)),
+            Format::Table if rows.is_empty() => {
+                self.say(format!("no {name}"));
+                Ok(())
+            }
+            Format::Table => self.table(columns, rows),
+        }
+    }
+
+    /// One thing with all its fields.
+    pub(crate) fn record(&self, value: &Value) -> anyhow::Result<()> {
+        if self.format != Format::Table {
+            return self.json(value);
+        }
+        let mut fields = Vec::new();
+        flatten(String::new(), value, &mut fields);
+        let mut table = self.plain_table();
+        for (path, text) in fields {
+            table.add_row([self.heading(&path, Attribute::Dim), Cell::new(text)]);
+        }
+        self.print_table(table)
+    }
+
+    /// A table, whatever the format is.
+    pub(crate) fn table(&self, columns: &[Column], rows: &[Value]) -> anyhow::Result<()> {
+        let mut table = self.plain_table();
+        table.set_header(columns.iter().map(|(heading, _)| self.heading(heading, Attribute::Bold)));
+        for row in rows {
+            table.add_row(columns.iter().map(|(_, path)| row.pointer(&pointer(path)).map_or_else(String::new, cell)));
+        }
+        self.print_table(table)
+    }
+
+    fn heading(&self, text: &str, attribute: Attribute) -> Cell {
+        let cell = Cell::new(text);
+        if self.color { cell.add_attribute(attribute) } else { cell }
+    }
+
+    fn plain_table(&self) -> Table {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        // a pipe gets every row on one line, however long it is
+        let arrangement = if self.terminal { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
+        table.set_content_arrangement(arrangement);
+        if self.color {
+            table.enforce_styling();
+        }
+        table
+    }
+
+    fn print_table(&self, mut table: Table) -> anyhow::Result<()> {
+        table.column_iter_mut().for_each(|column| {
+            column.set_padding((0, 2));
+        });
+        table.lines().try_for_each(|line| self.line(line.trim_end()))
+    }
+
+    /// What a write answered: a sentence for people, the answer for machines, remarks for both.
+    pub(crate) fn saved(&self, sentence: &str, answer: &Value, dry_run: bool) -> anyhow::Result<()> {
+        if !answer.is_null() && (dry_run || self.format != Format::Table) {
+            self.record(answer)?;
+        }
+        self.say(if dry_run { "dry run: nothing was changed" } else { sentence });
+        self.remarks(answer);
+        Ok(())
+    }
+
+    /// The `findings` of an answer, as words.
+    pub(crate) fn remarks(&self, answer: &Value) {
+        let findings = answer.get("findings").cloned().unwrap_or_default();
+        for remark in serde_json::from_value::<Vec<Remark>>(findings).unwrap_or_default() {
+            remark.lines().iter().for_each(|line| self.say(line));
+        }
+    }
+
+    /// A styled text for stdout.
+    pub(crate) fn paint(&self, style: Style, text: impl Display) -> String {
+        painted(self.color, style, &text.to_string())
+    }
+
+    /// Words. An error is ignored: there is nowhere left to say it.
+    pub(crate) fn say(&self, text: impl AsRef<str>) {
+        drop(writeln!(std::io::stderr(), "{}", plain(text.as_ref())));
+    }
+
+    /// Words that people should not overlook.
+    pub(crate) fn warn(&self, text: impl AsRef<str>) {
+        let mark = painted(self.color_of_words, Style::Careful, "warning:");
+        drop(writeln!(std::io::stderr(), "{mark} {}", plain(text.as_ref())));
+    }
+
+    /// Says why a command failed.
+    pub(crate) fn fail(&self, error: &anyhow::Error) {
+        if exit::is_closed_pipe(error) {
+            return;
+        }
+        let mark = painted(self.color_of_words, Style::Bad, "error:");
+        drop(writeln!(std::io::stderr(), "{mark} {}", plain(&format!("{error:#}"))));
+        let lines = error.downcast_ref::<Problem>().map(Problem::lines).unwrap_or_default();
+        lines.iter().for_each(|line| self.say(line));
+    }
+
+    /// A question on stderr, without a line end.
+    pub(crate) fn ask(&self, question: &str) {
+        drop(write!(std::io::stderr(), "{} [y/N] ", plain(question)));
+        drop(std::io::stderr().flush());
+    }
+
+    /// Shows that something runs; nothing when stderr is no terminal.
+    pub(crate) fn spinner(&self, what: &str) -> ProgressBar {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_message(plain(what));
+        bar.enable_steady_tick(Duration::from_millis(120));
+        bar
+    }
+
+    /// Shows how far a transfer is; nothing when stderr is no terminal or stdout shows the bytes themselves.
+    pub(crate) fn bar(&self, what: &str, bytes: Option<u64>, shown: bool) -> ProgressBar {
+        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let template = match bytes {
+            Some(_) => "{wide_msg} {bytes}/{total_bytes} {bar:24} {bytes_per_sec} {eta}",
+            None => "{spinner} {wide_msg} {bytes} {bytes_per_sec}",
+        };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        ProgressBar::with_draw_target(bytes, target).with_style(style).with_message(plain(what))
+    }
+}
+
+/// Shows the help or the misuse that the parser found.
+pub(crate) fn parser_answer(error: &clap::Error) -> ExitCode {
+    drop(error.print());
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+fn painted(color: bool, style: Style, text: &str) -> String {
+    if !color {
+        return text.to_owned();
+    }
+    let code = match style {
+        Style::Good => "32",
+        Style::Bad => "31",
+        Style::Careful => "33",
+        Style::Faint => "2",
+        Style::Strong => "1",
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
+}
+
+/// The text without what a terminal would obey.
+pub(crate) fn plain(text: &str) -> String {
+    let shown = |c: char| if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(shown).collect()
+}
+
+/// The text on one line.
+pub(crate) fn one_line(text: &str) -> String {
+    plain(text).replace('\n', "\\n")
+}
+
+fn pointer(path: &str) -> String {
+    path.split('.').fold(String::new(), |pointer, part| pointer + "/" + part)
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::String(text) => one_line(text),
+        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(", "),
+        other => one_line(&other.to_string()),
+    }
+}
+
+/// Every field that says something, by its path.
+fn flatten(path: String, value: &Value, fields: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(members) if members.get("set") == Some(&Value::Bool(true)) => {
+            let last4 = members.get("last4").and_then(Value::as_str);
+            fields.push((path, last4.map_or("set".to_owned(), |end| format!("set, ends in {}", one_line(end)))));
+        }
+        Value::Object(members) => {
+            for (name, member) in members.iter().filter(|(name, _)| *name != "findings") {
+                let below = if path.is_empty() { one_line(name) } else { format!("{path}.{}", one_line(name)) };
+                flatten(below, member, fields);
+            }
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            for (index, item) in items.iter().enumerate() {
+                flatten(format!("{path}[{index}]"), item, fields);
+            }
+        }
+        other => fields.extend(Some(cell(other)).filter(|text| !text.is_empty()).map(|text| (path, text))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Style, cell, flatten, one_line, painted, plain};
+
+    #[test]
+    fn text_from_elsewhere_cannot_steer_the_terminal() {
+        assert_eq!(plain("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
+        assert_eq!(one_line("a\nb\r"), "a\\nb\\r");
+        assert_eq!(cell(&json!("k\u{7}")), "k\\u{7}");
+    }
+
+    #[test]
+    fn colours_can_be_off() {
+        assert_eq!(painted(false, Style::Bad, "x"), "x");
+        assert_eq!(painted(true, Style::Bad, "x"), "\u{1b}[31mx\u{1b}[0m");
+    }
+
+    #[test]
+    fn a_record_shows_what_is_set_and_never_more_of_a_literal_than_its_end() {
+        let value = json!({
+            "name": "a", "endpoint": null, "labels": {}, "findings": [{"code": "X"}],
+            "auth": {"kind": "access_key", "access_key_id": "{{ secrets.a }}", "secret_access_key": {"set": true, "last4": "WXYZ"}},
+        });
+        let mut fields = Vec::new();
+        flatten(String::new(), &value, &mut fields);
+        let shown: Vec<String> = fields.into_iter().map(|(path, text)| format!("{path}={text}")).collect();
+        let expected = [
+            "auth.access_key_id={{ secrets.a }}",
+            "auth.kind=access_key",
+            "auth.secret_access_key=set, ends in WXYZ",
+            "name=a",
+        ];
+        assert_eq!(shown, expected);
+    }
+}

@@ -1,0 +1,179 @@
+//! Problems (RFC 9457) as the server sends them, and the words that the terminal shows for them.
+
+use reqwest::StatusCode;
+use serde::Deserialize;
+
+/// Bytes of a body that is no problem document which are shown all the same.
+const SHOWN_BODY: usize = 300;
+
+/// The upstream's codes for "you may not", besides those that name it.
+const DENIED: &[&str] = &["AllAccessDisabled", "Forbidden"];
+
+/// A refusal or failure that the server answered with. Unknown members are ignored and all may be missing, so
+/// that any server version can be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, thiserror::Error)]
+#[error("{}", self.sentence())]
+#[serde(default)]
+pub(crate) struct Problem {
+    pub(crate) title: Option<String>,
+    pub(crate) status: u16,
+    pub(crate) detail: Option<String>,
+    pub(crate) code: Option<String>,
+    pub(crate) errors: Vec<Remark>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) upstream: Option<Upstream>,
+    pub(crate) remedy: Option<String>,
+}
+
+/// One remark about a definition, as in `errors[]` of a problem or `findings[]` of a resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Remark {
+    pub(crate) severity: String,
+    pub(crate) code: String,
+    pub(crate) path: String,
+    pub(crate) line: Option<u32>,
+    pub(crate) column: Option<u32>,
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+}
+
+/// What the service behind the server said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Upstream {
+    pub(crate) service: Option<String>,
+    pub(crate) code: Option<String>,
+    pub(crate) request_id: Option<String>,
+}
+
+impl Problem {
+    /// Reads the body of an answer that is no success; whatever it holds, the outcome says something.
+    pub(crate) fn read(status: u16, body: &[u8], request_id: Option<&str>) -> Problem {
+        let mut problem = serde_json::from_slice::<Problem>(body).unwrap_or_default();
+        problem.status = status;
+        if problem.title.is_none() && problem.detail.is_none() {
+            let start = String::from_utf8_lossy(body.get(..SHOWN_BODY).unwrap_or(body)).trim().to_owned();
+            problem.detail = Some(start).filter(|text| !text.is_empty() && !text.starts_with('{'));
+        }
+        if problem.request_id.is_none() {
+            problem.request_id = request_id.map(str::to_owned);
+        }
+        problem
+    }
+
+    /// The caller or the resource may not do this, or the definition cannot be used.
+    pub(crate) fn is_denied(&self) -> bool {
+        match self.status {
+            401 | 403 | 422 => true,
+            424 => {
+                let upstream = self.upstream.as_ref().and_then(|upstream| upstream.code.as_deref());
+                [upstream, self.code.as_deref()].into_iter().flatten().any(means_denied)
+            }
+            _ => false,
+        }
+    }
+
+    /// The title and the detail, or what the status means.
+    fn sentence(&self) -> String {
+        match (self.title.as_deref(), self.detail.as_deref()) {
+            (Some(title), Some(detail)) if title != detail => format!("{title}: {detail}"),
+            (Some(text), _) | (None, Some(text)) => text.to_owned(),
+            (None, None) => {
+                let reason = StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
+                format!("the server answered {} {}", self.status, reason.unwrap_or_default()).trim_end().to_owned()
+            }
+        }
+    }
+
+    /// Everything below the first sentence.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.errors.iter().flat_map(Remark::lines).map(|line| format!("  {line}")).collect();
+        if let Some(upstream) = &self.upstream {
+            lines.push(format!("  upstream: {}", upstream.sentence()));
+        }
+        if let Some(remedy) = &self.remedy {
+            lines.push(format!("  remedy: {remedy}"));
+        }
+        if let Some(id) = &self.request_id {
+            lines.push(format!("  request id: {id}"));
+        }
+        lines
+    }
+}
+
+fn means_denied(code: &str) -> bool {
+    let plain = code.replace('_', "").to_ascii_lowercase();
+    plain.contains("accessdenied") || DENIED.contains(&code)
+}
+
+impl Upstream {
+    fn sentence(&self) -> String {
+        let service = self.service.as_deref().unwrap_or("the upstream");
+        let code = self.code.as_deref().unwrap_or("an error");
+        let id = self.request_id.as_deref().map(|id| format!(" (request id {id})")).unwrap_or_default();
+        format!("{service} answered {code}{id}")
+    }
+}
+
+impl Remark {
+    /// `path:line:column: message [CODE]`, and the help below it.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut place = self.path.clone();
+        for part in [self.line, self.column].into_iter().flatten() {
+            place = format!("{place}:{part}");
+        }
+        let severity = if matches!(self.severity.as_str(), "" | "error") { String::new() } else { self.severity.replace('_', " ") + ": " };
+        let colon = if place.is_empty() { "" } else { ": " };
+        let code = if self.code.is_empty() { String::new() } else { format!(" [{}]", self.code) };
+        let mut lines = vec![format!("{place}{colon}{severity}{}{code}", self.message)];
+        lines.extend(self.help.iter().map(|help| format!("  help: {help}")));
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Problem;
+
+    #[test]
+    fn a_problem_shows_every_error_with_its_place_and_what_to_do() {
+        let body = json!({
+            "type": "https://example.com/invalid", "title": "the definition is invalid", "status": 422,
+            "detail": "auth.secret_access_key: unexpected end", "code": "Invalid", "request_id": "r-1",
+            "errors": [
+                {"severity": "error", "code": "TEMPLATE_SYNTAX", "path": "auth.secret_access_key", "line": 1, "column": 12,
+                 "message": "unexpected end", "help": "close it with `}}`"},
+                {"severity": "security_warning", "code": "PUBLIC", "path": "default_acl", "message": "everyone reads"},
+            ],
+            "upstream": {"service": "s3", "code": "AccessDenied", "request_id": "u-1"},
+            "remedy": "allow `s3:PutObject`",
+        });
+        let problem = Problem::read(422, body.to_string().as_bytes(), None);
+        assert_eq!(problem.to_string(), "the definition is invalid: auth.secret_access_key: unexpected end");
+        let expected = [
+            "  auth.secret_access_key:1:12: unexpected end [TEMPLATE_SYNTAX]",
+            "    help: close it with `}}`",
+            "  default_acl: security warning: everyone reads [PUBLIC]",
+            "  upstream: s3 answered AccessDenied (request id u-1)",
+            "  remedy: allow `s3:PutObject`",
+            "  request id: r-1",
+        ];
+        assert_eq!(problem.lines(), expected);
+    }
+
+    #[test]
+    fn an_answer_that_is_no_problem_document_still_says_something() {
+        assert_eq!(Problem::read(502, b"<html>bad</html>", None).to_string(), "<html>bad</html>");
+        let empty = Problem::read(503, b"", Some("r-2"));
+        assert_eq!(empty.to_string(), "the server answered 503 Service Unavailable");
+        assert_eq!(empty.lines(), ["  request id: r-2"]);
+    }
+
+    #[test]
+    fn the_status_of_the_answer_counts_and_not_that_of_its_body() {
+        assert!(!Problem::read(500, br#"{"status": 403, "title": "x"}"#, None).is_denied());
+    }
+}

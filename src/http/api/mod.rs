@@ -1,0 +1,9 @@
+//! The handlers, one file per noun.
+
+pub mod access;
+pub mod objects;
+pub mod query;
+pub mod resources;
+pub mod secrets;
+pub mod service;
+pub mod sources;

@@ -1,0 +1,324 @@
+//! Objects: plain HTTP over the resource's bucket. Bodies stream in both directions.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::app::{Error, Listing, Opened, Permit};
+use crate::aws::s3::Download;
+use crate::http::Api;
+use crate::http::body::{Held, upload};
+use crate::http::extract::{By, Environment, Object, Params, Segment, User, body_and_length, text_of};
+use crate::http::openapi::Scope;
+use crate::http::problem::{Failure, Problems, problem};
+use crate::model::object::{Conditions, GetOptions, ListOptions, ObjectPage, PutOptions, PutResult};
+
+const NDJSON: &str = "application/x-ndjson";
+const META: &str = "x-amz-meta-";
+
+/// What to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ObjectParams {
+    /// Only keys that start so.
+    #[serde(default)]
+    #[param(required = false)]
+    prefix: String,
+    /// Groups keys at this text, usually `/`.
+    delimiter: Option<String>,
+    /// Only keys after this one.
+    start_after: Option<String>,
+    /// Where the last page ended.
+    cursor: Option<String>,
+    /// How many rows; default 1000 as JSON (at most 100000), all as NDJSON.
+    limit: Option<u64>,
+}
+
+/// Lists objects: a JSON page, or with `Accept: application/x-ndjson` one row a line, to the end.
+#[utoipa::path(get, path = "/v1/resources/{name}/objects", tag = "objects", operation_id = "list_objects", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ObjectParams, Scope), responses((status = 200, content((ObjectPage = "application/json"), (String = "application/x-ndjson"))), Problems))]
+pub async fn list_objects(
+    by: By<User>,
+    environment: Environment,
+    State(api): State<Api>,
+    Segment(name): Segment<String>,
+    Params(params): Params<ObjectParams>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let permit = api.app.admit(&by.0).await?;
+    let options = ListOptions {
+        prefix: params.prefix,
+        delimiter: params.delimiter,
+        start_after: params.start_after,
+        cursor: params.cursor,
+        limit: params.limit,
+    };
+    let streamed = text_of(&headers, "accept").is_some_and(|accept| accept.contains(NDJSON));
+    if streamed {
+        let listing = api.app.open_list(&by.0, &name, &environment.0, options).await?;
+        return Ok(with_staleness(rows(listing, permit), None));
+    }
+    let page = api.app.list(&by.0, &name, &environment.0, options).await?;
+    Ok(with_staleness(Json(page.value).into_response(), page.stale_ms))
+}
+
+/// One line a row; the last line says whether there is more, or what went wrong.
+fn rows(listing: Listing, permit: Permit) -> Response {
+    let stale_ms = listing.stale_ms;
+    let lines = listing.pages().map(move |page| {
+        // the place is held as long as the stream lives
+        let _held = &permit;
+        let mut text = String::new();
+        match page {
+            Ok(page) => {
+                for object in &page.objects {
+                    push_line(&mut text, object);
+                }
+                for prefix in &page.prefixes {
+                    push_line(&mut text, &serde_json::json!({"prefix": prefix}));
+                }
+                push_line(&mut text, &serde_json::json!({"cursor": page.cursor, "truncated": page.truncated}));
+            }
+            Err(error) => push_line(&mut text, &serde_json::json!({"error": problem(error)})),
+        }
+        Ok::<_, std::convert::Infallible>(Bytes::from(text))
+    });
+    let response = ([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(lines)).into_response();
+    with_staleness(response, stale_ms)
+}
+
+fn push_line(text: &mut String, row: &impl serde::Serialize) {
+    // a row is text and numbers, which always can be written
+    if let Ok(line) = serde_json::to_string(row) {
+        text.push_str(&line);
+        text.push('\n');
+    }
+}
+
+/// Reads an object. `Range` and the `If-*` headers work as RFC 9110 says.
+#[utoipa::path(get, path = "/v1/resources/{name}/objects/{*key}", tag = "objects", operation_id = "get_object", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Path, description = "The key, percent-encoded once."), ("version" = Option<String>, Query, description = "A version of the object."), ("Range" = Option<String>, Header, description = "For example `bytes=0-99`."), Scope), responses((status = 200, description = "The object.", content_type = "application/octet-stream", body = Vec<u8>), (status = 206, description = "A part of the object."), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
+pub async fn get_object(
+    by: By<User>,
+    environment: Environment,
+    State(api): State<Api>,
+    object: Object,
+    Params(version): Params<VersionParam>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let permit = api.app.admit(&by.0).await?;
+    let options = get_options(&headers, version);
+    let opened = api.app.get(&by.0, &object.resource, &environment.0, &object.key, &options).await?;
+    Ok(download(&api, opened, permit))
+}
+
+/// The same with the key as a parameter, for keys that URLs cannot carry in a path (`.` and `..` segments).
+#[utoipa::path(get, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "get_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ("version" = Option<String>, Query, description = "A version of the object."), ("Range" = Option<String>, Header, description = "For example `bytes=0-99`."), Scope), responses((status = 200, description = "The object.", content_type = "application/octet-stream", body = Vec<u8>), (status = 206, description = "A part of the object."), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
+pub async fn get_object_by_key(
+    by: By<User>,
+    environment: Environment,
+    state: State<Api>,
+    object: Object,
+    version: Params<VersionParam>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    get_object(by, environment, state, object, version, headers).await
+}
+
+/// Reads an object's metadata.
+#[utoipa::path(head, path = "/v1/resources/{name}/objects/{*key}", tag = "objects", operation_id = "head_object", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Path, description = "The key, percent-encoded once."), ("version" = Option<String>, Query, description = "A version of the object."), Scope), responses((status = 200, description = "The object's headers."), (status = 304, description = "Not modified."), Problems))]
+pub async fn head_object(
+    by: By<User>,
+    environment: Environment,
+    State(api): State<Api>,
+    object: Object,
+    Params(version): Params<VersionParam>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let permit = api.app.admit(&by.0).await?;
+    let options = get_options(&headers, version);
+    let opened = api.app.head(&by.0, &object.resource, &environment.0, &object.key, &options).await?;
+    Ok(download(&api, opened, permit))
+}
+
+/// The same with the key as a parameter.
+#[utoipa::path(head, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "head_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ("version" = Option<String>, Query, description = "A version of the object."), Scope), responses((status = 200, description = "The object's headers."), (status = 304, description = "Not modified."), Problems))]
+pub async fn head_object_by_key(
+    by: By<User>,
+    environment: Environment,
+    state: State<Api>,
+    object: Object,
+    version: Params<VersionParam>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    head_object(by, environment, state, object, version, headers).await
+}
+
+/// Writes an object. The body is streamed to the store; large ones go in parts. `x-amz-meta-*` headers become
+/// user metadata, `If-None-Match: *` keeps an object that is there.
+#[utoipa::path(put, path = "/v1/resources/{name}/objects/{*key}", tag = "objects", operation_id = "put_object", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Path, description = "The key, percent-encoded once."), ("Content-Type" = Option<String>, Header, description = "Guessed from the key when absent."), ("If-None-Match" = Option<String>, Header, description = "`*`: only if there is no object yet."), Scope), request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 200, body = PutResult), Problems))]
+pub async fn put_object(
+    by: By<User>,
+    environment: Environment,
+    State(api): State<Api>,
+    object: Object,
+    request: Request,
+) -> Result<Response, Failure> {
+    let _permit = api.app.admit(&by.0).await?;
+    let (headers, body, length) = body_and_length(request);
+    let options = put_options(&headers)?;
+    let idle = Duration::from_millis(api.app.config.server.body_idle_timeout_ms);
+    let most = api.app.put_limit(&by.0, &object.resource);
+    let body = upload(body, idle, most);
+    let written = api.app.put(&by.0, &object.resource, &environment.0, &object.key, options, body, length).await?;
+    let mut response = Json(&written.value).into_response();
+    set(response.headers_mut(), header::ETAG, written.value.etag.as_deref());
+    Ok(with_staleness(response, written.stale_ms))
+}
+
+/// The same with the key as a parameter.
+#[utoipa::path(put, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "put_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ("Content-Type" = Option<String>, Header, description = "Guessed from the key when absent."), ("If-None-Match" = Option<String>, Header, description = "`*`: only if there is no object yet."), Scope), request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 200, body = PutResult), Problems))]
+pub async fn put_object_by_key(
+    by: By<User>,
+    environment: Environment,
+    state: State<Api>,
+    object: Object,
+    request: Request,
+) -> Result<Response, Failure> {
+    put_object(by, environment, state, object, request).await
+}
+
+/// Deletes an object. Deleting one that is not there succeeds, as S3 does it.
+#[utoipa::path(delete, path = "/v1/resources/{name}/objects/{*key}", tag = "objects", operation_id = "delete_object", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Path, description = "The key, percent-encoded once."), ("version" = Option<String>, Query, description = "A version of the object."), Scope), responses((status = 204, description = "Deleted."), Problems))]
+pub async fn delete_object(
+    by: By<User>,
+    environment: Environment,
+    State(api): State<Api>,
+    object: Object,
+    Params(version): Params<VersionParam>,
+) -> Result<Response, Failure> {
+    let _permit = api.app.admit(&by.0).await?;
+    let version = version.version.as_deref();
+    let deleted = api.app.delete(&by.0, &object.resource, &environment.0, &object.key, version).await?;
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    set(response.headers_mut(), HeaderName::from_static("x-amz-version-id"), deleted.value.as_deref());
+    Ok(with_staleness(response, deleted.stale_ms))
+}
+
+/// The same with the key as a parameter.
+#[utoipa::path(delete, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "delete_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ("version" = Option<String>, Query, description = "A version of the object."), Scope), responses((status = 204, description = "Deleted."), Problems))]
+pub async fn delete_object_by_key(
+    by: By<User>,
+    environment: Environment,
+    state: State<Api>,
+    object: Object,
+    version: Params<VersionParam>,
+) -> Result<Response, Failure> {
+    delete_object(by, environment, state, object, version).await
+}
+
+/// A version of an object.
+#[derive(Debug, Default, Deserialize)]
+pub struct VersionParam {
+    version: Option<String>,
+}
+
+fn get_options(headers: &HeaderMap, version: VersionParam) -> GetOptions {
+    let text = |name: &str| text_of(headers, name).map(str::to_owned);
+    GetOptions {
+        range: text("range"),
+        version_id: version.version,
+        conditions: Conditions {
+            if_match: text("if-match"),
+            if_none_match: text("if-none-match"),
+            if_modified_since: text("if-modified-since"),
+            if_unmodified_since: text("if-unmodified-since"),
+        },
+    }
+}
+
+fn put_options(headers: &HeaderMap) -> Result<PutOptions, Failure> {
+    let text = |name: &str| text_of(headers, name).map(str::to_owned);
+    let mut options = PutOptions {
+        content_type: text("content-type"),
+        cache_control: text("cache-control"),
+        content_disposition: text("content-disposition"),
+        content_encoding: text("content-encoding"),
+        content_language: text("content-language"),
+        if_none_match: text("if-none-match"),
+        if_match: text("if-match"),
+        metadata: std::collections::BTreeMap::new(),
+    };
+    if options.if_none_match.as_deref().is_some_and(|value| value != "*") {
+        return Err(Failure(Error::BadRequest("`If-None-Match` takes only `*` on an upload".to_owned())));
+    }
+    for (name, value) in headers {
+        let Some(name) = name.as_str().strip_prefix(META) else { continue };
+        let value = value.to_str().map_err(|_| {
+            Failure(Error::BadRequest(format!("the metadata `{name}` holds bytes that are not visible ASCII: encode it")))
+        })?;
+        options.metadata.insert(name.to_owned(), value.to_owned());
+    }
+    Ok(options)
+}
+
+fn download(api: &Api, opened: Opened, permit: Permit) -> Response {
+    let idle = Duration::from_millis(api.app.config.server.body_idle_timeout_ms);
+    let Download { metadata, last_modified, content_length, content_range, body, request_id } = opened.value;
+    let status = if content_range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
+    let kind = metadata.content_type.as_deref().unwrap_or("application/octet-stream");
+    let mut headers = HeaderMap::with_capacity(16);
+    set(&mut headers, header::CONTENT_TYPE, Some(kind));
+    set(&mut headers, header::ETAG, metadata.etag.as_deref());
+    set(&mut headers, header::LAST_MODIFIED, last_modified.as_deref());
+    set(&mut headers, header::CONTENT_RANGE, content_range.as_deref());
+    set(&mut headers, header::CACHE_CONTROL, metadata.cache_control.as_deref());
+    set(&mut headers, header::CONTENT_ENCODING, metadata.content_encoding.as_deref());
+    set(&mut headers, header::CONTENT_LANGUAGE, metadata.content_language.as_deref());
+    set(&mut headers, HeaderName::from_static("x-amz-version-id"), metadata.version_id.as_deref());
+    set(&mut headers, HeaderName::from_static("x-amz-storage-class"), metadata.storage_class.as_deref());
+    set(&mut headers, HeaderName::from_static("x-amz-request-id"), request_id.as_deref());
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    if let Some(length) = content_length {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    for (name, value) in &metadata.metadata {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(format!("{META}{name}")), HeaderValue::from_str(value)) {
+            headers.insert(name, value);
+        }
+    }
+    // an object is never run in our origin
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
+    let disposition = metadata.content_disposition.as_deref().filter(|_| !is_active(kind));
+    set(&mut headers, header::CONTENT_DISPOSITION, disposition.or(is_active(kind).then_some("attachment")));
+    let response = (status, headers, Body::new(Held::new(body, idle, permit))).into_response();
+    with_staleness(response, opened.stale_ms)
+}
+
+/// Types that a browser would run.
+fn is_active(kind: &str) -> bool {
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    ["html", "xml", "svg", "javascript", "ecmascript", "pdf", "flash"].iter().any(|word| kind.contains(word))
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) {
+    if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+        headers.insert(name, value);
+    }
+}
+
+/// Says when a secret was served past its end.
+pub(super) fn with_staleness(mut response: Response, stale_ms: Option<u64>) -> Response {
+    if let Some(age) = stale_ms {
+        let value = format!("age={}", age / 1000);
+        set(response.headers_mut(), HeaderName::from_static("secret-stale"), Some(&value));
+    }
+    response
+}

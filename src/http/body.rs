@@ -1,0 +1,115 @@
+//! Bodies at our edge: idle limits in both directions, size limits, and the query's place held to the end.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt;
+use tokio::time::{Instant, Sleep};
+
+use crate::app;
+use crate::app::Permit;
+use crate::model::object::BodyError;
+
+/// A request's body for the use cases: it ends with an error when it stalls, ends early or grows too large.
+pub fn upload(body: Body, idle: Duration, most: Option<u64>) -> app::Body {
+    Upload { body, idle, wait: None, taken: 0, most: most.unwrap_or(u64::MAX) }.boxed_unsync()
+}
+
+struct Upload {
+    body: Body,
+    idle: Duration,
+    wait: Option<Pin<Box<Sleep>>>,
+    taken: u64,
+    most: u64,
+}
+
+/// Polls the idle timer; it starts with the first wait and is set back by every byte.
+fn poll_idle(wait: &mut Option<Pin<Box<Sleep>>>, idle: Duration, context: &mut Context<'_>) -> Poll<()> {
+    wait.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle))).as_mut().poll(context)
+}
+
+fn reset(wait: &mut Option<Pin<Box<Sleep>>>, idle: Duration) {
+    if let Some(wait) = wait {
+        wait.as_mut().reset(Instant::now() + idle);
+    }
+}
+
+impl HttpBody for Upload {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        match Pin::new(&mut this.body).poll_frame(context) {
+            Poll::Ready(Some(Ok(frame))) => {
+                reset(&mut this.wait, this.idle);
+                this.taken += frame.data_ref().map_or(0, |data| data.len() as u64);
+                if this.taken > this.most {
+                    return Poll::Ready(Some(Err(BodyError::TooLarge(this.most))));
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(BodyError::EndedEarly(error.to_string())))),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => poll_idle(&mut this.wait, this.idle, context)
+                .map(|()| Some(Err(BodyError::Stalled(u64::try_from(this.idle.as_millis()).unwrap_or(u64::MAX))))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A response's body: the store may not stall for longer than `idle`, and the query's place is given back with
+/// the last byte.
+pub struct Held<B> {
+    body: B,
+    idle: Duration,
+    wait: Option<Pin<Box<Sleep>>>,
+    _permit: Permit,
+}
+
+impl<B> Held<B> {
+    /// Holds the place until the body is dropped.
+    pub fn new(body: B, idle: Duration, permit: Permit) -> Held<B> {
+        Held { body, idle, wait: None, _permit: permit }
+    }
+}
+
+impl<B> HttpBody for Held<B>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let this = &mut *self;
+        match Pin::new(&mut this.body).poll_frame(context) {
+            Poll::Ready(next) => {
+                reset(&mut this.wait, this.idle);
+                Poll::Ready(next.map(|frame| frame.map_err(Into::into)))
+            }
+            Poll::Pending => poll_idle(&mut this.wait, this.idle, context)
+                .map(|()| Some(Err("the store stalled in the middle of the body".into()))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,267 @@
+//! What handlers take from a request. A handler's signature declares the role it needs.
+
+use std::marker::PhantomData;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
+
+use crate::app::{DEFAULT_ENVIRONMENT, Error, Presented};
+use crate::http::Api;
+use crate::http::problem::{Failure, Problem};
+use crate::model::name::Name;
+use crate::model::principal::{Caller, Role};
+
+/// A JSON body must be complete after this.
+const JSON_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The address that a connection came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// The id of a request.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+/// A role that a route needs.
+pub trait Needed {
+    /// The role.
+    const ROLE: Role;
+}
+
+/// Sees definitions.
+#[derive(Debug)]
+pub struct Viewer;
+/// Runs queries.
+#[derive(Debug)]
+pub struct User;
+/// Changes resources.
+#[derive(Debug)]
+pub struct Editor;
+/// Changes sources and tokens.
+#[derive(Debug)]
+pub struct Admin;
+
+impl Needed for Viewer {
+    const ROLE: Role = Role::Viewer;
+}
+impl Needed for User {
+    const ROLE: Role = Role::User;
+}
+impl Needed for Editor {
+    const ROLE: Role = Role::Editor;
+}
+impl Needed for Admin {
+    const ROLE: Role = Role::Admin;
+}
+
+/// The authenticated caller, who has at least the role `R`.
+#[derive(Debug)]
+pub struct By<R>(pub Caller, PhantomData<R>);
+
+impl<R: Needed> FromRequestParts<Api> for By<R> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
+        let missing = Error::Unauthenticated("the request needs the header `Authorization: Bearer` with a token");
+        let token = bearer(&parts.headers).ok_or(missing)?;
+        let project = query_value(parts, "project");
+        let from = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+        let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+        let presented = Presented { token, project: project.as_deref(), from, request_id: &request_id };
+        let caller = api.app.authenticate(presented)?;
+        if caller.role < R::ROLE {
+            return Err(Failure(Error::Forbidden { needs: R::ROLE, has: caller.role }));
+        }
+        Ok(By(caller, PhantomData))
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+fn query_value(parts: &Parts, name: &str) -> Option<String> {
+    let query = parts.uri.query()?;
+    if !query.contains(name) {
+        return None;
+    }
+    url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+/// The environment that the request is about.
+#[derive(Debug)]
+pub struct Environment(pub Name);
+
+impl FromRequestParts<Api> for Environment {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Failure> {
+        let given = query_value(parts, "environment");
+        let name = given.as_deref().unwrap_or(DEFAULT_ENVIRONMENT);
+        Name::parse(name).map(Environment).map_err(|error| Failure(Error::BadRequest(error.to_string())))
+    }
+}
+
+/// `?dry_run=true`: say what would happen, and change nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct DryRun(pub bool);
+
+impl FromRequestParts<Api> for DryRun {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Failure> {
+        match query_value(parts, "dry_run").as_deref() {
+            None | Some("false") => Ok(DryRun(false)),
+            Some("true" | "") => Ok(DryRun(true)),
+            Some(_) => Err(Failure(Error::BadRequest("`dry_run` is `true` or `false`".to_owned()))),
+        }
+    }
+}
+
+/// The version in `If-Match`: none for `*`. A change without the header is refused, because it could undo
+/// somebody else's.
+#[derive(Debug, Clone, Copy)]
+pub struct IfMatch(pub Option<i64>);
+
+impl FromRequestParts<Api> for IfMatch {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Failure> {
+        let value = parts.headers.get(header::IF_MATCH).ok_or(Error::PreconditionRequired)?;
+        let text = value.to_str().unwrap_or_default().trim();
+        if text == "*" {
+            return Ok(IfMatch(None));
+        }
+        let version = text.trim_start_matches("W/").trim_matches('"').parse();
+        // an ETag of another form is one that no definition has
+        Ok(IfMatch(Some(version.unwrap_or(-1))))
+    }
+}
+
+/// The ETag of a definition.
+pub fn etag(version: i64) -> String {
+    format!("\"{version}\"")
+}
+
+/// A JSON body, bounded in size and time.
+#[derive(Debug)]
+pub struct JsonBody<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Api> for JsonBody<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Response> {
+        let most = api.app.config.server.max_json_bytes;
+        let read = tokio::time::timeout(JSON_TIMEOUT, axum::body::to_bytes(request.into_body(), most)).await;
+        let bytes = match read {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(_)) => {
+                let text = format!("the body has more than {most} bytes, or ended early");
+                return Err(Failure(Error::TooLarge(text)).into_response());
+            }
+            Err(_) => {
+                let text = "the body did not arrive in time";
+                return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", text).into_response());
+            }
+        };
+        let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        serde_json::from_slice(bytes).map(JsonBody).map_err(|error| Failure(Error::BadRequest(unreadable(&error))).into_response())
+    }
+}
+
+/// The place and the kind of an error, without the text around it, which may hold a key.
+fn unreadable(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!("line {} column {}", error.line(), error.column());
+    if error.is_data() {
+        let shown = match (text.split_once("string \""), text.rsplit_once("\", expected")) {
+            (Some((before, _)), Some((_, after))) => format!("{before}a string, expected{after}"),
+            _ => text,
+        };
+        return format!("the body is not what this route takes: {shown}");
+    }
+    format!("the body is not JSON: error at {place}")
+}
+
+/// The query string, with errors in our shape.
+#[derive(Debug)]
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Api> for Params<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Failure> {
+        axum::extract::Query::<T>::try_from_uri(&parts.uri)
+            .map(|query| Params(query.0))
+            .map_err(|error| Failure(Error::BadRequest(format!("the query string cannot be read: {}", error.body_text()))))
+    }
+}
+
+/// A segment of the path, percent-decoded once.
+#[derive(Debug)]
+pub struct Segment<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Api> for Segment<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
+        axum::extract::Path::<T>::from_request_parts(parts, api)
+            .await
+            .map(|path| Segment(path.0))
+            .map_err(|error| Failure(Error::BadRequest(format!("the path cannot be read: {}", error.body_text()))))
+    }
+}
+
+/// A resource's name and an object's key, from the path or from `?key=`.
+#[derive(Debug)]
+pub struct Object {
+    /// The resource.
+    pub resource: String,
+    /// The key, byte for byte.
+    pub key: String,
+}
+
+impl FromRequestParts<Api> for Object {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Failure> {
+        // the raw path: nothing in a key is a path step, and it is decoded exactly once
+        let path = parts.uri.path();
+        let mut segments = path.splitn(6, '/').skip(3);
+        let (resource, kind, key) = (segments.next(), segments.next(), segments.next());
+        let decoded = |text: &str| {
+            percent_encoding::percent_decode_str(text)
+                .decode_utf8()
+                .map(std::borrow::Cow::into_owned)
+                .map_err(|_| Failure(Error::BadRequest("the key is not UTF-8 after percent-decoding".to_owned())))
+        };
+        let resource = decoded(resource.unwrap_or_default())?;
+        let key = match kind {
+            Some("object") => query_value(parts, "key")
+                .ok_or_else(|| Failure(Error::BadRequest("name the object: `?key=…`".to_owned())))?,
+            _ => decoded(key.unwrap_or_default())?,
+        };
+        Ok(Object { resource, key })
+    }
+}
+
+/// A header's text.
+pub fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The body of a request and its length, when it is known.
+pub fn body_and_length(request: Request) -> (HeaderMap, Body, Option<u64>) {
+    use axum::body::HttpBody;
+    let (parts, body) = request.into_parts();
+    let length = body.size_hint().exact();
+    (parts.headers, body, length)
+}

@@ -1,0 +1,84 @@
+//! Around every request: its id, its log line, its metrics, and the id in its problem.
+
+use std::time::Instant;
+
+use axum::Json;
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::http::extract::RequestId;
+use crate::http::problem::Problem;
+
+const REQUEST_ID: &str = "x-request-id";
+
+/// The middleware.
+pub async fn observe(mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = given_id(&request).unwrap_or_else(|| uuid::Uuid::now_v7().simple().to_string());
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let path = request.uri().path().to_owned();
+    let mut response = next.run(request).await;
+    if let Some(mut problem) = response.extensions_mut().remove::<Problem>() {
+        problem.request_id.clone_from(&id);
+        problem.instance = path;
+        response = rewritten(&response, &problem);
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    let headers = response.headers_mut();
+    headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    let status = response.status();
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let took = started.elapsed();
+    metrics::counter!("s3_connector_http_requests_total", "route" => route.to_owned(), "method" => method.as_str().to_owned(), "status" => status.as_str().to_owned())
+        .increment(1);
+    metrics::histogram!("s3_connector_http_request_seconds", "route" => route.to_owned()).record(took);
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    if status.is_server_error() {
+        tracing::warn!(request_id = id, method = method.as_str(), route, status = status.as_u16(), took_ms, "request failed");
+    } else {
+        tracing::info!(request_id = id, method = method.as_str(), route, status = status.as_u16(), took_ms, "request");
+    }
+    response
+}
+
+/// The same problem with what only the middleware knows; its headers stay.
+fn rewritten(old: &Response, problem: &Problem) -> Response {
+    let mut response = Json(problem).into_response();
+    *response.status_mut() = old.status();
+    for (name, value) in old.headers() {
+        if name != header::CONTENT_LENGTH {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+    response
+}
+
+/// A caller's own id is taken when it cannot do harm in a log.
+fn given_id(request: &Request) -> Option<String> {
+    let text = request.headers().get(REQUEST_ID)?.to_str().ok()?;
+    let plain = (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    plain.then(|| text.to_owned())
+}
+
+/// A route that is not there.
+pub async fn not_found() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "NotFound", "there is no such route: `/docs` lists them all")
+}
+
+/// A method that a route does not have.
+pub async fn method_not_allowed() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "the route does not take this method: `/docs` lists what it takes")
+}
+
+/// A handler that panicked: nothing of it is told.
+pub fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a handler panicked");
+    let text = "the service failed inside: its log tells more, under the request id";
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal", text).into_response()
+}

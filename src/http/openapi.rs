@@ -1,0 +1,81 @@
+//! The OpenAPI document: the contract, made from the handlers.
+
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{IntoParams, Modify, OpenApi};
+
+use crate::http::router;
+
+/// The parts that no handler has.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "s3-connector",
+        description = "A registry of S3 resources whose credentials are secret templates. Query them, test them, and never hand out a key.\n\nEvery route but the health routes and this document needs `Authorization: Bearer s3c_…`. A route's security entry names the weakest role that may use it: viewer < user < editor < admin. Errors are `application/problem+json` (RFC 9457) with a stable `code`, a `remedy` and the `request_id`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags(
+        (name = "resources", description = "Buckets and how to reach them."),
+        (name = "objects", description = "Queries: list, read, write and delete objects."),
+        (name = "sources", description = "Where secrets come from, and what is cached of them."),
+        (name = "access", description = "Tokens, projects and the audit."),
+        (name = "service", description = "Health, metrics and this document."),
+    ),
+    modifiers(&Security),
+)]
+pub struct Document;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let mut scheme = Http::new(HttpAuthScheme::Bearer);
+        scheme.description = Some("A token that starts with `s3c_`.".to_owned());
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// Parameters that every route of a project takes.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "only described")]
+pub struct Scope {
+    /// The project, for tokens of the whole installation. Default `default`.
+    #[param(required = false)]
+    project: Option<String>,
+    /// The environment. Default `production`.
+    #[param(required = false)]
+    environment: Option<String>,
+}
+
+/// Parameters that every write takes.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "only described")]
+pub struct Write {
+    /// The project, for tokens of the whole installation. Default `default`.
+    #[param(required = false)]
+    project: Option<String>,
+    /// Say what would happen and change nothing.
+    #[param(required = false)]
+    dry_run: Option<bool>,
+}
+
+/// The header that every change of a definition takes.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "only described")]
+pub struct Condition {
+    /// The ETag of the definition that the change is based on, or `*`.
+    #[param(rename = "If-Match", example = "\"3\"")]
+    if_match: String,
+}
+
+/// The document as JSON.
+pub fn json() -> String {
+    let mut document = router::documented().to_openapi();
+    // a catch-all is written `{*key}` in a route and `{key}` in a document
+    let paths = std::mem::take(&mut document.paths.paths);
+    document.paths.paths = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
+    document.to_pretty_json().unwrap_or_default()
+}

@@ -1,0 +1,282 @@
+//! `Problem`: the one shape of every error (RFC 9457), and the one place where errors become status codes.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::Error;
+use crate::aws::{AwsError, ErrorKind};
+use crate::finding::Finding;
+use crate::model::error_catalogue;
+
+/// Where the pages about errors stand, relative to the service.
+const TYPE_BASE: &str = "https://s3-connector.dev/errors/";
+
+/// An error (RFC 9457).
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Problem {
+    /// Names the kind of error.
+    #[schema(example = "https://s3-connector.dev/errors/NoSuchBucket")]
+    pub r#type: String,
+    /// The kind of error in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened this time.
+    pub detail: String,
+    /// The path of the request.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub instance: String,
+    /// A stable name: an upstream's code, or one of ours.
+    pub code: String,
+    /// What is wrong, and where, in what was sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<Finding>,
+    /// The id of the request, to find it in logs and audit.
+    pub request_id: String,
+    /// Who answered what, when another service was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<Upstream>,
+    /// What to change, and who can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+    /// Seconds for `Retry-After`.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub retry_after: Option<u32>,
+}
+
+/// Another service's answer.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Upstream {
+    /// `s3`, `sts` or `secretsmanager`.
+    pub service: String,
+    /// Its code.
+    pub code: String,
+    /// Its id of the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+/// Every error a route may answer, for the document.
+#[derive(utoipa::IntoResponses)]
+#[allow(dead_code, reason = "only described")]
+pub enum Problems {
+    /// The request cannot be understood.
+    #[response(status = 400, content_type = "application/problem+json")]
+    BadRequest(#[to_schema] Problem),
+    /// There is no valid token.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthenticated(#[to_schema] Problem),
+    /// The token's role, or the resource's list of operations, does not allow it.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(#[to_schema] Problem),
+    /// It is not there, or not for this token.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(#[to_schema] Problem),
+    /// The name is taken, or the thing is in use.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(#[to_schema] Problem),
+    /// `If-Match` or another condition does not hold.
+    #[response(status = 412, content_type = "application/problem+json")]
+    PreconditionFailed(#[to_schema] Problem),
+    /// More than a bound allows.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(#[to_schema] Problem),
+    /// The definition has errors, each with its place.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Invalid(#[to_schema] Problem),
+    /// The caller was allowed, the resource was not: credentials, policy, bucket, secret or endpoint.
+    #[response(status = 424, content_type = "application/problem+json")]
+    FailedDependency(#[to_schema] Problem),
+    /// Too many requests at once or too many failed attempts.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(#[to_schema] Problem),
+    /// The service failed inside.
+    #[response(status = 500, content_type = "application/problem+json")]
+    Internal(#[to_schema] Problem),
+    /// The store or the source cannot be reached.
+    #[response(status = 502, content_type = "application/problem+json")]
+    BadGateway(#[to_schema] Problem),
+    /// The store, the source or this service asks for fewer requests.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(#[to_schema] Problem),
+    /// No answer in time.
+    #[response(status = 504, content_type = "application/problem+json")]
+    Timeout(#[to_schema] Problem),
+}
+
+impl Problem {
+    /// A problem without an upstream.
+    pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Problem {
+        Problem {
+            r#type: format!("{TYPE_BASE}{code}"),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            instance: String::new(),
+            code: code.to_owned(),
+            errors: Vec::new(),
+            request_id: String::new(),
+            upstream: None,
+            remedy: None,
+            retry_after: None,
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn retry_after(mut self, seconds: u32) -> Problem {
+        self.retry_after = Some(seconds);
+        self
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let retry_after = self.retry_after;
+        // the middleware writes the instance and the request id in
+        let mut response = (status, Json(&self)).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"s3-connector\""));
+        }
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// A failed handler.
+#[derive(Debug)]
+pub struct Failure(pub Error);
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure(error)
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        if let Error::Upstream(upstream) = &self.0
+            && upstream.kind == ErrorKind::NotModified
+        {
+            return StatusCode::NOT_MODIFIED.into_response();
+        }
+        problem(self.0).into_response()
+    }
+}
+
+/// What an error looks like to the caller.
+pub fn problem(error: Error) -> Problem {
+    let detail = error.to_string();
+    let code = error.code().to_owned();
+    let plain = |status: StatusCode| Problem::new(status, &code, detail.clone());
+    match error {
+        Error::NotFound { .. } => plain(StatusCode::NOT_FOUND),
+        Error::BadRequest(_) => plain(StatusCode::BAD_REQUEST),
+        Error::Invalid { findings, .. } => {
+            let mut problem = plain(StatusCode::UNPROCESSABLE_ENTITY);
+            problem.remedy = findings.iter().find_map(|finding| finding.help.clone());
+            problem.errors = findings;
+            problem
+        }
+        Error::Unauthenticated(_) => plain(StatusCode::UNAUTHORIZED),
+        Error::TooManyFailures => plain(StatusCode::TOO_MANY_REQUESTS).retry_after(60),
+        Error::TooManyQueries => plain(StatusCode::TOO_MANY_REQUESTS).retry_after(1),
+        Error::Forbidden { .. } | Error::InstallationOnly => plain(StatusCode::FORBIDDEN),
+        Error::OperationNotAllowed { .. } => {
+            let mut problem = plain(StatusCode::FORBIDDEN);
+            problem.remedy = Some("an editor of the resource can add the operation to `operations`".to_owned());
+            problem
+        }
+        Error::Conflict(_) => plain(StatusCode::CONFLICT),
+        Error::PreconditionRequired => plain(StatusCode::PRECONDITION_REQUIRED),
+        Error::VersionMismatch { .. } => plain(StatusCode::PRECONDITION_FAILED),
+        Error::TooLarge(_) => plain(StatusCode::PAYLOAD_TOO_LARGE),
+        Error::Overloaded(_) => plain(StatusCode::SERVICE_UNAVAILABLE).retry_after(1),
+        Error::Unresolved(unresolved) => {
+            use crate::cache::ErrorClass;
+            let class = unresolved.load.as_ref().map(|load| load.class);
+            let mut problem = match class {
+                Some(ErrorClass::Throttled) => plain(StatusCode::SERVICE_UNAVAILABLE).retry_after(2),
+                Some(ErrorClass::Unavailable) => plain(StatusCode::BAD_GATEWAY).retry_after(2),
+                _ => plain(StatusCode::FAILED_DEPENDENCY),
+            };
+            "A secret cannot be resolved".clone_into(&mut problem.title);
+            problem.remedy = remedy(&unresolved.code);
+            problem.upstream = unresolved.load.as_ref().map(|load| Upstream {
+                service: "secretsmanager".to_owned(),
+                code: load.code.clone(),
+                request_id: load.request_id.clone(),
+            });
+            problem
+        }
+        Error::Upstream(upstream) => of_upstream(&upstream),
+        Error::Store(cause) => {
+            tracing::error!(cause = %chain(&cause), "the store failed");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal", "the service failed inside: its log tells more, under the request id")
+        }
+    }
+}
+
+fn of_upstream(error: &AwsError) -> Problem {
+    let status = match error.kind {
+        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::NotModified => StatusCode::NOT_MODIFIED,
+        ErrorKind::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        ErrorKind::Conflict => StatusCode::CONFLICT,
+        ErrorKind::InvalidRange => StatusCode::RANGE_NOT_SATISFIABLE,
+        ErrorKind::Throttled => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        ErrorKind::Unreachable | ErrorKind::Internal => StatusCode::BAD_GATEWAY,
+        ErrorKind::Unsupported => StatusCode::NOT_IMPLEMENTED,
+        ErrorKind::InvalidRequest | ErrorKind::BrokenBody => StatusCode::BAD_REQUEST,
+        ErrorKind::AccessDenied
+        | ErrorKind::BadCredentials
+        | ErrorKind::NoSuchBucket
+        | ErrorKind::WrongRegion
+        | ErrorKind::ClockSkew
+        | ErrorKind::Blocked => StatusCode::FAILED_DEPENDENCY,
+    };
+    let mut problem = Problem::new(status, &error.code, error.message.clone());
+    if let Some(entry) = error_catalogue::find(&error.code) {
+        entry.cause.clone_into(&mut problem.title);
+        problem.remedy = remedy(&error.code);
+    }
+    if let Some(region) = error.region.as_ref().filter(|_| error.kind == ErrorKind::WrongRegion) {
+        problem.remedy = Some(format!("the bucket is in `{region}`: PATCH the resource with {{\"region\": \"{region}\"}}"));
+    }
+    problem.upstream = Some(Upstream {
+        service: error.service.to_owned(),
+        code: error.code.clone(),
+        request_id: error.request_id.clone(),
+    });
+    match error.kind {
+        ErrorKind::Throttled => problem.retry_after(2),
+        _ => problem,
+    }
+}
+
+fn remedy(code: &str) -> Option<String> {
+    let entry = error_catalogue::find(code)?;
+    Some(format!("{} - {} can do this", entry.remedy, entry.owner.as_str()))
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(at) = cause {
+        text = format!("{text}: {at}");
+        cause = at.source();
+    }
+    text
+}

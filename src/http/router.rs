@@ -1,0 +1,73 @@
+//! Every route of the service, on one page. `routes!` binds handler, path, method and documentation.
+
+use axum::Router;
+use axum::middleware;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::http::api::{access, objects, query, resources, secrets, service, sources};
+use crate::http::openapi::Document;
+use crate::http::{Api, observe};
+
+/// The routes with their documentation.
+pub fn documented() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(service::healthz))
+        .routes(routes!(service::readyz))
+        .routes(routes!(service::metrics))
+        .routes(routes!(service::openapi))
+        .routes(routes!(access::whoami))
+        .routes(routes!(resources::list_resources, resources::create_resource))
+        .routes(routes!(resources::test_definition))
+        .routes(routes!(
+            resources::get_resource,
+            resources::replace_resource,
+            resources::patch_resource,
+            resources::delete_resource
+        ))
+        .routes(routes!(resources::copy_resource))
+        .routes(routes!(resources::resource_history))
+        .routes(routes!(resources::restore_resource))
+        .routes(routes!(resources::test_resource))
+        .routes(routes!(resources::list_tests))
+        .routes(routes!(query::query))
+        .routes(routes!(objects::list_objects))
+        .routes(routes!(objects::get_object, objects::head_object, objects::put_object, objects::delete_object))
+        .routes(routes!(
+            objects::get_object_by_key,
+            objects::head_object_by_key,
+            objects::put_object_by_key,
+            objects::delete_object_by_key
+        ))
+        .routes(routes!(sources::list_sources, sources::create_source))
+        .routes(routes!(sources::test_source_definition))
+        .routes(routes!(sources::activate_source))
+        .routes(routes!(sources::get_source, sources::replace_source, sources::patch_source, sources::delete_source))
+        .routes(routes!(sources::test_source))
+        .routes(routes!(sources::get_alias, sources::put_alias, sources::delete_alias))
+        .routes(routes!(secrets::list_secrets))
+        .routes(routes!(secrets::put_secret, secrets::delete_secret))
+        .routes(routes!(secrets::cache_status))
+        .routes(routes!(secrets::refresh_secrets))
+        .routes(routes!(secrets::clear_source_cache))
+        .routes(routes!(secrets::clear_cache))
+        .routes(routes!(access::list_tokens, access::create_token))
+        .routes(routes!(access::revoke_token))
+        .routes(routes!(access::list_projects, access::create_project))
+        .routes(routes!(access::list_audit))
+        .routes(routes!(access::verify_audit))
+}
+
+/// The service.
+pub fn router(api: Api) -> Router {
+    let (router, _) = documented().split_for_parts();
+    router
+        .merge(service::pages())
+        .fallback(observe::not_found)
+        .method_not_allowed_fallback(observe::method_not_allowed)
+        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(middleware::from_fn(observe::observe))
+        .with_state(api)
+}
