@@ -5,6 +5,7 @@ pub mod aws;
 pub mod cache;
 pub mod clock;
 pub mod config;
+pub mod dev;
 pub mod finding;
 pub mod http;
 pub mod model;

@@ -203,7 +203,7 @@ fn redacted(url: &str) -> String {
     match url::Url::parse(url) {
         Ok(mut parsed) if parsed.password().is_some() => {
             // setting a password fails only on URLs that cannot have one
-            drop(parsed.set_password(Some("***")));
+            let _ = parsed.set_password(Some("***"));
             parsed.to_string()
         }
         Ok(_) => url.to_owned(),
