@@ -88,7 +88,28 @@ pub struct Egress {
     /// Hosts and networks that are allowed although they are private.
     pub allow: Vec<String>,
     /// Ports; empty allows all.
+    #[serde(deserialize_with = "ports")]
     pub ports: Vec<u16>,
+}
+
+/// Numbers, or the texts that the environment gives for them; an empty text is no port.
+fn ports<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Vec<u16>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Port {
+        Number(u16),
+        Text(String),
+    }
+    let given = Vec::<Port>::deserialize(input)?;
+    let wrong = |text: &str| serde::de::Error::custom(format!("`{text}` is not a port"));
+    given
+        .into_iter()
+        .filter(|port| !matches!(port, Port::Text(text) if text.trim().is_empty()))
+        .map(|port| match port {
+            Port::Number(number) => Ok(number),
+            Port::Text(text) => text.trim().parse().map_err(|_| wrong(&text)),
+        })
+        .collect()
 }
 
 /// The secret cache.

@@ -45,8 +45,21 @@ pub struct Finding {
 
 impl Finding {
     /// A finding without a position.
-    pub fn new(severity: Severity, code: &'static str, path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { severity, code, path: path.into(), line: None, column: None, message: message.into(), help: None }
+    pub fn new(
+        severity: Severity,
+        code: &'static str,
+        path: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity,
+            code,
+            path: path.into(),
+            line: None,
+            column: None,
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// An error without a position.

@@ -9,7 +9,8 @@ use tracing_subscriber::fmt::format::FmtSpan;
 use crate::config;
 
 /// Seconds; fine where a cached secret or a local store answers, coarse where a large body streams.
-const LATENCY_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+const LATENCY_BUCKETS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 /// The recorder is the metrics library's own global; a process has one, however many services a test starts in it.
 static METRICS: OnceLock<Option<PrometheusHandle>> = OnceLock::new();

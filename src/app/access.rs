@@ -41,7 +41,9 @@ pub struct Failures(Mutex<HashMap<IpAddr, (i64, u32)>>);
 impl Failures {
     fn blocked(&self, from: IpAddr, now_ms: i64) -> bool {
         let failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.get(&from).is_some_and(|(since, count)| now_ms - since < 60_000 && *count >= FAILURES_PER_MINUTE)
+        failures
+            .get(&from)
+            .is_some_and(|(since, count)| now_ms - since < 60_000 && *count >= FAILURES_PER_MINUTE)
     }
 
     fn note(&self, from: IpAddr, now_ms: i64) {
@@ -223,7 +225,9 @@ impl App {
         }
         let given = self.config.bootstrap_token.clone();
         let text = match &given {
-            Some(text) if self.registry.state().token(&hash(text.expose_secret())).is_some() => return Ok(None),
+            Some(text) if self.registry.state().token(&hash(text.expose_secret())).is_some() => {
+                return Ok(None);
+            }
             Some(text) => {
                 check_form(text.expose_secret()).map_err(Error::BadRequest)?;
                 text.clone()

@@ -143,7 +143,12 @@ impl Snapshot {
     }
 
     fn stale_ms(&self) -> i64 {
-        self.hits.values().filter_map(|hit| hit.stale_ms).max().and_then(|age| i64::try_from(age).ok()).unwrap_or(-1)
+        self.hits
+            .values()
+            .filter_map(|hit| hit.stale_ms)
+            .max()
+            .and_then(|age| i64::try_from(age).ok())
+            .unwrap_or(-1)
     }
 
     pub(super) fn used(&self, now: i64) -> Vec<Used> {
@@ -152,7 +157,11 @@ impl Snapshot {
             .iter()
             .map(|(key, hit)| Used {
                 key: key.clone(),
-                source: self.sources.get(key).map(|source| source.record.definition.name.to_string()).unwrap_or_default(),
+                source: self
+                    .sources
+                    .get(key)
+                    .map(|source| source.record.definition.name.to_string())
+                    .unwrap_or_default(),
                 version_id: hit.entry.secret.version_id.clone(),
                 age_ms: now - hit.entry.fetched_ms,
                 stale_ms: hit.stale_ms,
@@ -165,7 +174,11 @@ impl Snapshot {
 
 impl App {
     /// What a query uses. Warm: no call, no lock, no allocation beyond one `Arc`.
-    pub async fn connect(self: &Arc<Self>, resource: &Arc<Resource>, environment: &Name) -> Result<Arc<Connection>, Error> {
+    pub async fn connect(
+        self: &Arc<Self>,
+        resource: &Arc<Resource>,
+        environment: &Name,
+    ) -> Result<Arc<Connection>, Error> {
         if let Some(found) = self.current(resource, environment) {
             return Ok(found);
         }
@@ -179,10 +192,16 @@ impl App {
     fn current(&self, resource: &Resource, environment: &Name) -> Option<Arc<Connection>> {
         let connections = resource.connections.load();
         let (_, connection) = connections.iter().find(|(name, _)| name == environment)?;
-        connection.is_current(self, &self.registry.state(), self.clock.now_ms()).then(|| Arc::clone(connection))
+        connection
+            .is_current(self, &self.registry.state(), self.clock.now_ms())
+            .then(|| Arc::clone(connection))
     }
 
-    async fn reconnect(self: &Arc<Self>, resource: &Arc<Resource>, environment: &Name) -> Result<Arc<Connection>, Error> {
+    async fn reconnect(
+        self: &Arc<Self>,
+        resource: &Arc<Resource>,
+        environment: &Name,
+    ) -> Result<Arc<Connection>, Error> {
         // both are read before the secrets are: what changes meanwhile is seen by the next query
         let generation = self.cache.generation();
         let sources_epoch = self.registry.state().sources_epoch;
@@ -197,7 +216,9 @@ impl App {
         let snapshot = self.resolve(&subject, &templates).await?;
         let old = resource.connections.load_full();
         let same = old.iter().find(|(name, connection)| {
-            name == environment && connection.sources_epoch == sources_epoch && connection.has_versions_of(&snapshot)
+            name == environment
+                && connection.sources_epoch == sources_epoch
+                && connection.has_versions_of(&snapshot)
         });
         if let Some((_, connection)) = same {
             connection.confirm(generation, &snapshot);
@@ -240,7 +261,12 @@ impl App {
     }
 
     /// The source that a reference means: the named one, else the active one. Never another.
-    pub(super) fn source_of(&self, subject: &Subject<'_>, field: &str, reference: &Reference) -> Result<Arc<Source>, Error> {
+    pub(super) fn source_of(
+        &self,
+        subject: &Subject<'_>,
+        field: &str,
+        reference: &Reference,
+    ) -> Result<Arc<Source>, Error> {
         let state = self.registry.state();
         let found = match &reference.source {
             Some(name) => state.source(subject.project_id, name),
@@ -268,23 +294,31 @@ impl App {
         let definition = subject.definition;
         let mut rendered: BTreeMap<&'static str, SecretString> = BTreeMap::new();
         for (field, template) in templates {
-            let value = template::render(template, |reference| self.value(subject, field, reference, snapshot))?;
+            let value =
+                template::render(template, |reference| self.value(subject, field, reference, snapshot))?;
             rendered.insert(field, value);
         }
         let text = |field: &str| rendered.get(field).map(|value| value.expose_secret().to_owned());
         let endpoint = match text("endpoint").filter(|url| !url.is_empty()) {
-            Some(url) => Some(self.egress().check_url(&url).map_err(|blocked| AwsError::blocked("s3", &blocked))?),
+            Some(url) => {
+                Some(self.egress().check_url(&url).map_err(|blocked| AwsError::blocked("s3", &blocked))?)
+            }
             None => None,
         };
-        let profile = provider::choose(&definition.provider, endpoint.as_ref().map(|endpoint| endpoint.host.as_str()));
-        let region = text("region").filter(|region| !region.is_empty()).unwrap_or_else(|| profile.default_region.to_owned());
+        let profile =
+            provider::choose(&definition.provider, endpoint.as_ref().map(|endpoint| endpoint.host.as_str()));
+        let region = text("region")
+            .filter(|region| !region.is_empty())
+            .unwrap_or_else(|| profile.default_region.to_owned());
         let prefix = text("prefix").unwrap_or_default();
         let bucket = text("bucket").unwrap_or_default();
         let base = self.base(subject, &rendered)?;
         let role = self.role(subject, &rendered, &bucket, &prefix);
         self.check_default_chain(subject, base.as_ref(), role.as_ref())?;
         let encryption = match &definition.encryption {
-            Encryption::SseKms { key_id: Some(_) } => Encryption::SseKms { key_id: text("encryption.key_id") },
+            Encryption::SseKms { key_id: Some(_) } => {
+                Encryption::SseKms { key_id: text("encryption.key_id") }
+            }
             other => other.clone(),
         };
         let path_style = match (definition.addressing, profile.addressing) {
@@ -322,7 +356,16 @@ impl App {
     ) -> Result<SecretString, Error> {
         let source = self.source_of(subject, field, reference)?;
         let wanted = source.wanted(reference);
-        let missing = || unresolved(field, reference, &wanted.key.secret, "SourceMissing", "the source changed meanwhile: try again".to_owned(), None);
+        let missing = || {
+            unresolved(
+                field,
+                reference,
+                &wanted.key.secret,
+                "SourceMissing",
+                "the source changed meanwhile: try again".to_owned(),
+                None,
+            )
+        };
         let hit = snapshot.hits.get(&wanted.key).ok_or_else(missing)?;
         hit.entry.secret.value.look_up(wanted.mode, &reference.path).map_err(|error| {
             let code = match error {
@@ -333,8 +376,13 @@ impl App {
         })
     }
 
-    fn base(&self, subject: &Subject<'_>, rendered: &BTreeMap<&'static str, SecretString>) -> Result<Option<Base>, Error> {
-        let Auth::AccessKey { access_key_id, secret_access_key, session_token } = &subject.definition.auth else {
+    fn base(
+        &self,
+        subject: &Subject<'_>,
+        rendered: &BTreeMap<&'static str, SecretString>,
+    ) -> Result<Option<Base>, Error> {
+        let Auth::AccessKey { access_key_id, secret_access_key, session_token } = &subject.definition.auth
+        else {
             return Ok((subject.definition.auth == Auth::DefaultChain).then_some(Base::Chain));
         };
         let value = |path: &'static str, field: &Credential| match field {
@@ -345,7 +393,12 @@ impl App {
             // blanks come with values that were pasted into a secret, and never are part of a key
             let trimmed = value(path, field).map(|value| SecretString::from(value.expose_secret().trim()));
             trimmed.filter(|value| !value.expose_secret().is_empty()).ok_or_else(|| {
-                let error = AwsError::new(ErrorKind::BadCredentials, "s3", "CredentialsMissing", format!("`{path}` is empty"));
+                let error = AwsError::new(
+                    ErrorKind::BadCredentials,
+                    "s3",
+                    "CredentialsMissing",
+                    format!("`{path}` is empty"),
+                );
                 Error::from(error)
             })
         };
@@ -367,14 +420,19 @@ impl App {
         let text = |field: &str| rendered.get(field).map(|value| value.expose_secret().to_owned());
         let scoped = matches!(role.session_policy, SessionPolicy::Named(NamedPolicy::Scoped));
         let policy = match &role.session_policy {
-            SessionPolicy::Named(NamedPolicy::Scoped) => Some(scope::session_policy(subject.definition, bucket, prefix)),
-            SessionPolicy::Document(document) => Some(serde_json::Value::Object(document.clone()).to_string()),
+            SessionPolicy::Named(NamedPolicy::Scoped) => {
+                Some(scope::session_policy(subject.definition, bucket, prefix))
+            }
+            SessionPolicy::Document(document) => {
+                Some(serde_json::Value::Object(document.clone()).to_string())
+            }
             SessionPolicy::Named(NamedPolicy::None) | SessionPolicy::Absent => None,
         };
         Some(Role {
             arn: text("assume_role.role_arn").unwrap_or_default(),
             external_id: text("assume_role.external_id"),
-            session_name: text("assume_role.session_name").unwrap_or_else(|| self.session_name(subject, scoped)),
+            session_name: text("assume_role.session_name")
+                .unwrap_or_else(|| self.session_name(subject, scoped)),
             duration: role.duration,
             policy,
             tags: role.tags.clone(),
@@ -385,12 +443,19 @@ impl App {
     /// their own are shared by every resource that assumes the same role.
     fn session_name(&self, subject: &Subject<'_>, own: bool) -> String {
         let state = self.registry.state();
-        let project = state.project_by_id(subject.project_id).map_or("unknown", |project| project.name.as_str());
-        let name = if own { format!("s3c-{project}-{}", subject.definition.name) } else { format!("s3c-{project}") };
+        let project =
+            state.project_by_id(subject.project_id).map_or("unknown", |project| project.name.as_str());
+        let name =
+            if own { format!("s3c-{project}-{}", subject.definition.name) } else { format!("s3c-{project}") };
         name.chars().take(64).collect()
     }
 
-    fn check_default_chain(&self, subject: &Subject<'_>, base: Option<&Base>, role: Option<&Role>) -> Result<(), Error> {
+    fn check_default_chain(
+        &self,
+        subject: &Subject<'_>,
+        base: Option<&Base>,
+        role: Option<&Role>,
+    ) -> Result<(), Error> {
         if !matches!(base, Some(Base::Chain)) {
             return Ok(());
         }
@@ -474,7 +539,12 @@ pub(super) fn templates(definition: &Definition) -> Result<BTreeMap<&'static str
         .collect()
 }
 
-fn unresolved_load(field: &str, reference: &Reference, key: &SecretKey, error: Arc<crate::cache::LoadError>) -> Error {
+fn unresolved_load(
+    field: &str,
+    reference: &Reference,
+    key: &SecretKey,
+    error: Arc<crate::cache::LoadError>,
+) -> Error {
     unresolved(field, reference, &key.secret, &error.code.clone(), error.message.clone(), Some(error))
 }
 

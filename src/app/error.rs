@@ -63,7 +63,9 @@ pub enum Error {
     #[error("the change needs the header `If-Match` with the ETag of the definition it is based on, or `*`")]
     PreconditionRequired,
     /// The definition changed since it was read.
-    #[error("the definition changed meanwhile: it has version {current} now; read it again and repeat the change")]
+    #[error(
+        "the definition changed meanwhile: it has version {current} now; read it again and repeat the change"
+    )]
     VersionMismatch {
         /// The version that is there.
         current: i64,
@@ -156,7 +158,8 @@ impl Error {
     /// A definition with errors.
     pub fn invalid(findings: Vec<Finding>) -> Error {
         let first = findings.iter().find(|finding| finding.severity == crate::finding::Severity::Error);
-        let detail = first.map_or_else(|| "the definition is invalid".to_owned(), |f| format!("{}: {}", f.path, f.message));
+        let detail = first
+            .map_or_else(|| "the definition is invalid".to_owned(), |f| format!("{}: {}", f.path, f.message));
         Error::Invalid { detail, findings }
     }
 }

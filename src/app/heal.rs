@@ -59,7 +59,8 @@ impl App {
             let found = self.registry.state().source_by_id(&used.key.source).cloned();
             let Some(source) = found else { continue };
             let loader = source::loader(self, &source, &used.key);
-            let refetched = self.cache.refetch(&used.key, source.policy(), &loader, REFETCH_INTERVAL_MS).await;
+            let refetched =
+                self.cache.refetch(&used.key, source.policy(), &loader, REFETCH_INTERVAL_MS).await;
             match refetched {
                 Ok(refetched) => changed |= refetched.hit.entry.secret.version_id != used.version_id,
                 Err(error) => tracing::warn!(
@@ -70,7 +71,8 @@ impl App {
             }
         }
         // a session that was ended early is as refused as a key that was rotated
-        let session = connection.slot.as_ref().is_some_and(|slot| slot.forget_older_than(REFETCH_INTERVAL_MS));
+        let session =
+            connection.slot.as_ref().is_some_and(|slot| slot.forget_older_than(REFETCH_INTERVAL_MS));
         changed || session
     }
 }
@@ -78,7 +80,8 @@ impl App {
 /// Says which versions were tried.
 fn with_versions(mut error: AwsError, first: &Connection, second: Option<&Connection>) -> AwsError {
     let names = |connection: &Connection| {
-        let parts = connection.used.iter().map(|used| format!("`{}` version {}", used.key.secret, used.version_id));
+        let parts =
+            connection.used.iter().map(|used| format!("`{}` version {}", used.key.secret, used.version_id));
         parts.collect::<Vec<_>>().join(", ")
     };
     if first.used.is_empty() {

@@ -124,7 +124,13 @@ impl App {
     }
 
     /// The newest audit rows of the caller's project; all of them for a token of the installation that asks.
-    pub async fn audit_rows(&self, caller: &Caller, all: bool, before: Option<i64>, limit: i64) -> Result<Vec<AuditRow>, Error> {
+    pub async fn audit_rows(
+        &self,
+        caller: &Caller,
+        all: bool,
+        before: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<AuditRow>, Error> {
         if all && !caller.installation {
             return Err(Error::InstallationOnly);
         }

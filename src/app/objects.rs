@@ -16,7 +16,9 @@ use crate::aws::body::Source;
 use crate::aws::s3::{Download, ListPage, ListRequest, Uploaded};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::name::Name;
-use crate::model::object::{GetOptions, ListOptions, ObjectKey, ObjectPage, Operation, PutOptions, PutResult};
+use crate::model::object::{
+    GetOptions, ListOptions, ObjectKey, ObjectPage, Operation, PutOptions, PutResult,
+};
 use crate::model::principal::Caller;
 
 pub use crate::aws::body::UploadBody as Body;
@@ -67,7 +69,13 @@ struct Query<'a> {
 
 impl App {
     /// Starts a query: the resource exists for the caller and allows the operation.
-    fn begin<'a>(&self, caller: &'a Caller, name: &str, operation: Operation, key: Option<&'a str>) -> Result<Query<'a>, Error> {
+    fn begin<'a>(
+        &self,
+        caller: &'a Caller,
+        name: &str,
+        operation: Operation,
+        key: Option<&'a str>,
+    ) -> Result<Query<'a>, Error> {
         let resource = self.known_resource(caller, name)?;
         let allowed = resource.record.definition.operations.as_ref();
         if allowed.is_some_and(|allowed| !allowed.contains(&operation)) {
@@ -90,8 +98,11 @@ impl App {
         let label = match &outcome {
             Ok((value, connection)) => {
                 (event.bytes, event.upstream_request_id) = describe(value);
-                event.secrets =
-                    connection.used.iter().map(|used| format!("{}@{}", used.key.secret, used.version_id)).collect();
+                event.secrets = connection
+                    .used
+                    .iter()
+                    .map(|used| format!("{}@{}", used.key.secret, used.version_id))
+                    .collect();
                 "ok"
             }
             Err(error) => {
@@ -102,8 +113,10 @@ impl App {
                 "error"
             }
         };
-        metrics::counter!("s3_connector_queries_total", "operation" => operation, "outcome" => label).increment(1);
-        metrics::histogram!("s3_connector_query_seconds", "operation" => operation).record(query.started.elapsed());
+        metrics::counter!("s3_connector_queries_total", "operation" => operation, "outcome" => label)
+            .increment(1);
+        metrics::histogram!("s3_connector_query_seconds", "operation" => operation)
+            .record(query.started.elapsed());
         self.audit.note(event).await;
         let (value, connection) = outcome?;
         let stale_ms = connection.stale_ms();
@@ -111,7 +124,13 @@ impl App {
     }
 
     /// Lists up to `limit` rows, gathered.
-    pub async fn list(self: &Arc<Self>, caller: &Caller, name: &str, environment: &Name, mut options: ListOptions) -> Result<Outcome<ObjectPage>, Error> {
+    pub async fn list(
+        self: &Arc<Self>,
+        caller: &Caller,
+        name: &str,
+        environment: &Name,
+        mut options: ListOptions,
+    ) -> Result<Outcome<ObjectPage>, Error> {
         options.limit = Some(options.limit.unwrap_or(DEFAULT_LIMIT).min(MOST_GATHERED));
         let mut listing = self.open_list(caller, name, environment, options).await?;
         let stale_ms = listing.stale_ms;
@@ -232,11 +251,12 @@ impl App {
     ) -> Result<Written, Error> {
         let (app, caller, name, environment, key) =
             (Arc::clone(self), caller.clone(), name.to_owned(), environment.clone(), key.to_owned());
-        let task = self.tracker.spawn(async move {
-            app.write(&caller, &name, &environment, &key, options, body, length).await
-        });
+        let task = self
+            .tracker
+            .spawn(async move { app.write(&caller, &name, &environment, &key, options, body, length).await });
         task.await.unwrap_or_else(|_| {
-            Err(AwsError::new(ErrorKind::Internal, "s3", "InternalError", "the upload ended unexpectedly").into())
+            Err(AwsError::new(ErrorKind::Internal, "s3", "InternalError", "the upload ended unexpectedly")
+                .into())
         })
     }
 
@@ -256,7 +276,9 @@ impl App {
         if let (Some(most), Some(length)) = (most, length)
             && length > most
         {
-            return Err(Error::TooLarge(format!("the body has {length} bytes and the resource allows uploads of {most}")));
+            return Err(Error::TooLarge(format!(
+                "the body has {length} bytes and the resource allows uploads of {most}"
+            )));
         }
         options.content_type = options.content_type.or_else(|| guessed_type(key));
         let source = Source::new(body);
@@ -267,7 +289,10 @@ impl App {
         let size = source.taken();
         let outcome = self.end(&query, outcome, |uploaded| (Some(size), uploaded.request_id.clone())).await?;
         let Uploaded { etag, version_id, .. } = outcome.value;
-        Ok(Outcome { value: PutResult { key: key.to_owned(), etag, version_id, size }, stale_ms: outcome.stale_ms })
+        Ok(Outcome {
+            value: PutResult { key: key.to_owned(), etag, version_id, size },
+            stale_ms: outcome.stale_ms,
+        })
     }
 
     async fn write_small(
@@ -283,7 +308,9 @@ impl App {
         let gathered = source.collect(usize::try_from(length).unwrap_or(usize::MAX)).await;
         let bytes = match gathered {
             Ok(bytes) if bytes.len() as u64 == length => bytes,
-            Ok(bytes) => return Err(broken(&format!("the body ended after {} of {length} bytes", bytes.len()))),
+            Ok(bytes) => {
+                return Err(broken(&format!("the body ended after {} of {length} bytes", bytes.len())));
+            }
             Err(error) => return Err(broken(&error.to_string())),
         };
         self.with_connection(&query.resource, environment, |connection| {
@@ -398,7 +425,8 @@ fn relative(page: ListPage, root: &str) -> ObjectPage {
         object.key = object.key.strip_prefix(root)?.to_owned();
         Some(object)
     });
-    let prefixes = page.prefixes.into_iter().filter_map(|prefix| prefix.strip_prefix(root).map(str::to_owned));
+    let prefixes =
+        page.prefixes.into_iter().filter_map(|prefix| prefix.strip_prefix(root).map(str::to_owned));
     ObjectPage {
         objects: objects.collect(),
         prefixes: prefixes.collect(),

@@ -120,8 +120,12 @@ impl State {
 
     /// The sources of a project, by name.
     pub fn sources(&self, project_id: &str) -> Vec<Arc<Source>> {
-        let mut found: Vec<Arc<Source>> =
-            self.sources.values().filter(|source| *source.record.project_id == *project_id).cloned().collect();
+        let mut found: Vec<Arc<Source>> = self
+            .sources
+            .values()
+            .filter(|source| *source.record.project_id == *project_id)
+            .cloned()
+            .collect();
         found.sort_by(|a, b| a.record.definition.name.cmp(&b.record.definition.name));
         found
     }
@@ -133,8 +137,12 @@ impl State {
 
     /// The environments in which a source is active.
     pub fn active_environments(&self, source_id: &str) -> Vec<Name> {
-        let mut found: Vec<Name> =
-            self.active.iter().filter(|(_, id)| &***id == source_id).map(|((_, name), _)| name.clone()).collect();
+        let mut found: Vec<Name> = self
+            .active
+            .iter()
+            .filter(|(_, id)| &***id == source_id)
+            .map(|((_, name), _)| name.clone())
+            .collect();
         found.sort();
         found
     }
@@ -189,7 +197,8 @@ impl Registry {
     async fn reload(&self, store: &Store) -> Result<(), StoreError> {
         // read first: a change that comes in between is seen again by the next look
         let sequence = store.sequence().await?;
-        let (projects, resources, sources) = (store.projects().await?, store.resources().await?, store.sources().await?);
+        let (projects, resources, sources) =
+            (store.projects().await?, store.resources().await?, store.sources().await?);
         let (active, tokens) = (store.active_sources().await?, store.tokens().await?);
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.state.load_full();
@@ -199,9 +208,9 @@ impl Registry {
         let mut state = State { sequence, sources_epoch: old.sources_epoch, ..State::default() };
         state.projects = projects.into_iter().map(|project| (project.name.clone(), project)).collect();
         for record in resources {
-            let kept = old.resource(&record.project_id, &record.definition.name).filter(|kept| {
-                kept.record.id == record.id && kept.record.version == record.version
-            });
+            let kept = old
+                .resource(&record.project_id, &record.definition.name)
+                .filter(|kept| kept.record.id == record.id && kept.record.version == record.version);
             let resource = kept.cloned().unwrap_or_else(|| Resource::new(record));
             let project = Arc::clone(&resource.record.project_id);
             state.resources.entry(project).or_default().insert(resource.name().clone(), resource);
@@ -211,14 +220,19 @@ impl Registry {
             let source = kept.cloned().unwrap_or_else(|| Source::new(record));
             state.sources.insert(Arc::clone(&source.record.id), source);
         }
-        state.active =
-            active.into_iter().map(|active| ((active.project_id, active.environment), active.source_id)).collect();
+        state.active = active
+            .into_iter()
+            .map(|active| ((active.project_id, active.environment), active.source_id))
+            .collect();
         for record in tokens {
             let token = old.tokens.get(&record.hash).cloned().unwrap_or_else(|| known(record));
             state.tokens.insert(token.record.hash.clone(), token);
         }
         let same_sources = state.sources.len() == old.sources.len()
-            && state.sources.iter().all(|(id, source)| old.sources.get(id).is_some_and(|other| Arc::ptr_eq(source, other)))
+            && state
+                .sources
+                .iter()
+                .all(|(id, source)| old.sources.get(id).is_some_and(|other| Arc::ptr_eq(source, other)))
             && state.active == old.active;
         if !same_sources {
             state.sources_epoch += 1;
@@ -243,7 +257,12 @@ impl Registry {
         self.state.store(Arc::new(state));
     }
 
-    pub(super) fn put_resource(&self, sequence: i64, old: Option<&Resource>, record: ResourceRecord) -> Arc<Resource> {
+    pub(super) fn put_resource(
+        &self,
+        sequence: i64,
+        old: Option<&Resource>,
+        record: ResourceRecord,
+    ) -> Arc<Resource> {
         let resource = Resource::new(record);
         let kept = Arc::clone(&resource);
         self.apply(sequence, |state| {

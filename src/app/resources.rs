@@ -81,23 +81,39 @@ pub(super) struct KeptLiterals {
 impl Resource {
     /// Whether a connection of the resource was made with a secret.
     pub(super) fn uses(&self, key: &SecretKey) -> bool {
-        self.connections.load().iter().any(|(_, connection)| connection.used.iter().any(|used| used.key == *key))
+        self.connections
+            .load()
+            .iter()
+            .any(|(_, connection)| connection.used.iter().any(|used| used.key == *key))
     }
 }
 
 impl App {
     /// A page of the caller's resources whose name, description, folder or bucket holds `filter`, after `cursor`.
-    pub fn resources(&self, caller: &Caller, filter: &str, cursor: Option<&str>, limit: usize) -> (Vec<ResourceView>, Option<String>) {
+    pub fn resources(
+        &self,
+        caller: &Caller,
+        filter: &str,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> (Vec<ResourceView>, Option<String>) {
         let wanted = filter.to_lowercase();
         let matches = |resource: &&Arc<Resource>| {
             let definition = &resource.record.definition;
-            let texts = [definition.name.as_str(), &definition.description, &definition.folder, &definition.bucket];
+            let texts =
+                [definition.name.as_str(), &definition.description, &definition.folder, &definition.bucket];
             wanted.is_empty() || texts.iter().any(|text| text.to_lowercase().contains(&wanted))
         };
         let all = self.registry.state().resources(&caller.project.id);
-        let mut rest = all.iter().filter(matches).filter(|resource| cursor.is_none_or(|after| resource.name().as_str() > after));
-        let page: Vec<ResourceView> =
-            rest.by_ref().take(limit.clamp(1, 1000)).map(|resource| self.resource_view(caller, &resource.record)).collect();
+        let mut rest = all
+            .iter()
+            .filter(matches)
+            .filter(|resource| cursor.is_none_or(|after| resource.name().as_str() > after));
+        let page: Vec<ResourceView> = rest
+            .by_ref()
+            .take(limit.clamp(1, 1000))
+            .map(|resource| self.resource_view(caller, &resource.record))
+            .collect();
         let more = rest.next().is_some();
         let cursor = page.last().filter(|_| more).map(|last| last.definition.name.to_string());
         (page, cursor)
@@ -145,7 +161,9 @@ impl App {
     ) -> Result<Saved, Error> {
         let now = self.clock.now_ms();
         if dry_run {
-            return Ok(Saved { view: self.resource_view(caller, &unsaved(caller, definition, literals, 1, now)) });
+            return Ok(Saved {
+                view: self.resource_view(caller, &unsaved(caller, definition, literals, 1, now)),
+            });
         }
         let name = definition.name.clone();
         let event = audit::event(caller, action, name.as_str(), now);
@@ -176,11 +194,13 @@ impl App {
         drop_view_fields(&mut body);
         rewrite_reference_objects(&mut body)?;
         let typed = literal::split(&mut body, CREDENTIAL_FIELDS, is_template);
-        let before = serde_json::to_value(&old.definition).map_err(|error| Error::BadRequest(error.to_string()))?;
+        let before =
+            serde_json::to_value(&old.definition).map_err(|error| Error::BadRequest(error.to_string()))?;
         let mut text = if patch { merge(before.clone(), body) } else { body };
         let definition: Definition = parse_body(&text)?;
         let literals = kept_literals(&mut text, CREDENTIAL_FIELDS, &old.literals, typed)?;
-        let after = serde_json::to_value(&definition).map_err(|error| Error::BadRequest(error.to_string()))?;
+        let after =
+            serde_json::to_value(&definition).map_err(|error| Error::BadRequest(error.to_string()))?;
         let moved = changed_paths(&before, &after, DESTINATION);
         if !moved.is_empty() && literals.reused {
             return Err(retype(&moved));
@@ -201,13 +221,20 @@ impl App {
             true => format!("changed {}", changed.join(", ")),
             false => format!("changed {}; keys now go to another place", changed.join(", ")),
         });
-        let (record, sequence) = self.store.update_resource(old, definition, literals.values, now, &event).await?;
+        let (record, sequence) =
+            self.store.update_resource(old, definition, literals.values, now, &event).await?;
         let resource = self.registry.put_resource(sequence, Some(&resource), record);
         Ok(Saved { view: self.resource_view(caller, &resource.record) })
     }
 
     /// Copies a resource under another name. Stored literal keys go along: the destination stays the same.
-    pub async fn copy_resource(&self, caller: &Caller, name: &str, new_name: &Name, dry_run: bool) -> Result<Saved, Error> {
+    pub async fn copy_resource(
+        &self,
+        caller: &Caller,
+        name: &str,
+        new_name: &Name,
+        dry_run: bool,
+    ) -> Result<Saved, Error> {
         let resource = self.known_resource(caller, name)?;
         if self.registry.find_resource(new_name, &caller.project.id).is_some() {
             return Err(taken(new_name));
@@ -218,7 +245,13 @@ impl App {
     }
 
     /// Deletes a resource; its history stays in the database.
-    pub async fn delete_resource(&self, caller: &Caller, name: &str, expected: Option<i64>, dry_run: bool) -> Result<(), Error> {
+    pub async fn delete_resource(
+        &self,
+        caller: &Caller,
+        name: &str,
+        expected: Option<i64>,
+        dry_run: bool,
+    ) -> Result<(), Error> {
         let resource = self.known_resource(caller, name)?;
         if expected.is_some_and(|expected| expected != resource.record.version) {
             return Err(Error::VersionMismatch { current: resource.record.version });
@@ -249,7 +282,13 @@ impl App {
     }
 
     /// Makes an earlier version the current one, as a new version.
-    pub async fn restore_resource(&self, caller: &Caller, name: &str, version: i64, dry_run: bool) -> Result<Saved, Error> {
+    pub async fn restore_resource(
+        &self,
+        caller: &Caller,
+        name: &str,
+        version: i64,
+        dry_run: bool,
+    ) -> Result<Saved, Error> {
         let resource = self.known_resource(caller, name)?;
         let rows = self.store.resource_history(&resource.record.id).await?;
         let row = rows.into_iter().find(|row| row.version == version);
@@ -306,7 +345,12 @@ impl App {
     ) -> Result<Report, Error> {
         let (definition, literals) = read_definition(body)?;
         let definition = definition.in_environment(environment);
-        let subject = Subject { definition: &definition, literals: &literals, project_id: &caller.project.id, environment };
+        let subject = Subject {
+            definition: &definition,
+            literals: &literals,
+            project_id: &caller.project.id,
+            environment,
+        };
         let report = self.report(caller, &subject, options).await;
         let mut event = audit::event(caller, "resource.test", definition.name.as_str(), self.clock.now_ms());
         event.outcome = report.verdict.as_str().to_owned();
@@ -327,7 +371,12 @@ impl App {
     }
 
     /// Everything there is to say about a definition without sending anything.
-    pub(super) fn findings(&self, caller: &Caller, definition: &Definition, literals: &Literals) -> Vec<Finding> {
+    pub(super) fn findings(
+        &self,
+        caller: &Caller,
+        definition: &Definition,
+        literals: &Literals,
+    ) -> Vec<Finding> {
         let mut findings = definition.validate();
         if let Err(error) = definition.tls.ca_pem.as_deref().map_or(Ok(()), crate::aws::http::check_ca) {
             findings.push(Finding::error("INVALID_CA", "tls.ca_pem", error.to_string()));
@@ -347,7 +396,12 @@ impl App {
         findings
     }
 
-    fn template_findings(&self, caller: &Caller, definition: &Definition, environment: &Name) -> Vec<Finding> {
+    fn template_findings(
+        &self,
+        caller: &Caller,
+        definition: &Definition,
+        environment: &Name,
+    ) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (field, text) in definition.text_fields() {
             match template::parse(text) {
@@ -358,11 +412,21 @@ impl App {
                 ),
                 Ok(template) => {
                     for reference in template.references() {
-                        findings.extend(self.reference_finding(caller, definition, environment, field, reference));
+                        findings.extend(self.reference_finding(
+                            caller,
+                            definition,
+                            environment,
+                            field,
+                            reference,
+                        ));
                     }
                     if field == "endpoint" && !template.has_references() && !text.is_empty() {
                         let blocked = self.egress().check_url(text).err();
-                        findings.extend(blocked.map(|blocked| Finding::error("ENDPOINT_BLOCKED", field, blocked.to_string())));
+                        findings.extend(
+                            blocked.map(|blocked| {
+                                Finding::error("ENDPOINT_BLOCKED", field, blocked.to_string())
+                            }),
+                        );
                     }
                 }
             }
@@ -381,7 +445,8 @@ impl App {
         reference: &template::Reference,
     ) -> Option<Finding> {
         let literals = Literals::new();
-        let subject = Subject { definition, literals: &literals, project_id: &caller.project.id, environment };
+        let subject =
+            Subject { definition, literals: &literals, project_id: &caller.project.id, environment };
         let position = |finding: Finding| finding.at(reference.span.line, reference.span.column);
         let source = match self.source_of(&subject, field, reference) {
             Ok(source) => source,
@@ -396,7 +461,8 @@ impl App {
         let path = path_text(&reference.path);
         let declared = source.record.definition.declares(&reference.secret, &path);
         let name = &source.record.definition.name;
-        let wanted = if path.is_empty() { reference.secret.clone() } else { format!("{}.{path}", reference.secret) };
+        let wanted =
+            if path.is_empty() { reference.secret.clone() } else { format!("{}.{path}", reference.secret) };
         (!declared).then(|| {
             position(Finding::error(
                 "NOT_DECLARED_AS_CONFIGURATION",
@@ -430,7 +496,9 @@ fn is_template(text: &str) -> bool {
 }
 
 fn missing_keys(definition: &Definition, literals: &Literals) -> Vec<Finding> {
-    let Auth::AccessKey { access_key_id, secret_access_key, .. } = &definition.auth else { return Vec::new() };
+    let Auth::AccessKey { access_key_id, secret_access_key, .. } = &definition.auth else {
+        return Vec::new();
+    };
     let fields = [("auth.access_key_id", access_key_id), ("auth.secret_access_key", secret_access_key)];
     let missing = |(path, field): &(&str, &literal::Credential)| match field {
         literal::Credential::Template(text) => text.trim().is_empty(),
@@ -450,8 +518,12 @@ fn unsupported(definition: &Definition) -> Option<Finding> {
     let profile = provider::choose(&definition.provider, host.as_ref().and_then(url::Url::host_str));
     let acl = definition.default_acl.is_some() && !profile.object_acl;
     acl.then(|| {
-        Finding::warning("ACL_NOT_SUPPORTED", "default_acl", format!("objects of the provider `{}` have no ACLs", profile.id))
-            .with_help("remove `default_acl`")
+        Finding::warning(
+            "ACL_NOT_SUPPORTED",
+            "default_acl",
+            format!("objects of the provider `{}` have no ACLs", profile.id),
+        )
+        .with_help("remove `default_acl`")
     })
 }
 
@@ -477,10 +549,13 @@ fn drop_view_fields(body: &mut Value) {
 fn rewrite_reference_objects(value: &mut Value) -> Result<(), Error> {
     let Value::Object(fields) = value else { return Ok(()) };
     let known = ["secret", "key", "source"];
-    let is_reference = fields.get("secret").is_some_and(Value::is_string) && fields.keys().all(|key| known.contains(&key.as_str()));
+    let is_reference = fields.get("secret").is_some_and(Value::is_string)
+        && fields.keys().all(|key| known.contains(&key.as_str()));
     if !is_reference {
         // free maps of the user's own may well have a key that is called `secret`
-        let inner = fields.iter_mut().filter(|(name, _)| !["labels", "tags", "session_policy"].contains(&name.as_str()));
+        let inner = fields
+            .iter_mut()
+            .filter(|(name, _)| !["labels", "tags", "session_policy"].contains(&name.as_str()));
         return inner.map(|(_, value)| value).try_for_each(rewrite_reference_objects);
     }
     let text = |name: &str| fields.get(name).and_then(Value::as_str);
@@ -502,7 +577,8 @@ pub(super) fn kept_literals(
             continue;
         }
         let Some(kept) = old.get(path) else {
-            let finding = Finding::error("KEY_MISSING", path, "no key is stored here, so there is none to keep");
+            let finding =
+                Finding::error("KEY_MISSING", path, "no key is stored here, so there is none to keep");
             return Err(Error::invalid(vec![finding.with_help("give the key itself, or a template")]));
         };
         typed.insert(path.to_owned(), kept.clone());
@@ -536,7 +612,9 @@ pub(super) fn changed_paths<T: AsRef<str>>(before: &Value, after: &Value, paths:
 }
 
 fn top_level(before: &Value, after: &Value) -> Vec<String> {
-    let names = |value: &Value| value.as_object().into_iter().flat_map(|fields| fields.keys().cloned()).collect::<Vec<_>>();
+    let names = |value: &Value| {
+        value.as_object().into_iter().flat_map(|fields| fields.keys().cloned()).collect::<Vec<_>>()
+    };
     let mut all: Vec<String> = names(before);
     all.extend(names(after));
     all.sort();
@@ -544,7 +622,13 @@ fn top_level(before: &Value, after: &Value) -> Vec<String> {
     all
 }
 
-fn unsaved(caller: &Caller, definition: Definition, literals: Literals, version: i64, now: i64) -> ResourceRecord {
+fn unsaved(
+    caller: &Caller,
+    definition: Definition,
+    literals: Literals,
+    version: i64,
+    now: i64,
+) -> ResourceRecord {
     ResourceRecord {
         id: "".into(),
         project_id: Arc::clone(&caller.project.id),
@@ -557,7 +641,9 @@ fn unsaved(caller: &Caller, definition: Definition, literals: Literals, version:
 }
 
 fn taken(name: &Name) -> Error {
-    Error::Conflict(format!("the resource `{name}` exists already: choose another name, or change it with PUT or PATCH"))
+    Error::Conflict(format!(
+        "the resource `{name}` exists already: choose another name, or change it with PUT or PATCH"
+    ))
 }
 
 /// The definition's templates, for the test's first check.

@@ -11,8 +11,10 @@ use crate::model::resource::Definition;
 pub fn session_policy(definition: &Definition, bucket: &str, prefix: &str) -> String {
     let operations = definition.operations.clone().unwrap_or_else(|| Operation::ALL.to_vec());
     let partition = partition(bucket);
-    let bucket_arn = if bucket.starts_with("arn:") { bucket.to_owned() } else { format!("arn:{partition}:s3:::{bucket}") };
-    let separator = if bucket.starts_with("arn:") && bucket.contains(":accesspoint/") { "/object/" } else { "/" };
+    let bucket_arn =
+        if bucket.starts_with("arn:") { bucket.to_owned() } else { format!("arn:{partition}:s3:::{bucket}") };
+    let separator =
+        if bucket.starts_with("arn:") && bucket.contains(":accesspoint/") { "/object/" } else { "/" };
     let objects = format!("{bucket_arn}{separator}{}*", escaped(prefix));
     let mut statements: Vec<Value> = Vec::new();
     if operations.contains(&Operation::List) {

@@ -92,9 +92,18 @@ impl App {
         }
     }
 
-    async fn list_vault(&self, source: &Source, search: &str, cursor: Option<String>, limit: usize) -> Result<SecretList, Error> {
+    async fn list_vault(
+        &self,
+        source: &Source,
+        search: &str,
+        cursor: Option<String>,
+        limit: usize,
+    ) -> Result<SecretList, Error> {
         let after = cursor.unwrap_or_default();
-        let rows = self.store.vault_names(&source.record.id, search, &after, i64::try_from(limit).unwrap_or(100)).await?;
+        let rows = self
+            .store
+            .vault_names(&source.record.id, search, &after, i64::try_from(limit).unwrap_or(100))
+            .await?;
         let cursor = (rows.len() == limit).then(|| rows.last().map(|(name, _)| name.clone())).flatten();
         let secrets = rows.into_iter().map(|(name, updated)| SecretSummary {
             reference: template::reference_text(&name),
@@ -106,14 +115,21 @@ impl App {
         Ok(SecretList { secrets: secrets.collect(), cursor })
     }
 
-    async fn list_aws(&self, source: &Source, search: &str, cursor: Option<String>, limit: usize) -> Result<SecretList, Error> {
+    async fn list_aws(
+        &self,
+        source: &Source,
+        search: &str,
+        cursor: Option<String>,
+        limit: usize,
+    ) -> Result<SecretList, Error> {
         let definition = &source.record.definition;
         let client = source.client(self)?;
         let mut token = cursor;
         let mut secrets: Vec<SecretSummary> = Vec::new();
         // a search may leave pages empty; a few are read on, then the caller goes on with the cursor
         for _ in 0..10 {
-            let page = client.list(&definition.full_name(""), token, i32::try_from(limit).unwrap_or(100)).await?;
+            let page =
+                client.list(&definition.full_name(""), token, i32::try_from(limit).unwrap_or(100)).await?;
             for listed in page.0 {
                 let Some(short) = definition.short_name(&listed.name) else { continue };
                 if !short.to_lowercase().contains(&search.to_lowercase()) {
@@ -136,12 +152,21 @@ impl App {
     }
 
     /// Writes a secret of a local source. A text is stored as it is, anything else as JSON.
-    pub async fn put_secret(&self, caller: &Caller, name: &str, secret: &str, value: Value, dry_run: bool) -> Result<String, Error> {
+    pub async fn put_secret(
+        &self,
+        caller: &Caller,
+        name: &str,
+        secret: &str,
+        value: Value,
+        dry_run: bool,
+    ) -> Result<String, Error> {
         let source = self.local_source(caller, name)?;
         check_secret_name(secret)?;
         let text = match value {
             Value::String(text) => SecretString::from(text),
-            Value::Null => return Err(Error::BadRequest("`value` is empty: give a text or an object".to_owned())),
+            Value::Null => {
+                return Err(Error::BadRequest("`value` is empty: give a text or an object".to_owned()));
+            }
             other => SecretString::from(other.to_string()),
         };
         let bytes = Zeroizing::new(text.expose_secret().as_bytes().to_vec());
@@ -154,14 +179,21 @@ impl App {
         let now = self.clock.now_ms();
         let mut event = audit::event(caller, "secret.put", name, now);
         event.secrets = vec![secret.to_owned()];
-        let (version, sequence) = self.store.put_vault_secret(&source.record.id, secret, &bytes, now, &event).await?;
+        let (version, sequence) =
+            self.store.put_vault_secret(&source.record.id, secret, &bytes, now, &event).await?;
         self.registry.note(sequence);
         self.cache.evict(&source.key(secret, "AWSCURRENT"));
         Ok(version)
     }
 
     /// Deletes a secret of a local source.
-    pub async fn delete_secret(&self, caller: &Caller, name: &str, secret: &str, dry_run: bool) -> Result<(), Error> {
+    pub async fn delete_secret(
+        &self,
+        caller: &Caller,
+        name: &str,
+        secret: &str,
+        dry_run: bool,
+    ) -> Result<(), Error> {
         let source = self.local_source(caller, name)?;
         if dry_run {
             return Ok(());

@@ -69,7 +69,12 @@ impl Source {
     /// The client, for sources of kind `aws`.
     pub(super) fn client(&self, app: &App) -> Result<&SecretsManager, AwsError> {
         let SourceKind::Aws(aws) = &self.record.definition.kind else {
-            return Err(AwsError::new(ErrorKind::Unsupported, "secretsmanager", "NotSupportedByProvider", "the source is local"));
+            return Err(AwsError::new(
+                ErrorKind::Unsupported,
+                "secretsmanager",
+                "NotSupportedByProvider",
+                "the source is local",
+            ));
         };
         self.client.get_or_init(|| client(app, aws, &self.record.literals)).as_ref().map_err(Clone::clone)
     }
@@ -88,7 +93,10 @@ fn pin_text(pin: &Pin) -> String {
 pub(super) fn client(app: &App, aws: &AwsSource, literals: &Literals) -> Result<SecretsManager, AwsError> {
     let port = match &aws.endpoint {
         Some(endpoint) => {
-            app.egress().check_url(endpoint).map_err(|blocked| AwsError::blocked("secretsmanager", &blocked))?.port
+            app.egress()
+                .check_url(endpoint)
+                .map_err(|blocked| AwsError::blocked("secretsmanager", &blocked))?
+                .port
         }
         None => 443,
     };
@@ -96,11 +104,15 @@ pub(super) fn client(app: &App, aws: &AwsSource, literals: &Literals) -> Result<
         None => app.identities.base(&base(aws, literals), &aws.region),
         Some(slot) => slot.provider(),
     };
-    let http = app
-        .http
-        .get(port, None)
-        .map_err(|error| AwsError::new(ErrorKind::InvalidRequest, "secretsmanager", "InvalidRequest", error.to_string()))?;
-    Ok(SecretsManager::new(Settings { region: aws.region.clone(), endpoint: aws.endpoint.clone(), credentials, http }))
+    let http = app.http.get(port, None).map_err(|error| {
+        AwsError::new(ErrorKind::InvalidRequest, "secretsmanager", "InvalidRequest", error.to_string())
+    })?;
+    Ok(SecretsManager::new(Settings {
+        region: aws.region.clone(),
+        endpoint: aws.endpoint.clone(),
+        credentials,
+        http,
+    }))
 }
 
 /// Where the identity of a source is checked and its role assumed: the source's own endpoint when it has one,
@@ -112,13 +124,18 @@ pub(super) fn sts_target(app: &App, aws: &AwsSource) -> Result<StsTarget, AwsErr
     };
     let port = endpoint.as_ref().map_or(443, |endpoint| endpoint.port);
     // an interface endpoint of Secrets Manager answers nothing else: STS is then asked at its regional endpoint
-    let endpoint = endpoint.filter(|endpoint| !endpoint.host.ends_with(".amazonaws.com")).map(|endpoint| endpoint.url);
+    let endpoint =
+        endpoint.filter(|endpoint| !endpoint.host.ends_with(".amazonaws.com")).map(|endpoint| endpoint.url);
     let port = if endpoint.is_some() { port } else { 443 };
     Ok(StsTarget { region: aws.region.clone(), endpoint, port, ca_pem: None })
 }
 
 /// The session of the role that a source assumes first.
-pub(super) fn role_slot(app: &App, aws: &AwsSource, literals: &Literals) -> Result<Option<Arc<Slot>>, AwsError> {
+pub(super) fn role_slot(
+    app: &App,
+    aws: &AwsSource,
+    literals: &Literals,
+) -> Result<Option<Arc<Slot>>, AwsError> {
     let Some(role) = &aws.assume_role else { return Ok(None) };
     app.identities.role(&base(aws, literals), &source_role(role), &sts_target(app, aws)?).map(Some)
 }
@@ -136,7 +153,9 @@ fn source_role(role: &crate::model::secret::SourceRole) -> Role {
 
 /// Whose credentials the source itself uses.
 pub(super) fn base(aws: &AwsSource, literals: &Literals) -> Base {
-    let SourceAuth::AccessKey { access_key_id, secret_access_key, session_token } = &aws.auth else { return Base::Chain };
+    let SourceAuth::AccessKey { access_key_id, secret_access_key, session_token } = &aws.auth else {
+        return Base::Chain;
+    };
     let value = |path: &str, field: &Credential| match field {
         Credential::Template(text) => SecretString::from(text.clone()),
         Credential::Literal(_) => literals.get(path).cloned().unwrap_or_default(),
@@ -154,7 +173,9 @@ pub(super) fn loader(app: &Arc<App>, source: &Arc<Source>, key: &SecretKey) -> L
     Arc::new(move || {
         let (app, source, key) = (app.upgrade(), Arc::clone(&source), key.clone());
         Box::pin(async move {
-            let Some(app) = app else { return Err(load_error(ErrorClass::Unavailable, "Stopping", "the service is stopping")) };
+            let Some(app) = app else {
+                return Err(load_error(ErrorClass::Unavailable, "Stopping", "the service is stopping"));
+            };
             let outcome = match &source.record.definition.kind {
                 SourceKind::Aws(_) => from_aws(&app, &source, &key).await,
                 SourceKind::Local => from_vault(&app, &key).await,
@@ -189,8 +210,12 @@ async fn from_aws(app: &App, source: &Source, key: &SecretKey) -> Result<cache::
 async fn from_vault(app: &App, key: &SecretKey) -> Result<cache::Secret, LoadError> {
     let missing = |text: String| load_error(ErrorClass::NotFound, "ResourceNotFoundException", &text);
     let found = app.store.vault_secret(&key.source, &key.secret).await.map_err(|error| match error {
-        StoreError::NotFound => missing(format!("the local vault has no secret `{}`: create it, or correct the name", key.secret)),
-        StoreError::Seal(error) => load_error(ErrorClass::Undecryptable, "DecryptionFailure", &error.to_string()),
+        StoreError::NotFound => {
+            missing(format!("the local vault has no secret `{}`: create it, or correct the name", key.secret))
+        }
+        StoreError::Seal(error) => {
+            load_error(ErrorClass::Undecryptable, "DecryptionFailure", &error.to_string())
+        }
         other => load_error(ErrorClass::Unavailable, "InternalError", &other.to_string()),
     })?;
     let pinned = match key.pin.strip_prefix("version:") {
@@ -198,7 +223,10 @@ async fn from_vault(app: &App, key: &SecretKey) -> Result<cache::Secret, LoadErr
         None => &*key.pin == "AWSCURRENT",
     };
     if !pinned {
-        return Err(missing(format!("the local vault has no version `{}` of the secret `{}`", key.pin, key.secret)));
+        return Err(missing(format!(
+            "the local vault has no version `{}` of the secret `{}`",
+            key.pin, key.secret
+        )));
     }
     Ok(cache::Secret {
         value: SecretValue::from_text(found.value),

@@ -52,7 +52,12 @@ const DESTINATION: &[&str] = &["endpoint", "region", "assume_role", "kind"];
 impl App {
     /// The sources of the caller's project.
     pub fn sources(&self, caller: &Caller) -> Vec<SourceView> {
-        self.registry.state().sources(&caller.project.id).iter().map(|source| self.source_view(&source.record)).collect()
+        self.registry
+            .state()
+            .sources(&caller.project.id)
+            .iter()
+            .map(|source| self.source_view(&source.record))
+            .collect()
     }
 
     /// One source.
@@ -78,7 +83,12 @@ impl App {
 
     /// Makes a source. The first source of a project becomes the active one of the default environment, so that
     /// references work without another step.
-    pub async fn create_source(&self, caller: &Caller, body: Value, dry_run: bool) -> Result<SourceSaved, Error> {
+    pub async fn create_source(
+        &self,
+        caller: &Caller,
+        body: Value,
+        dry_run: bool,
+    ) -> Result<SourceSaved, Error> {
         let (definition, literals) = read_source(body)?;
         self.check_source(&definition, &literals)?;
         let now = self.clock.now_ms();
@@ -116,14 +126,16 @@ impl App {
             return Err(Error::VersionMismatch { current: old.version });
         }
         let new_literals = literal::split(&mut body, CREDENTIAL_FIELDS, |_| false);
-        let old_text = serde_json::to_value(&old.definition).map_err(|error| Error::BadRequest(error.to_string()))?;
+        let old_text =
+            serde_json::to_value(&old.definition).map_err(|error| Error::BadRequest(error.to_string()))?;
         let mut text = if patch { merge(old_text.clone(), body) } else { body };
         let definition = parse_source(&text)?;
         if definition.name != old.definition.name {
             return Err(Error::BadRequest("a source keeps its name: references hold it".to_owned()));
         }
         let literals = kept_literals(&mut text, CREDENTIAL_FIELDS, &old.literals, new_literals)?;
-        let after = serde_json::to_value(&definition).map_err(|error| Error::BadRequest(error.to_string()))?;
+        let after =
+            serde_json::to_value(&definition).map_err(|error| Error::BadRequest(error.to_string()))?;
         let moved = changed_paths(&old_text, &after, DESTINATION);
         if !moved.is_empty() && literals.reused {
             return Err(retype(&moved));
@@ -134,7 +146,8 @@ impl App {
             return Ok(SourceSaved { view: would_be(definition, old.version + 1, now) });
         }
         let event = audit::event(caller, "source.update", name, now);
-        let (record, sequence) = self.store.update_source(old, definition, literals.values, now, &event).await?;
+        let (record, sequence) =
+            self.store.update_source(old, definition, literals.values, now, &event).await?;
         if !moved.is_empty() || old_text.get("namespace") != after.get("namespace") {
             self.cache.clear_source(&record.id);
         } else {
@@ -145,7 +158,13 @@ impl App {
     }
 
     /// Deletes a source and, when it is local, its secrets. Resources that reference it by name keep the reference.
-    pub async fn delete_source(&self, caller: &Caller, name: &str, expected: Option<i64>, dry_run: bool) -> Result<(), Error> {
+    pub async fn delete_source(
+        &self,
+        caller: &Caller,
+        name: &str,
+        expected: Option<i64>,
+        dry_run: bool,
+    ) -> Result<(), Error> {
         let source = self.known_source(caller, name)?;
         if expected.is_some_and(|expected| expected != source.record.version) {
             return Err(Error::VersionMismatch { current: source.record.version });
@@ -161,7 +180,13 @@ impl App {
     }
 
     /// Makes a source the one that plain references mean in an environment. Every cache is kept.
-    pub async fn activate_source(&self, caller: &Caller, environment: &Name, name: &str, dry_run: bool) -> Result<SourceView, Error> {
+    pub async fn activate_source(
+        &self,
+        caller: &Caller,
+        environment: &Name,
+        name: &str,
+        dry_run: bool,
+    ) -> Result<SourceView, Error> {
         let source = self.known_source(caller, name)?;
         if !dry_run {
             self.activate(caller, environment, &source).await?;
@@ -175,8 +200,12 @@ impl App {
             environment: environment.clone(),
             source_id: Arc::clone(&source.record.id),
         };
-        let mut event =
-            audit::event(caller, "source.activate", source.record.definition.name.as_str(), self.clock.now_ms());
+        let mut event = audit::event(
+            caller,
+            "source.activate",
+            source.record.definition.name.as_str(),
+            self.clock.now_ms(),
+        );
         event.detail = Some(format!("environment {environment}"));
         let sequence = self.store.set_active_source(&active, &event).await?;
         self.registry.set_active(sequence, active);
@@ -184,7 +213,14 @@ impl App {
     }
 
     /// Sets or removes an alias.
-    pub async fn set_alias(&self, caller: &Caller, name: &str, alias: &str, to: Option<Alias>, dry_run: bool) -> Result<SourceView, Error> {
+    pub async fn set_alias(
+        &self,
+        caller: &Caller,
+        name: &str,
+        alias: &str,
+        to: Option<Alias>,
+        dry_run: bool,
+    ) -> Result<SourceView, Error> {
         let source = self.known_source(caller, name)?;
         let alias = Identifier::parse(alias).map_err(|error| Error::BadRequest(error.to_string()))?;
         let mut definition = source.record.definition.clone();
@@ -203,7 +239,8 @@ impl App {
         let mut event = audit::event(caller, "source.alias", name, now);
         event.detail = Some(format!("alias {alias}"));
         let literals = source.record.literals.clone();
-        let (record, sequence) = self.store.update_source(&source.record, definition, literals, now, &event).await?;
+        let (record, sequence) =
+            self.store.update_source(&source.record, definition, literals, now, &event).await?;
         let source = self.registry.put_source(sequence, record);
         Ok(self.source_view(&source.record))
     }
@@ -226,7 +263,11 @@ impl App {
     }
 
     /// Tests a source that is not saved.
-    pub async fn test_unsaved_source(self: &Arc<Self>, caller: &Caller, body: Value) -> Result<Report, Error> {
+    pub async fn test_unsaved_source(
+        self: &Arc<Self>,
+        caller: &Caller,
+        body: Value,
+    ) -> Result<Report, Error> {
         let (definition, literals) = read_source(body)?;
         self.check_source(&definition, &literals)?;
         let now = self.clock.now_ms();
@@ -281,13 +322,16 @@ impl App {
         }
         let started = Instant::now();
         // a name nobody has: "not found" proves the permission, "access denied" refutes it
-        let probe = source.record.definition.full_name(&format!("s3-connector-probe-{}", crate::store::new_id()));
+        let probe =
+            source.record.definition.full_name(&format!("s3-connector-probe-{}", crate::store::new_id()));
         let outcome = client.get(&probe, &Version::Stage("AWSCURRENT".to_owned())).await;
         let mut readable = match outcome {
             Ok(_) => Check::new("secrets-readable", Status::Passed, "GetSecretValue is permitted"),
-            Err(error) if error.kind == ErrorKind::NotFound => {
-                Check::new("secrets-readable", Status::Passed, format!("GetSecretValue is permitted: `{probe}` is not there, as expected"))
-            }
+            Err(error) if error.kind == ErrorKind::NotFound => Check::new(
+                "secrets-readable",
+                Status::Passed,
+                format!("GetSecretValue is permitted: `{probe}` is not there, as expected"),
+            ),
             Err(error) => failed("secrets-readable", "secretsmanager:GetSecretValue", &error),
         };
         readable.call = Some("secretsmanager:GetSecretValue".to_owned());
@@ -296,9 +340,11 @@ impl App {
         let started = Instant::now();
         let mut listable = match client.list(&source.record.definition.full_name(""), None, 1).await {
             Ok(_) => Check::new("secrets-listable", Status::Passed, "ListSecrets is permitted"),
-            Err(error) if error.kind == ErrorKind::AccessDenied => {
-                Check::new("secrets-listable", Status::Skipped, "ListSecrets is not permitted: names cannot be listed, references work")
-            }
+            Err(error) if error.kind == ErrorKind::AccessDenied => Check::new(
+                "secrets-listable",
+                Status::Skipped,
+                "ListSecrets is not permitted: names cannot be listed, references work",
+            ),
             Err(error) => failed("secrets-listable", "secretsmanager:ListSecrets", &error),
         };
         listable.call = Some("secretsmanager:ListSecrets".to_owned());
@@ -315,7 +361,9 @@ impl App {
             Err(error) => Err(error),
         };
         let mut check = match outcome {
-            Ok(arn) => Check::new("credentials-valid", Status::Passed, format!("the credentials belong to `{arn}`")),
+            Ok(arn) => {
+                Check::new("credentials-valid", Status::Passed, format!("the credentials belong to `{arn}`"))
+            }
             Err(error) if matches!(error.kind, ErrorKind::BadCredentials | ErrorKind::AccessDenied) => {
                 failed("credentials-valid", "sts:GetCallerIdentity", &error)
             }
@@ -350,7 +398,8 @@ impl App {
 
 /// A failed check with cause and remedy from the catalogue.
 pub(super) fn failed(name: &str, call: &str, error: &AwsError) -> Check {
-    let code = if error.service == "sts" && call == "sts:AssumeRole" && error.kind == ErrorKind::AccessDenied {
+    let code = if error.service == "sts" && call == "sts:AssumeRole" && error.kind == ErrorKind::AccessDenied
+    {
         "RoleNotAssumable"
     } else {
         error.code.as_str()
@@ -373,8 +422,12 @@ pub(super) fn elapsed_ms(since: Instant) -> u64 {
 /// A stored key is sent to another place only by somebody who knows it.
 pub(super) fn retype(moved: &[String]) -> Error {
     let findings = moved.iter().map(|path| {
-        Finding::error("KEY_MUST_BE_TYPED_AGAIN", path.clone(), "the change sends the stored key to another place")
-            .with_help("give the stored key again in the same request; templates need not be repeated")
+        Finding::error(
+            "KEY_MUST_BE_TYPED_AGAIN",
+            path.clone(),
+            "the change sends the stored key to another place",
+        )
+        .with_help("give the stored key again in the same request; templates need not be repeated")
     });
     Error::invalid(findings.collect())
 }
@@ -393,9 +446,11 @@ fn parse_source(body: &Value) -> Result<SourceDefinition, Error> {
     let definition: SourceDefinition = parse_body(body)?;
     let known = serde_json::to_value(&definition).map_err(|error| Error::BadRequest(error.to_string()))?;
     let own = ["active_in", "version", "created_at", "updated_at"];
-    let unknown = body.as_object().into_iter().flat_map(serde_json::Map::keys).find(|key| {
-        known.get(key.as_str()).is_none() && !own.contains(&key.as_str())
-    });
+    let unknown = body
+        .as_object()
+        .into_iter()
+        .flat_map(serde_json::Map::keys)
+        .find(|key| known.get(key.as_str()).is_none() && !own.contains(&key.as_str()));
     match unknown {
         Some(key) => Err(Error::BadRequest(format!("a source has no field `{key}`"))),
         None => Ok(definition),
@@ -420,11 +475,21 @@ fn missing_keys(aws: &AwsSource, literals: &Literals) -> Vec<Finding> {
         return Vec::new();
     }
     let missing = needed.iter().filter(|path| !literals.contains_key(**path));
-    missing.map(|path| Finding::error("KEY_MISSING", *path, "the key is empty").with_help("give the key as text")).collect()
+    missing
+        .map(|path| {
+            Finding::error("KEY_MISSING", *path, "the key is empty").with_help("give the key as text")
+        })
+        .collect()
 }
 
 fn would_be(definition: SourceDefinition, version: i64, now: i64) -> SourceView {
-    SourceView { definition, active_in: Vec::new(), version, created_at: rfc3339(now), updated_at: rfc3339(now) }
+    SourceView {
+        definition,
+        active_in: Vec::new(),
+        version,
+        created_at: rfc3339(now),
+        updated_at: rfc3339(now),
+    }
 }
 
 /// What a missing row means for one named thing.

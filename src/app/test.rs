@@ -65,7 +65,8 @@ impl Checks {
         let mut check = check;
         check.took_ms = elapsed_ms(started);
         let order = ORDER.iter().find(|(name, _)| *name == check.name);
-        check.depends_on = order.map(|(_, before)| before.iter().map(|&name| name.to_owned()).collect()).unwrap_or_default();
+        check.depends_on =
+            order.map(|(_, before)| before.iter().map(|&name| name.to_owned()).collect()).unwrap_or_default();
         let passed = check.status != Status::Failed;
         self.0.push(check);
         passed
@@ -98,7 +99,12 @@ impl Checks {
 }
 
 impl App {
-    pub(super) async fn report(self: &Arc<Self>, caller: &Caller, subject: &Subject<'_>, options: TestOptions) -> Report {
+    pub(super) async fn report(
+        self: &Arc<Self>,
+        caller: &Caller,
+        subject: &Subject<'_>,
+        options: TestOptions,
+    ) -> Report {
         let started = Instant::now();
         let mut checks = Checks(Vec::new());
         self.walk(caller, subject, options, &mut checks).await;
@@ -115,7 +121,13 @@ impl App {
         }
     }
 
-    async fn walk(self: &Arc<Self>, caller: &Caller, subject: &Subject<'_>, options: TestOptions, checks: &mut Checks) {
+    async fn walk(
+        self: &Arc<Self>,
+        caller: &Caller,
+        subject: &Subject<'_>,
+        options: TestOptions,
+        checks: &mut Checks,
+    ) {
         let started = Instant::now();
         if !checks.push(self.definition_valid(caller, subject), started) {
             return;
@@ -154,7 +166,8 @@ impl App {
 
     fn definition_valid(&self, caller: &Caller, subject: &Subject<'_>) -> Check {
         let findings = self.findings(caller, subject.definition, subject.literals);
-        let texts: Vec<String> = findings.iter().map(|finding| format!("{}: {}", finding.path, finding.message)).collect();
+        let texts: Vec<String> =
+            findings.iter().map(|finding| format!("{}: {}", finding.path, finding.message)).collect();
         let blocked = findings.iter().any(|finding| finding.code == "ENDPOINT_BLOCKED");
         if check_templates(subject.definition).is_err() || (has_errors(&findings) && !blocked) {
             let mut check = Check::new("definition-valid", Status::Failed, texts.join("; "));
@@ -177,11 +190,19 @@ impl App {
         match resolved.await {
             Ok((plan, used)) => {
                 let texts = used.iter().map(|used| {
-                    let stale = if used.stale_ms.is_some() { ", stale: its source cannot be reached" } else { "" };
-                    format!("`{}` from `{}` version {}, read {} s ago{stale}", used.key.secret, used.source, used.version_id, used.age_ms / 1000)
+                    let stale =
+                        if used.stale_ms.is_some() { ", stale: its source cannot be reached" } else { "" };
+                    format!(
+                        "`{}` from `{}` version {}, read {} s ago{stale}",
+                        used.key.secret,
+                        used.source,
+                        used.version_id,
+                        used.age_ms / 1000
+                    )
                 });
                 let text = texts.collect::<Vec<_>>().join("; ");
-                let text = if text.is_empty() { "the definition holds no references".to_owned() } else { text };
+                let text =
+                    if text.is_empty() { "the definition holds no references".to_owned() } else { text };
                 let stale = used.iter().any(|used| used.stale_ms.is_some());
                 let status = if stale { Status::Warning } else { Status::Passed };
                 (Some(plan), Check::new("secrets-resolved", status, text))
@@ -213,7 +234,10 @@ impl App {
         {
             return checks.push(failed("endpoint-allowed", "egress rules", error), started);
         }
-        checks.push(Check::new("endpoint-allowed", Status::Passed, format!("`{host}:{port}` may be reached")), started);
+        checks.push(
+            Check::new("endpoint-allowed", Status::Passed, format!("`{host}:{port}` may be reached")),
+            started,
+        );
         let mut check = match outcome {
             Ok(times) => {
                 let tls = times.tls_ms.map_or(String::new(), |ms| format!(", TLS {ms} ms"));
@@ -231,16 +255,27 @@ impl App {
             return Check::new("identity-known", Status::Skipped, "requests are anonymous");
         };
         if plan.profile.sts == Sts::None {
-            return Check::new("identity-known", Status::Unsupported, format!("the provider `{}` has no STS", plan.profile.id));
+            return Check::new(
+                "identity-known",
+                Status::Unsupported,
+                format!("the provider `{}` has no STS", plan.profile.id),
+            );
         }
         let outcome = self.identities.caller_identity(base, &connect::sts_target(plan)).await;
         let mut check = match outcome {
-            Ok(arn) => Check::new("identity-known", Status::Passed, format!("the credentials belong to `{arn}`")),
-            Err(error) if error.kind == ErrorKind::BadCredentials => failed("identity-known", "sts:GetCallerIdentity", &error),
+            Ok(arn) => {
+                Check::new("identity-known", Status::Passed, format!("the credentials belong to `{arn}`"))
+            }
+            Err(error) if error.kind == ErrorKind::BadCredentials => {
+                failed("identity-known", "sts:GetCallerIdentity", &error)
+            }
             Err(error) => Check::new(
                 "identity-known",
                 Status::Unsupported,
-                format!("the endpoint does not answer GetCallerIdentity ({}): the identity is not known", error.code),
+                format!(
+                    "the endpoint does not answer GetCallerIdentity ({}): the identity is not known",
+                    error.code
+                ),
             ),
         };
         check.call = Some("sts:GetCallerIdentity".to_owned());
@@ -259,19 +294,26 @@ impl App {
         let anonymous = connection.plan.base.is_none();
         let mut check = match outcome {
             _ if anonymous => Check::new("signature-accepted", Status::Skipped, "requests are anonymous"),
-            Err(error) if error.kind == ErrorKind::ClockSkew => failed("clock-in-step", "s3:ListObjectsV2", &error),
+            Err(error) if error.kind == ErrorKind::ClockSkew => {
+                failed("clock-in-step", "s3:ListObjectsV2", &error)
+            }
             Err(error) if matches!(error.kind, ErrorKind::BadCredentials | ErrorKind::WrongRegion) => {
                 let mut check = failed("signature-accepted", "s3:ListObjectsV2", &error);
                 check.fix = error.region.as_ref().map(|region| Fix::Patch(json!({"region": region})));
                 check
             }
-            Err(error) if matches!(error.kind, ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Blocked) => {
+            Err(error)
+                if matches!(error.kind, ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Blocked) =>
+            {
                 failed("signature-accepted", "s3:ListObjectsV2", &error)
             }
             Err(error) => Check::new(
                 "signature-accepted",
                 Status::Passed,
-                format!("the store answered {} for a bucket that is not there, and did not object to the signature", error.code),
+                format!(
+                    "the store answered {} for a bucket that is not there, and did not object to the signature",
+                    error.code
+                ),
             ),
             Ok(()) => Check::new("signature-accepted", Status::Passed, "the store accepted the signature"),
         };
@@ -342,14 +384,21 @@ async fn bucket_missing(connection: &Connection, head: AwsError) -> Check {
     }
     let told = match connection.s3.list_other_bucket(bucket).await {
         Ok(()) => {
-            return Check::new("bucket-found", Status::Passed, format!("`{bucket}` is there; HeadBucket is refused, listing is not"));
+            return Check::new(
+                "bucket-found",
+                Status::Passed,
+                format!("`{bucket}` is there; HeadBucket is refused, listing is not"),
+            );
         }
         Err(told) => told,
     };
     let region = head.region.clone().or_else(|| told.region.clone());
     if told.kind == ErrorKind::AccessDenied {
         // 403 is also what a bucket of others answers; without the right to list both look the same
-        let text = format!("`{bucket}` answers, but neither HeadBucket nor listing is allowed ({}): other rights may still be there", told.code);
+        let text = format!(
+            "`{bucket}` answers, but neither HeadBucket nor listing is allowed ({}): other rights may still be there",
+            told.code
+        );
         return Check::new("bucket-found", Status::Warning, text);
     }
     let mut check = failed("bucket-found", "s3:HeadBucket", &told);
@@ -363,18 +412,25 @@ async fn bucket_missing(connection: &Connection, head: AwsError) -> Check {
 
 async fn bucket_checks(connection: &Connection, options: TestOptions, checks: &mut Checks) {
     let started = Instant::now();
-    let request = crate::aws::s3::ListRequest { prefix: connection.prefix.clone(), max_keys: 1, ..Default::default() };
+    let request =
+        crate::aws::s3::ListRequest { prefix: connection.prefix.clone(), max_keys: 1, ..Default::default() };
     let listed = connection.s3.list(request).await;
     let first = listed.as_ref().ok().and_then(|page| page.objects.first()).map(|object| object.key.clone());
     let listable = listed.is_ok();
     let mut check = match listed {
         Ok(page) => {
-            let text = if page.objects.is_empty() { "listing works; there is no object yet" } else { "listing works" };
+            let text = if page.objects.is_empty() {
+                "listing works; there is no object yet"
+            } else {
+                "listing works"
+            };
             let mut check = Check::new("objects-listable", Status::Passed, text);
             check.request_id = page.request_id;
             check
         }
-        Err(error) => denied("objects-listable", "s3:ListObjectsV2 (max-keys 1)", &error, Operation::List, connection),
+        Err(error) => {
+            denied("objects-listable", "s3:ListObjectsV2 (max-keys 1)", &error, Operation::List, connection)
+        }
     };
     check.call = Some("s3:ListObjectsV2 (max-keys 1)".to_owned());
     checks.push(check, started);
@@ -394,15 +450,21 @@ async fn objects_readable(connection: &Connection, first: Option<String>, listab
         return Check::new("objects-readable", Status::Skipped, "the prefix leaves no room for a key");
     };
     let options = GetOptions { range: there.then(|| "bytes=0-0".to_owned()), ..GetOptions::default() };
-    let call = if there { "s3:GetObject (first byte of the first object)" } else { "s3:GetObject (a key that is not there)" };
+    let call = if there {
+        "s3:GetObject (first byte of the first object)"
+    } else {
+        "s3:GetObject (a key that is not there)"
+    };
     let mut check = match connection.s3.get(&key, &options).await {
         Ok(_) => Check::new("objects-readable", Status::Passed, "reading works"),
         Err(error) if error.kind == ErrorKind::InvalidRange => {
             Check::new("objects-readable", Status::Passed, "reading works; the first object is empty")
         }
-        Err(error) if error.kind == ErrorKind::NotFound && !there => {
-            Check::new("objects-readable", Status::Passed, "a key that is not there answers 404, as it does with the right to read")
-        }
+        Err(error) if error.kind == ErrorKind::NotFound && !there => Check::new(
+            "objects-readable",
+            Status::Passed,
+            "a key that is not there answers 404, as it does with the right to read",
+        ),
         Err(error) if error.kind == ErrorKind::AccessDenied && !there && !listable => Check::new(
             "objects-readable",
             Status::Skipped,
@@ -432,11 +494,19 @@ async fn uploads_allowed(connection: &Connection) -> Check {
         }
     };
     let mut check = match connection.s3.abort_multipart(&key, &upload_id).await {
-        Ok(()) => Check::new("uploads-allowed", Status::Passed, "an upload can be started and aborted; nothing was left behind"),
+        Ok(()) => Check::new(
+            "uploads-allowed",
+            Status::Passed,
+            "an upload can be started and aborted; nothing was left behind",
+        ),
         Err(error) => Check::new(
             "uploads-allowed",
             Status::Warning,
-            format!("an upload can be started, but aborting it failed with {}: the empty upload `{upload_id}` of the key `{}` stays until it is aborted by hand or by a lifecycle rule", error.code, key.as_str()),
+            format!(
+                "an upload can be started, but aborting it failed with {}: the empty upload `{upload_id}` of the key `{}` stays until it is aborted by hand or by a lifecycle rule",
+                error.code,
+                key.as_str()
+            ),
         ),
     };
     check.call = Some(call.to_owned());
@@ -462,7 +532,9 @@ async fn write_round(connection: &Connection, checks: &mut Checks) {
             use http_body_util::BodyExt;
             let back = download.body.collect().await.map(http_body_util::Collected::to_bytes);
             match back {
-                Ok(back) if back == content => Check::new("object-read-back", Status::Passed, "what was written came back"),
+                Ok(back) if back == content => {
+                    Check::new("object-read-back", Status::Passed, "what was written came back")
+                }
                 _ => Check::new("object-read-back", Status::Failed, "what came back is not what was written"),
             }
         }
@@ -471,9 +543,12 @@ async fn write_round(connection: &Connection, checks: &mut Checks) {
     checks.push(read, started);
     let started = Instant::now();
     let deleted = match connection.s3.delete(&key, None).await {
-        Ok(_) => Check::new("object-deleted", Status::Passed, "the marker was deleted; nothing was left behind"),
+        Ok(_) => {
+            Check::new("object-deleted", Status::Passed, "the marker was deleted; nothing was left behind")
+        }
         Err(error) => {
-            let mut check = denied("object-deleted", "s3:DeleteObject", &error, Operation::Delete, connection);
+            let mut check =
+                denied("object-deleted", "s3:DeleteObject", &error, Operation::Delete, connection);
             check.detail = format!("{}; the object `{}` was left behind", check.detail, key.as_str());
             check
         }
@@ -492,7 +567,10 @@ fn denied(name: &str, call: &str, error: &AwsError, operation: Operation, connec
         };
         let actions = operation.actions();
         check.fix = Some(Fix::Statement(json!({"Effect": "Allow", "Action": actions, "Resource": resource})));
-        check.remedy = Some(format!("allow {} on `{resource}` for the identity, and look for a Deny in the bucket policy", actions.join(" and ")));
+        check.remedy = Some(format!(
+            "allow {} on `{resource}` for the identity, and look for a Deny in the bucket policy",
+            actions.join(" and ")
+        ));
     }
     check
 }
@@ -504,7 +582,8 @@ fn from_error(name: &str, call: &str, error: &Error) -> Check {
             let mut check = Check::new(name, Status::Failed, unresolved.to_string());
             check.cause = Some(unresolved.code.clone());
             let entry = error_catalogue::find(&unresolved.code);
-            check.remedy = entry.map(|entry| format!("{} - {} can do this", entry.remedy, entry.owner.as_str()));
+            check.remedy =
+                entry.map(|entry| format!("{} - {} can do this", entry.remedy, entry.owner.as_str()));
             check.request_id = unresolved.load.as_ref().and_then(|load| load.request_id.clone());
             check
         }
@@ -531,7 +610,9 @@ fn permissions(checks: &Checks, subject: &Subject<'_>) -> Vec<Permission> {
         } else {
             (Answer::Unknown, "not tried")
         };
-        let missing = (answer == Answer::No).then(|| operation.actions().first().map(|&action| action.to_owned())).flatten();
+        let missing = (answer == Answer::No)
+            .then(|| operation.actions().first().map(|&action| action.to_owned()))
+            .flatten();
         Permission { operation, answer, known_by: known_by.to_owned(), missing_action: missing }
     };
     allowed.into_iter().map(row).collect()

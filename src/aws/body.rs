@@ -23,7 +23,10 @@ impl Body for DownloadBody {
     type Data = Bytes;
     type Error = aws_smithy_types::body::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         Pin::new(&mut self.0).poll_frame(context)
     }
 
@@ -53,7 +56,10 @@ struct Inner {
 impl Source {
     /// Nothing is read yet.
     pub fn new(body: UploadBody) -> Source {
-        Source(Arc::new(Shared { inner: Mutex::new(Inner { body, rest: Bytes::new() }), taken: AtomicU64::new(0) }))
+        Source(Arc::new(Shared {
+            inner: Mutex::new(Inner { body, rest: Bytes::new() }),
+            taken: AtomicU64::new(0),
+        }))
     }
 
     /// Bytes that went through; tells a slow upload from a dead one, and one that can start over from one that cannot.
@@ -115,7 +121,10 @@ impl Body for Part {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if self.left == 0 {
             return Poll::Ready(None);
         }

@@ -139,7 +139,10 @@ impl Identities {
 
     fn chain(&self, region: &str) -> Arc<Slot> {
         let digest = self.digest(&["chain", region]);
-        self.slot(digest, || Origin::Chain { provider: tokio::sync::OnceCell::new(), region: region.to_owned() })
+        self.slot(digest, || Origin::Chain {
+            provider: tokio::sync::OnceCell::new(),
+            region: region.to_owned(),
+        })
     }
 
     /// The shared session of a role.
@@ -147,9 +150,11 @@ impl Identities {
         let tags: String = role.tags.iter().map(|(key, value)| format!("{key}\u{1}{value}\u{1}")).collect();
         let duration = role.duration.unwrap_or_default().to_string();
         let (id, secret, token) = match base {
-            Base::Key(key) => {
-                (key.id.expose_secret(), key.secret.expose_secret(), key.token.as_ref().map_or("", |token| token.expose_secret()))
-            }
+            Base::Key(key) => (
+                key.id.expose_secret(),
+                key.secret.expose_secret(),
+                key.token.as_ref().map_or("", |token| token.expose_secret()),
+            ),
             Base::Chain => ("chain", "", ""),
         };
         let digest = self.digest(&[
@@ -213,10 +218,9 @@ impl Identities {
 
     /// A regional STS client. It is not kept: it is used once a session.
     fn sts(&self, base: &Base, target: &StsTarget) -> Result<aws_sdk_sts::Client, AwsError> {
-        let http = self
-            .http
-            .get(target.port, target.ca_pem.as_deref())
-            .map_err(|error| AwsError::new(ErrorKind::InvalidRequest, "sts", "InvalidRequest", error.to_string()))?;
+        let http = self.http.get(target.port, target.ca_pem.as_deref()).map_err(|error| {
+            AwsError::new(ErrorKind::InvalidRequest, "sts", "InvalidRequest", error.to_string())
+        })?;
         let mut config = aws_sdk_sts::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(target.region.clone()))
@@ -288,7 +292,12 @@ impl Slot {
     /// Starts one renewal; whoever moves the moment of the next try forward is the one that starts it.
     fn renew(self: &Arc<Self>, now: i64) {
         let next = self.next_renewal_ms.load(Ordering::Relaxed);
-        let exchange = self.next_renewal_ms.compare_exchange(next, now + RENEW_RETRY_MS, Ordering::Relaxed, Ordering::Relaxed);
+        let exchange = self.next_renewal_ms.compare_exchange(
+            next,
+            now + RENEW_RETRY_MS,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
         if now < next || exchange.is_err() {
             return;
         }
@@ -296,7 +305,11 @@ impl Slot {
         self.tracker.spawn(async move {
             let _flight = slot.flight.lock().await;
             if let Err(error) = slot.fetch().await {
-                tracing::warn!(code = error.code, message = error.message, "credentials could not be renewed; the old ones are used until they end");
+                tracing::warn!(
+                    code = error.code,
+                    message = error.message,
+                    "credentials could not be renewed; the old ones are used until they end"
+                );
             }
         });
     }
@@ -321,7 +334,8 @@ impl Slot {
                 Ok(credentials)
             }
             Err(error) => {
-                *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some((started, error.clone()));
+                *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some((started, error.clone()));
                 Err(error)
             }
         }
@@ -353,14 +367,18 @@ async fn assume(client: &aws_sdk_sts::Client, role: &Role) -> Result<Credentials
         .set_policy(role.policy.clone());
     for (key, value) in &role.tags {
         let tag = Tag::builder().key(key).value(value).build();
-        request = request
-            .tags(tag.map_err(|error| AwsError::new(ErrorKind::InvalidRequest, "sts", "ValidationError", error.to_string()))?);
+        request = request.tags(tag.map_err(|error| {
+            AwsError::new(ErrorKind::InvalidRequest, "sts", "ValidationError", error.to_string())
+        })?);
     }
     let answer = request.send().await.map_err(|error| AwsError::from_sdk("sts", &error))?;
-    let given = answer
-        .credentials()
-        .ok_or_else(|| AwsError::new(ErrorKind::Internal, "sts", "InternalError", "the answer holds no credentials"))?;
-    let ends = UNIX_EPOCH + Duration::from_millis(given.expiration().to_millis().ok().and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0));
+    let given = answer.credentials().ok_or_else(|| {
+        AwsError::new(ErrorKind::Internal, "sts", "InternalError", "the answer holds no credentials")
+    })?;
+    let ends = UNIX_EPOCH
+        + Duration::from_millis(
+            given.expiration().to_millis().ok().and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0),
+        );
     Ok(Credentials::new(
         given.access_key_id(),
         given.secret_access_key(),
@@ -371,7 +389,10 @@ async fn assume(client: &aws_sdk_sts::Client, role: &Role) -> Result<Credentials
 }
 
 /// The chain is built on first use: building it reads the environment and may ask the instance's metadata.
-async fn from_chain(cell: &tokio::sync::OnceCell<SharedCredentialsProvider>, region: &str) -> Result<Credentials, AwsError> {
+async fn from_chain(
+    cell: &tokio::sync::OnceCell<SharedCredentialsProvider>,
+    region: &str,
+) -> Result<Credentials, AwsError> {
     let provider = cell
         .get_or_init(|| async {
             let chain = aws_config::default_provider::credentials::DefaultCredentialsChain::builder()
@@ -411,6 +432,8 @@ impl ProvideCredentials for SlotProvider {
         if let Some(valid) = self.0.current(self.0.clock.now_ms()) {
             return ProvideFuture::ready(Ok(valid));
         }
-        ProvideFuture::new(async move { self.0.credentials().await.map_err(CredentialsError::provider_error) })
+        ProvideFuture::new(
+            async move { self.0.credentials().await.map_err(CredentialsError::provider_error) },
+        )
     }
 }

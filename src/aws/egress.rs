@@ -57,14 +57,17 @@ pub struct Endpoint {
 impl Egress {
     /// Reads the rules.
     pub fn new(settings: &config::Egress) -> anyhow::Result<Egress> {
-        let allow = settings.allow.iter().map(|entry| Allowed::parse(entry.trim())).collect::<anyhow::Result<_>>()?;
+        let allow =
+            settings.allow.iter().map(|entry| Allowed::parse(entry.trim())).collect::<anyhow::Result<_>>()?;
         Ok(Egress { allow, ports: settings.ports.clone() })
     }
 
     /// Checks the form of a URL, its port, and its address when it is a literal one.
     pub fn check_url(&self, text: &str) -> Result<Endpoint, Blocked> {
-        let blocked = |reason: &str| Blocked { target: text.chars().take(200).collect(), reason: reason.to_owned() };
-        let url = Url::parse(text).map_err(|_| blocked("is not a URL: use a form like `https://s3.example.com`"))?;
+        let blocked =
+            |reason: &str| Blocked { target: text.chars().take(200).collect(), reason: reason.to_owned() };
+        let url = Url::parse(text)
+            .map_err(|_| blocked("is not a URL: use a form like `https://s3.example.com`"))?;
         let tls = match url.scheme() {
             "https" => true,
             "http" => false,
@@ -92,24 +95,32 @@ impl Egress {
 
     fn check_port(&self, host: &str, address: Option<IpAddr>, port: u16) -> Result<(), Blocked> {
         let listed = self.ports.is_empty() || self.ports.contains(&port);
-        let own = || self.allow.iter().any(|allowed| allowed.port == Some(port) && allowed.names(host, address));
+        let own =
+            || self.allow.iter().any(|allowed| allowed.port == Some(port) && allowed.names(host, address));
         if listed || own() {
             return Ok(());
         }
-        let reason = "is a port that the egress rules do not allow: the operator can add it to `egress.ports`".to_owned();
+        let reason =
+            "is a port that the egress rules do not allow: the operator can add it to `egress.ports`"
+                .to_owned();
         Err(Blocked { target: format!("{host}:{port}"), reason })
     }
 
     /// Checks one address that a host stands for.
     pub fn check_address(&self, host: &str, address: IpAddr, port: u16) -> Result<(), Blocked> {
-        let target = if host == address.to_string() { host.to_owned() } else { format!("{host} ({address})") };
+        let target =
+            if host == address.to_string() { host.to_owned() } else { format!("{host} ({address})") };
         if is_metadata(address) {
-            return Err(Blocked { target, reason: "is a cloud's metadata service, which is never reached for a definition".to_owned() });
+            return Err(Blocked {
+                target,
+                reason: "is a cloud's metadata service, which is never reached for a definition".to_owned(),
+            });
         }
         let Some(kind) = special(address) else { return Ok(()) };
-        let allowed = self.allow.iter().any(|allowed| {
-            allowed.port.is_none_or(|own| own == port) && allowed.names(host, Some(address))
-        });
+        let allowed = self
+            .allow
+            .iter()
+            .any(|allowed| allowed.port.is_none_or(|own| own == port) && allowed.names(host, Some(address)));
         if allowed {
             return Ok(());
         }
@@ -125,8 +136,10 @@ impl Egress {
             self.check_address(host, address, port)?;
             return Ok(vec![SocketAddr::new(address, port)]);
         }
-        let found: Vec<SocketAddr> =
-            tokio::net::lookup_host((host, port)).await.map_err(|error| ResolveError::NotFound(error.to_string()))?.collect();
+        let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port))
+            .await
+            .map_err(|error| ResolveError::NotFound(error.to_string()))?
+            .collect();
         if found.is_empty() {
             return Err(ResolveError::NotFound(format!("`{host}` has no address")));
         }
@@ -172,7 +185,9 @@ impl ResolveDns for EgressResolver {
 
 impl Allowed {
     fn parse(text: &str) -> anyhow::Result<Allowed> {
-        let wrong = || anyhow::anyhow!("egress.allow: `{text}` is not a host, address or network with an optional port");
+        let wrong = || {
+            anyhow::anyhow!("egress.allow: `{text}` is not a host, address or network with an optional port")
+        };
         if let Ok(network) = text.parse::<IpNet>() {
             return Ok(Allowed { target: Target::Network(network), port: None });
         }
@@ -180,7 +195,10 @@ impl Allowed {
             return Ok(Allowed { target: Target::Network(IpNet::from(address)), port: None });
         }
         if let Ok(address) = text.parse::<SocketAddr>() {
-            return Ok(Allowed { target: Target::Network(IpNet::from(address.ip())), port: Some(address.port()) });
+            return Ok(Allowed {
+                target: Target::Network(IpNet::from(address.ip())),
+                port: Some(address.port()),
+            });
         }
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) => (host, Some(port.parse().map_err(|_| wrong())?)),
@@ -199,7 +217,9 @@ impl Allowed {
     fn names(&self, host: &str, address: Option<IpAddr>) -> bool {
         match &self.target {
             Target::Host(name) => name.eq_ignore_ascii_case(host) || is_subdomain(host, name),
-            Target::Network(network) => address.is_some_and(|address| network.contains(&address.to_canonical())),
+            Target::Network(network) => {
+                address.is_some_and(|address| network.contains(&address.to_canonical()))
+            }
         }
     }
 }
@@ -212,10 +232,14 @@ fn is_subdomain(host: &str, name: &str) -> bool {
 /// AWS, Azure, Google and others answer at 169.254.169.254; ECS and EKS at 169.254.170.2 and .23; EC2 also by IPv6.
 fn is_metadata(address: IpAddr) -> bool {
     match address.to_canonical() {
-        IpAddr::V4(v4) => matches!(v4.octets(), [169, 254, 169, 254] | [169, 254, 170, 2 | 23] | [100, 100, 100, 200]),
+        IpAddr::V4(v4) => {
+            matches!(v4.octets(), [169, 254, 169, 254] | [169, 254, 170, 2 | 23] | [100, 100, 100, 200])
+        }
         IpAddr::V6(v6) => {
-            let known: [Ipv6Addr; 2] =
-                [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)];
+            let known: [Ipv6Addr; 2] = [
+                Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+                Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
+            ];
             known.contains(&v6) || embedded(v6).is_some_and(|v4| is_metadata(IpAddr::V4(v4)))
         }
     }
@@ -237,9 +261,12 @@ fn special_v4(address: Ipv4Addr) -> Option<&'static str> {
         [100, 64..=127, ..] => Some("a carrier-grade NAT address"),
         [224..=239, ..] => Some("a multicast address"),
         [0, ..] => Some("an unspecified address"),
-        [240..=255, ..] | [192, 0, 0, _] | [192, 0, 2, _] | [198, 18..=19, ..] | [198, 51, 100, _] | [203, 0, 113, _] => {
-            Some("a reserved address")
-        }
+        [240..=255, ..]
+        | [192, 0, 0, _]
+        | [192, 0, 2, _]
+        | [198, 18..=19, ..]
+        | [198, 51, 100, _]
+        | [203, 0, 113, _] => Some("a reserved address"),
         _ => None,
     }
 }
@@ -285,10 +312,27 @@ mod tests {
     fn private_and_special_addresses_are_refused_in_every_spelling() {
         let rules = egress(&[], &[]);
         for url in [
-            "http://127.0.0.1", "http://127.1", "http://2130706433", "http://0x7f.1", "http://10.0.0.1", "http://172.16.0.1",
-            "http://192.168.1.1", "http://169.254.1.1", "http://100.64.0.1", "http://0.0.0.0", "http://224.0.0.1",
-            "http://[::1]", "http://[::]", "http://[fd00::1]", "http://[fe80::1]", "http://[::ffff:127.0.0.1]",
-            "http://[64:ff9b::7f00:1]", "http://[2002:7f00:1::]", "http://[2001::1]", "http://[ff02::1]", "http://198.18.0.1",
+            "http://127.0.0.1",
+            "http://127.1",
+            "http://2130706433",
+            "http://0x7f.1",
+            "http://10.0.0.1",
+            "http://172.16.0.1",
+            "http://192.168.1.1",
+            "http://169.254.1.1",
+            "http://100.64.0.1",
+            "http://0.0.0.0",
+            "http://224.0.0.1",
+            "http://[::1]",
+            "http://[::]",
+            "http://[fd00::1]",
+            "http://[fe80::1]",
+            "http://[::ffff:127.0.0.1]",
+            "http://[64:ff9b::7f00:1]",
+            "http://[2002:7f00:1::]",
+            "http://[2001::1]",
+            "http://[ff02::1]",
+            "http://198.18.0.1",
         ] {
             assert!(rules.check_url(url).is_err(), "{url}");
         }
@@ -301,8 +345,12 @@ mod tests {
     fn metadata_services_are_refused_even_when_their_network_is_allowed() {
         let rules = egress(&["169.254.0.0/16", "fd00::/8", "0.0.0.0/0", "::/0"], &[]);
         for url in [
-            "http://169.254.169.254", "http://169.254.170.2", "http://169.254.170.23", "http://[fd00:ec2::254]",
-            "http://[::ffff:169.254.169.254]", "http://[64:ff9b::a9fe:a9fe]",
+            "http://169.254.169.254",
+            "http://169.254.170.2",
+            "http://169.254.170.23",
+            "http://[fd00:ec2::254]",
+            "http://[::ffff:169.254.169.254]",
+            "http://[64:ff9b::a9fe:a9fe]",
         ] {
             assert!(rules.check_url(url).is_err(), "{url}");
         }
@@ -324,7 +372,14 @@ mod tests {
     #[test]
     fn only_plain_http_urls_are_endpoints() {
         let rules = egress(&[], &[]);
-        for url in ["ftp://8.8.8.8", "file:///etc/passwd", "https://user:pw@8.8.8.8", "https://8.8.8.8/?x=1", "nonsense", ""] {
+        for url in [
+            "ftp://8.8.8.8",
+            "file:///etc/passwd",
+            "https://user:pw@8.8.8.8",
+            "https://8.8.8.8/?x=1",
+            "nonsense",
+            "",
+        ] {
             assert!(rules.check_url(url).is_err(), "{url}");
         }
     }

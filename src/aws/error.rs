@@ -115,13 +115,20 @@ impl AwsError {
                 }
                 mapped
             }
-            SdkError::TimeoutError(_) => Self::new(ErrorKind::Timeout, service, "ReadTimeout", "no answer in time"),
+            SdkError::TimeoutError(_) => {
+                Self::new(ErrorKind::Timeout, service, "ReadTimeout", "no answer in time")
+            }
             _ => from_chain(service, error),
         }
     }
 }
 
-fn from_response(service: &'static str, code: Option<&str>, message: Option<&str>, raw: &HttpResponse) -> AwsError {
+fn from_response(
+    service: &'static str,
+    code: Option<&str>,
+    message: Option<&str>,
+    raw: &HttpResponse,
+) -> AwsError {
     let status = raw.status().as_u16();
     let header = |name: &str| raw.headers().get(name).map(str::to_owned);
     let body = raw.body().bytes().unwrap_or_default();
@@ -166,26 +173,50 @@ fn code_of_status(status: u16) -> &'static str {
 
 fn kind_of(code: &str, status: u16) -> ErrorKind {
     match code {
-        "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "ExpiredTokenException" | "InvalidToken"
-        | "TokenRefreshRequired" | "NotSignedUp" | "InvalidClientTokenId" | "UnrecognizedClientException"
-        | "InvalidSignatureException" | "InvalidSecurity" | "MissingAuthenticationToken" | "IncompleteSignature" => {
-            ErrorKind::BadCredentials
-        }
-        "AccessDenied" | "AccessDeniedException" | "AllAccessDisabled" | "AccountProblem" | "InvalidObjectState"
-        | "UserSuspended" | "Forbidden" => ErrorKind::AccessDenied,
+        "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidToken"
+        | "TokenRefreshRequired"
+        | "NotSignedUp"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "InvalidSignatureException"
+        | "InvalidSecurity"
+        | "MissingAuthenticationToken"
+        | "IncompleteSignature" => ErrorKind::BadCredentials,
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "AllAccessDisabled"
+        | "AccountProblem"
+        | "InvalidObjectState"
+        | "UserSuspended"
+        | "Forbidden" => ErrorKind::AccessDenied,
         "NoSuchBucket" => ErrorKind::NoSuchBucket,
-        "NoSuchKey" | "NoSuchVersion" | "NoSuchUpload" | "NotFound" | "ResourceNotFoundException" | "NoSuchEntity" => {
-            ErrorKind::NotFound
-        }
+        "NoSuchKey"
+        | "NoSuchVersion"
+        | "NoSuchUpload"
+        | "NotFound"
+        | "ResourceNotFoundException"
+        | "NoSuchEntity" => ErrorKind::NotFound,
         "NotModified" => ErrorKind::NotModified,
         "PreconditionFailed" => ErrorKind::PreconditionFailed,
-        "OperationAborted" | "ConditionalRequestConflict" | "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" => {
-            ErrorKind::Conflict
-        }
+        "OperationAborted"
+        | "ConditionalRequestConflict"
+        | "BucketAlreadyExists"
+        | "BucketAlreadyOwnedByYou" => ErrorKind::Conflict,
         "InvalidRange" => ErrorKind::InvalidRange,
-        "SlowDown" | "ServiceUnavailable" | "Throttling" | "ThrottlingException" | "TooManyRequestsException"
-        | "RequestLimitExceeded" | "BandwidthLimitExceeded" => ErrorKind::Throttled,
-        "PermanentRedirect" | "TemporaryRedirect" | "IllegalLocationConstraintException" => ErrorKind::WrongRegion,
+        "SlowDown"
+        | "ServiceUnavailable"
+        | "Throttling"
+        | "ThrottlingException"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "BandwidthLimitExceeded" => ErrorKind::Throttled,
+        "PermanentRedirect" | "TemporaryRedirect" | "IllegalLocationConstraintException" => {
+            ErrorKind::WrongRegion
+        }
         "RequestTimeTooSkewed" | "RequestExpired" => ErrorKind::ClockSkew,
         "NotImplemented" | "MethodNotAllowed" => ErrorKind::Unsupported,
         "RequestTimeout" => ErrorKind::BrokenBody,
@@ -210,7 +241,8 @@ fn element(body: &[u8], name: &str) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?;
     let (_, rest) = text.split_once(&format!("<{name}>"))?;
     let (value, _) = rest.split_once('<')?;
-    let plain = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    let plain = !value.is_empty()
+        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     plain.then(|| value.to_owned())
 }
 
@@ -241,7 +273,9 @@ fn known_cause(service: &'static str, at: &(dyn StdError + 'static)) -> Option<A
     if let Some(resolve) = at.downcast_ref::<ResolveError>() {
         return Some(match resolve {
             ResolveError::Blocked(blocked) => AwsError::blocked(service, blocked),
-            ResolveError::NotFound(text) => AwsError::new(ErrorKind::Unreachable, service, "NameNotFound", text.clone()),
+            ResolveError::NotFound(text) => {
+                AwsError::new(ErrorKind::Unreachable, service, "NameNotFound", text.clone())
+            }
         });
     }
     if let Some(body) = at.downcast_ref::<BodyError>() {
@@ -263,9 +297,9 @@ fn known_cause(service: &'static str, at: &(dyn StdError + 'static)) -> Option<A
     }
     let code = match io.kind() {
         std::io::ErrorKind::ConnectionRefused => "ConnectionRefused",
-        std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionAborted => {
-            "ConnectionReset"
-        }
+        std::io::ErrorKind::ConnectionReset
+        | std::io::ErrorKind::BrokenPipe
+        | std::io::ErrorKind::ConnectionAborted => "ConnectionReset",
         _ => return None,
     };
     Some(AwsError::new(ErrorKind::Unreachable, service, code, io.to_string()))
@@ -283,11 +317,15 @@ pub fn body_code(error: &BodyError) -> &'static str {
 pub(super) fn tls_code(error: &rustls::Error) -> &'static str {
     use rustls::CertificateError as Certificate;
     match error {
-        rustls::Error::InvalidCertificate(Certificate::UnknownIssuer | Certificate::BadSignature) => "TlsUnknownCa",
-        rustls::Error::InvalidCertificate(Certificate::Expired | Certificate::ExpiredContext { .. }) => "TlsCertificateExpired",
-        rustls::Error::InvalidCertificate(Certificate::NotValidForName | Certificate::NotValidForNameContext { .. }) => {
-            "TlsNameMismatch"
+        rustls::Error::InvalidCertificate(Certificate::UnknownIssuer | Certificate::BadSignature) => {
+            "TlsUnknownCa"
         }
+        rustls::Error::InvalidCertificate(Certificate::Expired | Certificate::ExpiredContext { .. }) => {
+            "TlsCertificateExpired"
+        }
+        rustls::Error::InvalidCertificate(
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
+        ) => "TlsNameMismatch",
         _ => "TlsFailure",
     }
 }
@@ -297,7 +335,8 @@ fn network_cause(all: &str) -> (ErrorKind, &'static str) {
     if has(&["connect timeout", "connection timed out", "timed out"]) {
         return (ErrorKind::Timeout, "ConnectTimeout");
     }
-    if has(&["no credentials", "credentials provider", "failed to load credentials", "credentialsnotloaded"]) {
+    if has(&["no credentials", "credentials provider", "failed to load credentials", "credentialsnotloaded"])
+    {
         return (ErrorKind::BadCredentials, "CredentialsMissing");
     }
     if has(&["invalid http", "parse error", "invalid header"]) {
@@ -323,7 +362,13 @@ mod tests {
 
     #[test]
     fn credential_errors_are_not_denials() {
-        for code in ["InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"] {
+        for code in [
+            "InvalidAccessKeyId",
+            "SignatureDoesNotMatch",
+            "ExpiredToken",
+            "InvalidToken",
+            "TokenRefreshRequired",
+        ] {
             assert_eq!(kind_of(code, 403), ErrorKind::BadCredentials, "{code}");
         }
         assert_eq!(kind_of("AccessDenied", 403), ErrorKind::AccessDenied);

@@ -52,7 +52,9 @@ pub async fn reach(egress: &Egress, target: &Target<'_>) -> Result<Times, AwsErr
     let started = Instant::now();
     let stream = tokio::time::timeout(STEP_TIMEOUT, TcpStream::connect(addresses.as_slice()))
         .await
-        .map_err(|_| AwsError::new(ErrorKind::Timeout, "s3", "ConnectTimeout", "no connection came about in time"))?
+        .map_err(|_| {
+            AwsError::new(ErrorKind::Timeout, "s3", "ConnectTimeout", "no connection came about in time")
+        })?
         .map_err(|error| {
             let refused = error.kind() == std::io::ErrorKind::ConnectionRefused;
             unreachable(if refused { "ConnectionRefused" } else { "ConnectionReset" }, &error.to_string())
@@ -71,7 +73,8 @@ async fn shake_hands(stream: TcpStream, target: &Target<'_>) -> Result<(), AwsEr
     // certificates of the system that cannot be read are of no use to anyone
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(pem) = target.ca_pem {
-        let certificates = http::parse_ca(pem).map_err(|error| unreachable("TlsUnknownCa", &error.to_string()))?;
+        let certificates =
+            http::parse_ca(pem).map_err(|error| unreachable("TlsUnknownCa", &error.to_string()))?;
         roots.add_parsable_certificates(certificates);
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -80,13 +83,17 @@ async fn shake_hands(stream: TcpStream, target: &Target<'_>) -> Result<(), AwsEr
         .map_err(|error| unreachable("TlsFailure", &error.to_string()))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let name = ServerName::try_from(target.host.to_owned()).map_err(|error| unreachable("TlsNameMismatch", &error.to_string()))?;
+    let name = ServerName::try_from(target.host.to_owned())
+        .map_err(|error| unreachable("TlsNameMismatch", &error.to_string()))?;
     let handshake = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream);
     let outcome = tokio::time::timeout(STEP_TIMEOUT, handshake)
         .await
         .map_err(|_| unreachable("TlsFailure", "the TLS handshake did not end in time"))?;
     outcome.map(drop).map_err(|error| {
-        let code = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).map_or("TlsFailure", tls_code);
+        let code = error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+            .map_or("TlsFailure", tls_code);
         unreachable(code, &error.to_string())
     })
 }

@@ -220,7 +220,8 @@ impl S3 {
             last_modified: object.last_modified.as_ref().and_then(rfc3339),
             storage_class: object.storage_class.map(|class| class.as_str().to_owned()),
         });
-        let prefixes = page.common_prefixes.unwrap_or_default().into_iter().filter_map(|prefix| prefix.prefix);
+        let prefixes =
+            page.common_prefixes.unwrap_or_default().into_iter().filter_map(|prefix| prefix.prefix);
         Ok(ListPage { objects: objects.collect(), prefixes: prefixes.collect(), next, request_id })
     }
 
@@ -327,10 +328,16 @@ impl S3 {
 
     /// Whether the bucket is there and may be seen.
     pub async fn head_bucket(&self) -> Result<BucketFacts, AwsError> {
-        let call =
-            self.client.head_bucket().bucket(&self.bucket).set_expected_bucket_owner(self.expected_owner.clone());
+        let call = self
+            .client
+            .head_bucket()
+            .bucket(&self.bucket)
+            .set_expected_bucket_owner(self.expected_owner.clone());
         let found = self.timed(call.send()).await?;
-        Ok(BucketFacts { region: found.bucket_region().map(str::to_owned), request_id: found.request_id().map(str::to_owned) })
+        Ok(BucketFacts {
+            region: found.bucket_region().map(str::to_owned),
+            request_id: found.request_id().map(str::to_owned),
+        })
     }
 
     /// Lists a bucket of any name: the body of the answer, unlike that of HEAD, says what was wrong.
@@ -386,9 +393,9 @@ impl S3 {
             .set_expected_bucket_owner(self.expected_owner.clone())
             .set_request_payer(self.payer.clone());
         let started = self.timed(call.send()).await?;
-        started
-            .upload_id
-            .ok_or_else(|| AwsError::new(ErrorKind::Internal, SERVICE, "InternalError", "the answer holds no upload id"))
+        started.upload_id.ok_or_else(|| {
+            AwsError::new(ErrorKind::Internal, SERVICE, "InternalError", "the answer holds no upload id")
+        })
     }
 
     /// Ends a multipart upload and lets its parts go.

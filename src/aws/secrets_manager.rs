@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use aws_sdk_secretsmanager::config::{BehaviorVersion, IdentityCache, Region};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
+use aws_sdk_secretsmanager::config::{BehaviorVersion, IdentityCache, Region};
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
@@ -127,7 +127,8 @@ impl SecretsManager {
     ) -> Result<(Vec<ListedSecret>, Option<String>), AwsError> {
         let mut request = self.client.list_secrets().max_results(limit.clamp(1, 100)).set_next_token(token);
         if !prefix.is_empty() {
-            request = request.filters(Filter::builder().key(FilterNameStringType::Name).values(prefix).build());
+            request =
+                request.filters(Filter::builder().key(FilterNameStringType::Name).values(prefix).build());
         }
         let answer = request.send().await.map_err(|error| AwsError::from_sdk(SERVICE, &error))?;
         let secrets = answer.secret_list.unwrap_or_default().into_iter().map(|entry| ListedSecret {

@@ -35,8 +35,14 @@ const IDLE: Duration = Duration::from_secs(60);
 
 impl S3 {
     /// Writes bytes that are in memory; the SDK may try again.
-    pub async fn put_bytes(&self, key: &ObjectKey, options: &PutOptions, bytes: Bytes) -> Result<Uploaded, AwsError> {
-        let call = self.put_call(key, options).body(ByteStream::from(bytes)).customize().disable_payload_signing();
+    pub async fn put_bytes(
+        &self,
+        key: &ObjectKey,
+        options: &PutOptions,
+        bytes: Bytes,
+    ) -> Result<Uploaded, AwsError> {
+        let call =
+            self.put_call(key, options).body(ByteStream::from(bytes)).customize().disable_payload_signing();
         put_outcome(self.timed(call.send()).await?)
     }
 
@@ -87,7 +93,12 @@ impl S3 {
         if outcome.is_err()
             && let Err(error) = self.abort_multipart(key, &upload_id).await
         {
-            tracing::error!(bucket = self.bucket, upload_id, code = error.code, "an upload failed and its parts could not be removed: abort it by hand or by a lifecycle rule");
+            tracing::error!(
+                bucket = self.bucket,
+                upload_id,
+                code = error.code,
+                "an upload failed and its parts could not be removed: abort it by hand or by a lifecycle rule"
+            );
         }
         outcome
     }
@@ -107,7 +118,8 @@ impl S3 {
             number += 1;
             let this = size.min(left);
             let call = self.part_call(key, upload_id, number, this, source.part(this));
-            let done = self.watched(|| source.taken(), call.customize().disable_payload_signing().send()).await?;
+            let done =
+                self.watched(|| source.taken(), call.customize().disable_payload_signing().send()).await?;
             parts.push(CompletedPart::builder().part_number(number).set_e_tag(done.e_tag).build());
             left -= this;
         }

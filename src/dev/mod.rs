@@ -90,7 +90,11 @@ async fn serve(options: &Options, data: &Path, say: &impl Fn(&str)) -> anyhow::R
         say(&format!("OpenAPI    http://{}/openapi.json", serving.address));
         say(&format!("data       {}   (delete the folder to start anew)", data.display()));
         say(&format!("admin token is in {}; use it so:", data.join("dev.token").display()));
-        say(&format!("           export S3_CONNECTOR_SERVER=http://{} S3_CONNECTOR_TOKEN=$(cat {})", serving.address, data.join("dev.token").display()));
+        say(&format!(
+            "           export S3_CONNECTOR_SERVER=http://{} S3_CONNECTOR_TOKEN=$(cat {})",
+            serving.address,
+            data.join("dev.token").display()
+        ));
         say("           s3-connector object list sample");
         say("Press Ctrl-C to stop.");
         http::signal().await?;
@@ -114,7 +118,8 @@ fn kept_token(file: &Path) -> anyhow::Result<SecretString> {
 
 fn random(prefix: &str, length: usize) -> SecretString {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let letters = (0..length).map(|_| char::from(LETTERS.get(rand::random_range(0..LETTERS.len())).copied().unwrap_or(b'A')));
+    let letters = (0..length)
+        .map(|_| char::from(LETTERS.get(rand::random_range(0..LETTERS.len())).copied().unwrap_or(b'A')));
     SecretString::from(prefix.chars().chain(letters).collect::<String>())
 }
 

@@ -40,7 +40,12 @@ impl Walk {
         Ok(Walk { client, server: format!("http://{server}"), store, token })
     }
 
-    pub(super) async fn round(&self, key_id: &SecretString, secret: &SecretString, say: &impl Fn(&str)) -> anyhow::Result<()> {
+    pub(super) async fn round(
+        &self,
+        key_id: &SecretString,
+        secret: &SecretString,
+        say: &impl Fn(&str),
+    ) -> anyhow::Result<()> {
         say(&format!("s3-connector at {}, embedded S3 store at http://{}", self.server, self.store));
         say("curl lines need: export TOKEN=<the admin token>");
         self.register(key_id, secret, say).await?;
@@ -48,7 +53,12 @@ impl Walk {
         self.objects(say).await
     }
 
-    async fn register(&self, key_id: &SecretString, secret: &SecretString, say: &impl Fn(&str)) -> anyhow::Result<()> {
+    async fn register(
+        &self,
+        key_id: &SecretString,
+        secret: &SecretString,
+        say: &impl Fn(&str),
+    ) -> anyhow::Result<()> {
         let source = json!({"name": "vault", "kind": "local"});
         self.make(say, "1. a secret source: the local vault", "/v1/sources", source).await?;
         let value = json!({"value": {"key_id": key_id.expose_secret(), "secret": secret.expose_secret()}});
@@ -76,7 +86,8 @@ impl Walk {
         if !self.make(say, title, "/v1/resources", resource.clone()).await? {
             // the store has another port at every start
             let patch = json!({"endpoint": resource["endpoint"]});
-            let request = self.request(Method::PATCH, &format!("/v1/resources/{RESOURCE}")).header("if-match", "*");
+            let request =
+                self.request(Method::PATCH, &format!("/v1/resources/{RESOURCE}")).header("if-match", "*");
             expect(request.json(&patch).send().await?, &[StatusCode::OK]).await?;
         }
         Ok(())
@@ -103,13 +114,20 @@ impl Walk {
             say(&format!("     {:<20} {mark:<12} {}", check.name, check.detail));
         }
         say(&format!("   => {}", report.verdict.as_str()));
-        anyhow::ensure!(report.checks.iter().all(|check| check.status != Status::Failed), "the test of the sample failed");
+        anyhow::ensure!(
+            report.checks.iter().all(|check| check.status != Status::Failed),
+            "the test of the sample failed"
+        );
         Ok(())
     }
 
     async fn objects(&self, say: &impl Fn(&str)) -> anyhow::Result<()> {
         let object = format!("/v1/resources/{RESOURCE}/objects/{KEY}");
-        self.say_curl(say, "5. put an object", &format!("-T - {}{object} <<< 'Hello from s3-connector.'", self.server));
+        self.say_curl(
+            say,
+            "5. put an object",
+            &format!("-T - {}{object} <<< 'Hello from s3-connector.'", self.server),
+        );
         let put = self.request(Method::PUT, &object).body(CONTENT).send().await?;
         let put: Value = expect(put, &[StatusCode::OK]).await?.json().await?;
         say(&format!("   => {put}"));
@@ -119,8 +137,12 @@ impl Walk {
         for row in &page.objects {
             say(&format!("   => {:>8} {} {}", row.size, row.last_modified.as_deref().unwrap_or(""), row.key));
         }
-        anyhow::ensure!(page.objects.iter().any(|row| row.key == KEY), "the object that was put is not in the list");
-        let step = Step { title: "7. get it back", method: Method::GET, path: &object, body: None, shown: None };
+        anyhow::ensure!(
+            page.objects.iter().any(|row| row.key == KEY),
+            "the object that was put is not in the list"
+        );
+        let step =
+            Step { title: "7. get it back", method: Method::GET, path: &object, body: None, shown: None };
         let text = expect(self.send(step, say).await?, &[StatusCode::OK]).await?.text().await?;
         say(&format!("   => {}", text.trim_end()));
         anyhow::ensure!(text == CONTENT, "what came back is not what was put");
@@ -130,7 +152,8 @@ impl Walk {
     /// Makes something; false when it was there already.
     async fn make(&self, say: &impl Fn(&str), title: &str, path: &str, body: Value) -> anyhow::Result<bool> {
         let step = Step { title, method: Method::POST, path, body: Some(body), shown: None };
-        let response = expect(self.send(step, say).await?, &[StatusCode::CREATED, StatusCode::CONFLICT]).await?;
+        let response =
+            expect(self.send(step, say).await?, &[StatusCode::CREATED, StatusCode::CONFLICT]).await?;
         let made = response.status() == StatusCode::CREATED;
         if !made {
             say("   => it is there already, from an earlier start");

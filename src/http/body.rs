@@ -42,7 +42,10 @@ impl HttpBody for Upload {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         match Pin::new(&mut this.body).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
@@ -55,8 +58,9 @@ impl HttpBody for Upload {
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(BodyError::EndedEarly(error.to_string())))),
             Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => poll_idle(&mut this.wait, this.idle, context)
-                .map(|()| Some(Err(BodyError::Stalled(u64::try_from(this.idle.as_millis()).unwrap_or(u64::MAX))))),
+            Poll::Pending => poll_idle(&mut this.wait, this.idle, context).map(|()| {
+                Some(Err(BodyError::Stalled(u64::try_from(this.idle.as_millis()).unwrap_or(u64::MAX))))
+            }),
         }
     }
 
@@ -93,7 +97,10 @@ where
     type Data = Bytes;
     type Error = Box<dyn std::error::Error + Send + Sync>;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = &mut *self;
         match Pin::new(&mut this.body).poll_frame(context) {
             Poll::Ready(next) => {

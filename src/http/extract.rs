@@ -68,10 +68,12 @@ impl<R: Needed> FromRequestParts<Api> for By<R> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
-        let missing = Error::Unauthenticated("the request needs the header `Authorization: Bearer` with a token");
+        let missing =
+            Error::Unauthenticated("the request needs the header `Authorization: Bearer` with a token");
         let token = bearer(&parts.headers).ok_or(missing)?;
         let project = query_value(parts, "project");
-        let from = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+        let from =
+            parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
         let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
         let presented = Presented { token, project: project.as_deref(), from, request_id: &request_id };
         let caller = api.app.authenticate(presented)?;
@@ -93,7 +95,9 @@ fn query_value(parts: &Parts, name: &str) -> Option<String> {
     if !query.contains(name) {
         return None;
     }
-    url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    url::form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
 }
 
 /// The environment that the request is about.
@@ -173,7 +177,9 @@ impl<T: DeserializeOwned> FromRequest<Api> for JsonBody<T> {
             }
         };
         let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        serde_json::from_slice(bytes).map(JsonBody).map_err(|error| Failure(Error::BadRequest(unreadable(&error))).into_response())
+        serde_json::from_slice(bytes)
+            .map(JsonBody)
+            .map_err(|error| Failure(Error::BadRequest(unreadable(&error))).into_response())
     }
 }
 
@@ -199,9 +205,9 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Api> for Params<T> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Failure> {
-        axum::extract::Query::<T>::try_from_uri(&parts.uri)
-            .map(|query| Params(query.0))
-            .map_err(|error| Failure(Error::BadRequest(format!("the query string cannot be read: {}", error.body_text()))))
+        axum::extract::Query::<T>::try_from_uri(&parts.uri).map(|query| Params(query.0)).map_err(|error| {
+            Failure(Error::BadRequest(format!("the query string cannot be read: {}", error.body_text())))
+        })
     }
 }
 
@@ -213,10 +219,9 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Api> for Segment<T> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
-        axum::extract::Path::<T>::from_request_parts(parts, api)
-            .await
-            .map(|path| Segment(path.0))
-            .map_err(|error| Failure(Error::BadRequest(format!("the path cannot be read: {}", error.body_text()))))
+        axum::extract::Path::<T>::from_request_parts(parts, api).await.map(|path| Segment(path.0)).map_err(
+            |error| Failure(Error::BadRequest(format!("the path cannot be read: {}", error.body_text()))),
+        )
     }
 }
 
@@ -241,7 +246,9 @@ impl FromRequestParts<Api> for Object {
             percent_encoding::percent_decode_str(text)
                 .decode_utf8()
                 .map(std::borrow::Cow::into_owned)
-                .map_err(|_| Failure(Error::BadRequest("the key is not UTF-8 after percent-decoding".to_owned())))
+                .map_err(|_| {
+                    Failure(Error::BadRequest("the key is not UTF-8 after percent-decoding".to_owned()))
+                })
         };
         let resource = decoded(resource.unwrap_or_default())?;
         let key = match kind {

@@ -40,9 +40,23 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     metrics::histogram!("s3_connector_http_request_seconds", "route" => route.to_owned()).record(took);
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     if status.is_server_error() {
-        tracing::warn!(request_id = id, method = method.as_str(), route, status = status.as_u16(), took_ms, "request failed");
+        tracing::warn!(
+            request_id = id,
+            method = method.as_str(),
+            route,
+            status = status.as_u16(),
+            took_ms,
+            "request failed"
+        );
     } else {
-        tracing::info!(request_id = id, method = method.as_str(), route, status = status.as_u16(), took_ms, "request");
+        tracing::info!(
+            request_id = id,
+            method = method.as_str(),
+            route,
+            status = status.as_u16(),
+            took_ms,
+            "request"
+        );
     }
     response
 }
@@ -62,7 +76,8 @@ fn rewritten(old: &Response, problem: &Problem) -> Response {
 /// A caller's own id is taken when it cannot do harm in a log.
 fn given_id(request: &Request) -> Option<String> {
     let text = request.headers().get(REQUEST_ID)?.to_str().ok()?;
-    let plain = (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    let plain = (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
     plain.then(|| text.to_owned())
 }
 
@@ -73,7 +88,11 @@ pub async fn not_found() -> Problem {
 
 /// A method that a route does not have.
 pub async fn method_not_allowed() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", "the route does not take this method: `/docs` lists what it takes")
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "MethodNotAllowed",
+        "the route does not take this method: `/docs` lists what it takes",
+    )
 }
 
 /// A handler that panicked: nothing of it is told.

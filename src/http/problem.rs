@@ -142,9 +142,13 @@ impl IntoResponse for Problem {
         let retry_after = self.retry_after;
         // the middleware writes the instance and the request id in
         let mut response = (status, Json(&self)).into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"s3-connector\""));
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"s3-connector\""));
         }
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -195,7 +199,8 @@ pub fn problem(error: Error) -> Problem {
         Error::Forbidden { .. } | Error::InstallationOnly => plain(StatusCode::FORBIDDEN),
         Error::OperationNotAllowed { .. } => {
             let mut problem = plain(StatusCode::FORBIDDEN);
-            problem.remedy = Some("an editor of the resource can add the operation to `operations`".to_owned());
+            problem.remedy =
+                Some("an editor of the resource can add the operation to `operations`".to_owned());
             problem
         }
         Error::Conflict(_) => plain(StatusCode::CONFLICT),
@@ -223,7 +228,11 @@ pub fn problem(error: Error) -> Problem {
         Error::Upstream(upstream) => of_upstream(&upstream),
         Error::Store(cause) => {
             tracing::error!(cause = %chain(&cause), "the store failed");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal", "the service failed inside: its log tells more, under the request id")
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Internal",
+                "the service failed inside: its log tells more, under the request id",
+            )
         }
     }
 }
@@ -253,7 +262,9 @@ fn of_upstream(error: &AwsError) -> Problem {
         problem.remedy = remedy(&error.code);
     }
     if let Some(region) = error.region.as_ref().filter(|_| error.kind == ErrorKind::WrongRegion) {
-        problem.remedy = Some(format!("the bucket is in `{region}`: PATCH the resource with {{\"region\": \"{region}\"}}"));
+        problem.remedy = Some(format!(
+            "the bucket is in `{region}`: PATCH the resource with {{\"region\": \"{region}\"}}"
+        ));
     }
     problem.upstream = Some(Upstream {
         service: error.service.to_owned(),

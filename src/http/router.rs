@@ -34,7 +34,12 @@ pub fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(resources::list_tests))
         .routes(routes!(query::query))
         .routes(routes!(objects::list_objects))
-        .routes(routes!(objects::get_object, objects::head_object, objects::put_object, objects::delete_object))
+        .routes(routes!(
+            objects::get_object,
+            objects::head_object,
+            objects::put_object,
+            objects::delete_object
+        ))
         .routes(routes!(
             objects::get_object_by_key,
             objects::head_object_by_key,
@@ -44,7 +49,12 @@ pub fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(sources::list_sources, sources::create_source))
         .routes(routes!(sources::test_source_definition))
         .routes(routes!(sources::activate_source))
-        .routes(routes!(sources::get_source, sources::replace_source, sources::patch_source, sources::delete_source))
+        .routes(routes!(
+            sources::get_source,
+            sources::replace_source,
+            sources::patch_source,
+            sources::delete_source
+        ))
         .routes(routes!(sources::test_source))
         .routes(routes!(sources::get_alias, sources::put_alias, sources::delete_alias))
         .routes(routes!(secrets::list_secrets))

@@ -26,7 +26,12 @@ use crate::http::extract::Peer;
 const BUFFER: usize = 128 * 1024;
 
 /// Serves until `stop`, then lets what is under way end, for as long as the grace allows.
-pub async fn serve(listener: TcpListener, router: Router, settings: &config::Server, stop: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    settings: &config::Server,
+    stop: CancellationToken,
+) {
     let graceful = GracefulShutdown::new();
     let idle = Duration::from_millis(settings.body_idle_timeout_ms);
     let builder = Arc::new(builder(settings));
@@ -91,30 +96,48 @@ struct Deadline {
 }
 
 impl Deadline {
-    fn bounded(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn bounded(
+        &mut self,
+        context: &mut Context<'_>,
+        polled: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         if polled.is_ready() {
             self.wait = None;
             return polled;
         }
         let deadline = Instant::now() + self.idle;
         let wait = self.wait.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        wait.as_mut().poll(context).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the reader takes nothing")))
+        wait.as_mut()
+            .poll(context)
+            .map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the reader takes nothing")))
     }
 }
 
 impl AsyncRead for Deadline {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 
 impl AsyncWrite for Deadline {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.bounded(context, polled)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.bounded(context, polled)
     }

@@ -89,9 +89,13 @@ mod tests {
 
     #[test]
     fn a_literal_leaves_the_definition_and_a_template_stays() {
-        let mut value = json!({"auth": {"id": "{{ secrets.a }}", "secret": "0123456789abcdefXYZW", "token": null}});
+        let mut value =
+            json!({"auth": {"id": "{{ secrets.a }}", "secret": "0123456789abcdefXYZW", "token": null}});
         let literals = split(&mut value, PATHS, |text| text.contains("{{"));
-        assert_eq!(value, json!({"auth": {"id": "{{ secrets.a }}", "secret": {"set": true, "last4": "XYZW"}, "token": null}}));
+        assert_eq!(
+            value,
+            json!({"auth": {"id": "{{ secrets.a }}", "secret": {"set": true, "last4": "XYZW"}, "token": null}})
+        );
         assert_eq!(literals["auth.secret"].expose_secret(), "0123456789abcdefXYZW");
         assert_eq!(marked(&mut value, PATHS), ["auth.secret"]);
     }

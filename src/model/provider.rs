@@ -37,7 +37,12 @@ pub enum Sts {
     None,
 }
 
-const fn profile(id: &'static str, hosts: &'static [&'static str], addressing: Addressing, default_region: &'static str) -> Profile {
+const fn profile(
+    id: &'static str,
+    hosts: &'static [&'static str],
+    addressing: Addressing,
+    default_region: &'static str,
+) -> Profile {
     Profile { id, hosts, addressing, default_region, sts: Sts::None, object_acl: true, conditional_put: true }
 }
 
@@ -58,13 +63,21 @@ const fn with_sts(mut profile: Profile, sts: Sts) -> Profile {
 
 /// All providers, `generic` last.
 pub const PROFILES: &[Profile] = &[
-    with_sts(profile("aws", &[".amazonaws.com", ".amazonaws.com.cn"], Addressing::Virtual, "us-east-1"), Sts::Aws),
+    with_sts(
+        profile("aws", &[".amazonaws.com", ".amazonaws.com.cn"], Addressing::Virtual, "us-east-1"),
+        Sts::Aws,
+    ),
     without_acl(with_sts(profile("minio", &[], Addressing::Path, "us-east-1"), Sts::SameEndpoint)),
     without_acl(profile("cloudflare-r2", &[".r2.cloudflarestorage.com"], Addressing::Path, "auto")),
     without_acl(profile("backblaze-b2", &[".backblazeb2.com"], Addressing::Virtual, "us-west-004")),
     profile("wasabi", &[".wasabisys.com"], Addressing::Virtual, "us-east-1"),
     profile("digitalocean-spaces", &[".digitaloceanspaces.com"], Addressing::Virtual, "us-east-1"),
-    without_conditional_put(profile("google-cloud-storage", &["storage.googleapis.com"], Addressing::Path, "auto")),
+    without_conditional_put(profile(
+        "google-cloud-storage",
+        &["storage.googleapis.com"],
+        Addressing::Path,
+        "auto",
+    )),
     with_sts(profile("ceph", &[], Addressing::Path, "us-east-1"), Sts::SameEndpoint),
     without_conditional_put(without_acl(profile("garage", &[], Addressing::Path, "garage"))),
     profile("seaweedfs", &[], Addressing::Path, "us-east-1"),
@@ -74,7 +87,12 @@ pub const PROFILES: &[Profile] = &[
     profile("ovh", &[".cloud.ovh.net", ".cloud.ovh.us"], Addressing::Virtual, "gra"),
     profile("ibm-cos", &[".appdomain.cloud"], Addressing::Virtual, "us-south"),
     without_acl(profile("oracle", &[".oraclecloud.com"], Addressing::Path, "us-ashburn-1")),
-    without_conditional_put(profile("alibaba-oss", &[".aliyuncs.com"], Addressing::Virtual, "oss-cn-hangzhou")),
+    without_conditional_put(profile(
+        "alibaba-oss",
+        &[".aliyuncs.com"],
+        Addressing::Virtual,
+        "oss-cn-hangzhou",
+    )),
     profile("huawei-obs", &[".myhuaweicloud.com"], Addressing::Virtual, "cn-north-1"),
     profile("tencent-cos", &[".myqcloud.com"], Addressing::Virtual, "ap-guangzhou"),
     without_acl(profile("storj", &[".storjshare.io"], Addressing::Path, "us-east-1")),

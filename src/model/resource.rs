@@ -13,7 +13,8 @@ use crate::model::object::Operation;
 use crate::model::provider;
 
 /// Fields that hold credentials: any secret may be used here, and a literal is sealed.
-pub const CREDENTIAL_FIELDS: &[&str] = &["auth.access_key_id", "auth.secret_access_key", "auth.session_token"];
+pub const CREDENTIAL_FIELDS: &[&str] =
+    &["auth.access_key_id", "auth.secret_access_key", "auth.session_token"];
 
 /// Fields whose rendered value stays inside the service although they are not keys.
 pub const IDENTITY_FIELDS: &[&str] = &["assume_role.role_arn", "assume_role.external_id"];
@@ -304,7 +305,8 @@ impl Definition {
             ("expected_bucket_owner", &self.expected_bucket_owner),
             ("default_storage_class", &self.default_storage_class),
         ];
-        fields.extend(optional.into_iter().filter_map(|(path, text)| text.as_deref().map(|text| (path, text))));
+        fields
+            .extend(optional.into_iter().filter_map(|(path, text)| text.as_deref().map(|text| (path, text))));
         if let Encryption::SseKms { key_id: Some(key) } = &self.encryption {
             fields.push(("encryption.key_id", key));
         }
@@ -343,16 +345,24 @@ impl Definition {
         if provider::find(&self.provider).is_none() && self.provider != provider::AUTO {
             let known: Vec<&str> = provider::PROFILES.iter().map(|profile| profile.id).collect();
             findings.push(
-                Finding::error("UNKNOWN_PROVIDER", "provider", format!("no provider is called `{}`", self.provider))
-                    .with_help(format!("use `auto` or one of {}", known.join(", "))),
+                Finding::error(
+                    "UNKNOWN_PROVIDER",
+                    "provider",
+                    format!("no provider is called `{}`", self.provider),
+                )
+                .with_help(format!("use `auto` or one of {}", known.join(", "))),
             );
         }
         findings.extend(self.limits.validate());
         findings.extend(self.assume_role.iter().flat_map(AssumeRole::validate));
         if self.assume_role.is_some() && self.auth == Auth::Anonymous {
             findings.push(
-                Finding::error("ROLE_WITHOUT_IDENTITY", "assume_role", "an anonymous resource cannot assume a role")
-                    .with_help("set `auth` to an access key or to the default chain, or remove `assume_role`"),
+                Finding::error(
+                    "ROLE_WITHOUT_IDENTITY",
+                    "assume_role",
+                    "an anonymous resource cannot assume a role",
+                )
+                .with_help("set `auth` to an access key or to the default chain, or remove `assume_role`"),
             );
         }
         findings
@@ -363,7 +373,11 @@ impl Limits {
     fn validate(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         if self.timeout_ms.is_some_and(|ms| !(100..=600_000).contains(&ms)) {
-            findings.push(Finding::error("OUT_OF_RANGE", "limits.timeout_ms", "timeout_ms must be 100 to 600000"));
+            findings.push(Finding::error(
+                "OUT_OF_RANGE",
+                "limits.timeout_ms",
+                "timeout_ms must be 100 to 600000",
+            ));
         }
         if self.retries.is_some_and(|retries| retries > 10) {
             findings.push(Finding::error("OUT_OF_RANGE", "limits.retries", "retries must be 0 to 10"));
@@ -377,30 +391,46 @@ impl AssumeRole {
     fn validate(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         let templated = |text: &str| text.contains("{{");
-        if !templated(&self.role_arn) && !(self.role_arn.starts_with("arn:") && self.role_arn.contains(":role/")) {
+        if !templated(&self.role_arn)
+            && !(self.role_arn.starts_with("arn:") && self.role_arn.contains(":role/"))
+        {
             findings.push(
-                Finding::error("INVALID_ROLE_ARN", "assume_role.role_arn", format!("`{}` is not the ARN of a role", self.role_arn))
-                    .with_help("a role's ARN looks like `arn:aws:iam::111122223333:role/name`"),
+                Finding::error(
+                    "INVALID_ROLE_ARN",
+                    "assume_role.role_arn",
+                    format!("`{}` is not the ARN of a role", self.role_arn),
+                )
+                .with_help("a role's ARN looks like `arn:aws:iam::111122223333:role/name`"),
             );
         }
         if self.duration.is_some_and(|seconds| !(900..=43_200).contains(&seconds)) {
             findings.push(
-                Finding::error("OUT_OF_RANGE", "assume_role.duration", "duration must be 900 to 43200 seconds")
-                    .with_help("a role that is assumed from another role lasts 3600 seconds at the most"),
+                Finding::error(
+                    "OUT_OF_RANGE",
+                    "assume_role.duration",
+                    "duration must be 900 to 43200 seconds",
+                )
+                .with_help("a role that is assumed from another role lasts 3600 seconds at the most"),
             );
         }
         let allowed = |text: &str, extra: &str, bounds: std::ops::RangeInclusive<usize>| {
             bounds.contains(&text.chars().count())
-                && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || "+=,.@-".contains(c) || extra.contains(c))
+                && text.chars().all(|c| {
+                    c.is_ascii_alphanumeric() || c == '_' || "+=,.@-".contains(c) || extra.contains(c)
+                })
         };
-        if let Some(name) = self.session_name.as_deref().filter(|name| !templated(name) && !allowed(name, "", 2..=64)) {
+        if let Some(name) =
+            self.session_name.as_deref().filter(|name| !templated(name) && !allowed(name, "", 2..=64))
+        {
             findings.push(Finding::error(
                 "INVALID_SESSION_NAME",
                 "assume_role.session_name",
                 format!("`{name}` is not a session name: use 2 to 64 of letters, digits and `_+=,.@-`"),
             ));
         }
-        if let Some(id) = self.external_id.as_deref().filter(|id| !templated(id) && !allowed(id, ":/", 2..=1224)) {
+        if let Some(id) =
+            self.external_id.as_deref().filter(|id| !templated(id) && !allowed(id, ":/", 2..=1224))
+        {
             findings.push(Finding::error(
                 "INVALID_EXTERNAL_ID",
                 "assume_role.external_id",

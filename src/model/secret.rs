@@ -11,7 +11,8 @@ use crate::model::name::Identifier;
 use crate::template::Mode;
 
 /// Fields of a source that hold its own keys.
-pub const CREDENTIAL_FIELDS: &[&str] = &["auth.access_key_id", "auth.secret_access_key", "auth.session_token"];
+pub const CREDENTIAL_FIELDS: &[&str] =
+    &["auth.access_key_id", "auth.secret_access_key", "auth.session_token"];
 
 /// Milliseconds that a value is fresh when a source does not say otherwise.
 pub const DEFAULT_TTL_MS: u64 = 300_000;
@@ -140,10 +141,18 @@ impl SourceDefinition {
     pub fn validate(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         if self.max_stale_ms > 30 * 24 * 60 * 60 * 1000 {
-            findings.push(Finding::error("OUT_OF_RANGE", "max_stale_ms", "max_stale_ms must be at most 30 days (2592000000)"));
+            findings.push(Finding::error(
+                "OUT_OF_RANGE",
+                "max_stale_ms",
+                "max_stale_ms must be at most 30 days (2592000000)",
+            ));
         }
         if self.cache_ttl_ms > 24 * 60 * 60 * 1000 {
-            findings.push(Finding::error("OUT_OF_RANGE", "cache_ttl_ms", "cache_ttl_ms must be at most one day (86400000)"));
+            findings.push(Finding::error(
+                "OUT_OF_RANGE",
+                "cache_ttl_ms",
+                "cache_ttl_ms must be at most one day (86400000)",
+            ));
         }
         if let SourceKind::Aws(aws) = &self.kind {
             if aws.region.trim().is_empty() {
@@ -154,8 +163,12 @@ impl SourceDefinition {
             }
             if let Some(role) = aws.assume_role.as_ref().filter(|role| !role.role_arn.contains(":role/")) {
                 findings.push(
-                    Finding::error("INVALID_ROLE_ARN", "assume_role.role_arn", format!("`{}` is not the ARN of a role", role.role_arn))
-                        .with_help("a role's ARN looks like `arn:aws:iam::111122223333:role/name`"),
+                    Finding::error(
+                        "INVALID_ROLE_ARN",
+                        "assume_role.role_arn",
+                        format!("`{}` is not the ARN of a role", role.role_arn),
+                    )
+                    .with_help("a role's ARN looks like `arn:aws:iam::111122223333:role/name`"),
                 );
             }
         }

@@ -48,7 +48,12 @@ impl Store {
     }
 
     /// The newest rows before `before`, newest first; all projects when `project` is absent.
-    pub async fn audit_rows(&self, project: Option<&str>, before: Option<i64>, limit: i64) -> Result<Vec<AuditRow>> {
+    pub async fn audit_rows(
+        &self,
+        project: Option<&str>,
+        before: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<AuditRow>> {
         self.count(1);
         let sql = "SELECT id, event, hash FROM audit WHERE ($1 = '' OR project_id = $1) AND id < $2 ORDER BY id DESC LIMIT $3";
         let rows = sqlx::query(sql)
@@ -73,8 +78,10 @@ impl Store {
             }
             for row in &rows {
                 let (id, event): (i64, String) = (row.try_get("id")?, row.try_get("event")?);
-                let (previous, hash): (String, String) = (row.try_get("previous_hash")?, row.try_get("hash")?);
-                let follows = previous == found.head && chained(&found.head, id, &event) == hash && id == after + 1;
+                let (previous, hash): (String, String) =
+                    (row.try_get("previous_hash")?, row.try_get("hash")?);
+                let follows =
+                    previous == found.head && chained(&found.head, id, &event) == hash && id == after + 1;
                 if !follows && found.broken_at.is_none() {
                     found.broken_at = Some(id);
                 }
@@ -84,7 +91,10 @@ impl Store {
             }
         }
         let head = self.audit_head().await?;
-        if head != format!("{after}:{}", found.head) && !(after == 0 && head.is_empty()) && found.broken_at.is_none() {
+        if head != format!("{after}:{}", found.head)
+            && !(after == 0 && head.is_empty())
+            && found.broken_at.is_none()
+        {
             found.broken_at = Some(after + 1);
         }
         Ok(found)
@@ -92,41 +102,57 @@ impl Store {
 
     async fn audit_head(&self) -> Result<String> {
         self.count(1);
-        Ok(sqlx::query("SELECT value FROM meta WHERE name = 'audit_head'").fetch_one(&self.pool).await?.try_get("value")?)
+        Ok(sqlx::query("SELECT value FROM meta WHERE name = 'audit_head'")
+            .fetch_one(&self.pool)
+            .await?
+            .try_get("value")?)
     }
 }
 
 /// Appends rows inside a transaction. The update of the head comes first: it takes the lock that keeps two
 /// writers from continuing the chain at the same row.
 pub(super) async fn append(transaction: &mut Transaction<'_, Any>, events: &[Event]) -> Result<()> {
-    sqlx::query("UPDATE meta SET value = value WHERE name = 'audit_head'").execute(&mut **transaction).await?;
+    sqlx::query("UPDATE meta SET value = value WHERE name = 'audit_head'")
+        .execute(&mut **transaction)
+        .await?;
     let head: String = sqlx::query("SELECT value FROM meta WHERE name = 'audit_head'")
         .fetch_one(&mut **transaction)
         .await?
         .try_get("value")?;
     let (mut id, mut previous) = match head.split_once(':') {
-        Some((id, hash)) => (id.parse::<i64>().map_err(|_| StoreError::Corrupt("the audit's head".to_owned()))?, hash.to_owned()),
+        Some((id, hash)) => (
+            id.parse::<i64>().map_err(|_| StoreError::Corrupt("the audit's head".to_owned()))?,
+            hash.to_owned(),
+        ),
         None => (0, String::new()),
     };
     for chunk in events.chunks(ROWS_PER_STATEMENT) {
-        let mut insert = sqlx::QueryBuilder::<Any>::new("INSERT INTO audit (id, project_id, event, previous_hash, hash) ");
-        let mut rows = Vec::with_capacity(chunk.len());
+        let mut insert = sqlx::query(sqlx::AssertSqlSafe(insert_sql(chunk.len())));
         for event in chunk {
             id += 1;
-            let text = serde_json::to_string(event).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            let text =
+                serde_json::to_string(event).map_err(|error| StoreError::Corrupt(error.to_string()))?;
             let hash = chained(&previous, id, &text);
-            rows.push((id, event.project.clone(), text, std::mem::replace(&mut previous, hash.clone()), hash));
+            let before = std::mem::replace(&mut previous, hash.clone());
+            insert = insert.bind(id).bind(event.project.clone()).bind(text).bind(before).bind(hash);
         }
-        insert.push_values(rows, |mut row, (id, project, text, previous, hash)| {
-            row.push_bind(id).push_bind(project).push_bind(text).push_bind(previous).push_bind(hash);
-        });
-        insert.build().execute(&mut **transaction).await?;
+        insert.execute(&mut **transaction).await?;
     }
     sqlx::query("UPDATE meta SET value = $1 WHERE name = 'audit_head'")
         .bind(format!("{id}:{previous}"))
         .execute(&mut **transaction)
         .await?;
     Ok(())
+}
+
+/// One insert of many rows; its text depends on nothing but their number.
+fn insert_sql(rows: usize) -> String {
+    let row = |index: usize| {
+        let first = index * 5 + 1;
+        format!("(${}, ${}, ${}, ${}, ${})", first, first + 1, first + 2, first + 3, first + 4)
+    };
+    let rows: Vec<String> = (0..rows).map(row).collect();
+    format!("INSERT INTO audit (id, project_id, event, previous_hash, hash) VALUES {}", rows.join(", "))
 }
 
 fn chained(previous: &str, id: i64, event: &str) -> String {

@@ -101,7 +101,11 @@ impl Store {
                 Box::pin(async move {
                     if sqlite {
                         // readers go on while one writes, and a commit is on the disk when it is acknowledged
-                        for pragma in ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON"] {
+                        for pragma in [
+                            "PRAGMA journal_mode = WAL",
+                            "PRAGMA synchronous = FULL",
+                            "PRAGMA foreign_keys = ON",
+                        ] {
                             sqlx::query(pragma).execute(&mut *connection).await?;
                         }
                     }
@@ -110,7 +114,9 @@ impl Store {
             })
             .connect(&url)
             .await
-            .map_err(|error| anyhow::anyhow!("the database `{}` cannot be opened: {error}", redacted(&url)))?;
+            .map_err(|error| {
+                anyhow::anyhow!("the database `{}` cannot be opened: {error}", redacted(&url))
+            })?;
         MIGRATIONS.run(&pool).await?;
         let stored: Option<String> = sqlx::query("SELECT value FROM meta WHERE name = 'data_key'")
             .fetch_optional(&pool)
@@ -119,7 +125,10 @@ impl Store {
             .transpose()?;
         let (sealer, new_key) = Sealer::open(settings, seal, stored.as_deref())?;
         if let Some(wrapped) = new_key {
-            sqlx::query("INSERT INTO meta (name, value) VALUES ('data_key', $1)").bind(wrapped).execute(&pool).await?;
+            sqlx::query("INSERT INTO meta (name, value) VALUES ('data_key', $1)")
+                .bind(wrapped)
+                .execute(&pool)
+                .await?;
         }
         if sqlite {
             restrict_database_files(settings)?;
@@ -142,7 +151,10 @@ impl Store {
     /// A number that grows with every change of a definition, so that replicas see when to read again.
     pub async fn sequence(&self) -> Result<i64> {
         self.count(1);
-        Ok(sqlx::query("SELECT sequence FROM changes WHERE id = 1").fetch_one(&self.pool).await?.try_get("sequence")?)
+        Ok(sqlx::query("SELECT sequence FROM changes WHERE id = 1")
+            .fetch_one(&self.pool)
+            .await?
+            .try_get("sequence")?)
     }
 
     /// Closes the pool after the statements under way.
@@ -158,8 +170,11 @@ impl Store {
     async fn change(&self) -> Result<Change<'_>> {
         self.count(2);
         let mut transaction = self.pool.begin().await?;
-        sqlx::query("UPDATE changes SET sequence = sequence + 1 WHERE id = 1").execute(&mut *transaction).await?;
-        let row = sqlx::query("SELECT sequence FROM changes WHERE id = 1").fetch_one(&mut *transaction).await?;
+        sqlx::query("UPDATE changes SET sequence = sequence + 1 WHERE id = 1")
+            .execute(&mut *transaction)
+            .await?;
+        let row =
+            sqlx::query("SELECT sequence FROM changes WHERE id = 1").fetch_one(&mut *transaction).await?;
         Ok(Change { sequence: row.try_get("sequence")?, transaction })
     }
 

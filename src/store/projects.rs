@@ -12,7 +12,9 @@ impl Store {
     /// All projects, oldest first.
     pub async fn projects(&self) -> Result<Vec<Project>> {
         self.count(1);
-        let rows = sqlx::query("SELECT id, name, created_ms FROM projects ORDER BY id").fetch_all(&self.pool).await?;
+        let rows = sqlx::query("SELECT id, name, created_ms FROM projects ORDER BY id")
+            .fetch_all(&self.pool)
+            .await?;
         rows.iter().map(project).collect()
     }
 

@@ -58,7 +58,8 @@ pub struct TestRow {
     pub report: Report,
 }
 
-const COLUMNS: &str = "SELECT id, project_id, definition, sealed, version, created_ms, updated_ms FROM resources";
+const COLUMNS: &str =
+    "SELECT id, project_id, definition, sealed, version, created_ms, updated_ms FROM resources";
 
 fn place(id: &str) -> String {
     format!("resources/sealed/{id}")
@@ -68,7 +69,8 @@ impl Store {
     /// All resources of the installation.
     pub async fn resources(&self) -> Result<Vec<ResourceRecord>> {
         self.count(1);
-        let rows = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY id"))).fetch_all(&self.pool).await?;
+        let rows =
+            sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY id"))).fetch_all(&self.pool).await?;
         rows.iter().map(|row| self.resource(row)).collect()
     }
 
@@ -117,7 +119,13 @@ impl Store {
         now_ms: i64,
         event: &Event,
     ) -> Result<(ResourceRecord, i64)> {
-        let record = ResourceRecord { definition, literals, version: old.version + 1, updated_ms: now_ms, ..old.clone() };
+        let record = ResourceRecord {
+            definition,
+            literals,
+            version: old.version + 1,
+            updated_ms: now_ms,
+            ..old.clone()
+        };
         let sealed = self.sealer.seal_literals(&place(&record.id), &record.literals)?;
         let mut change = self.change().await?;
         let done = sqlx::query(
@@ -154,8 +162,10 @@ impl Store {
     }
 
     async fn moved_on(&self, mut change: Change<'_>, id: &str) -> Result<StoreError> {
-        let row =
-            sqlx::query("SELECT version FROM resources WHERE id = $1").bind(id).fetch_one(&mut *change.transaction).await?;
+        let row = sqlx::query("SELECT version FROM resources WHERE id = $1")
+            .bind(id)
+            .fetch_one(&mut *change.transaction)
+            .await?;
         Ok(StoreError::VersionMismatch { current: row.try_get("version")? })
     }
 
@@ -170,7 +180,8 @@ impl Store {
         .await?;
         rows.iter()
             .map(|row| {
-                let (definition, sealed): (String, Vec<u8>) = (row.try_get("definition")?, row.try_get("sealed")?);
+                let (definition, sealed): (String, Vec<u8>) =
+                    (row.try_get("definition")?, row.try_get("sealed")?);
                 Ok(HistoryRow {
                     version: row.try_get("version")?,
                     definition: parsed(&definition, id)?,
@@ -183,7 +194,13 @@ impl Store {
     }
 
     /// Keeps a test's result and lets the oldest beyond a hundred go.
-    pub async fn keep_test(&self, resource_id: &str, environment: &str, report: &Report, now_ms: i64) -> Result<String> {
+    pub async fn keep_test(
+        &self,
+        resource_id: &str,
+        environment: &str,
+        report: &Report,
+        now_ms: i64,
+    ) -> Result<String> {
         self.count(2);
         let id = new_id();
         let text = serde_json::to_string(report).map_err(|error| StoreError::Corrupt(error.to_string()))?;
@@ -216,7 +233,8 @@ impl Store {
         rows.iter()
             .map(|row| {
                 let report: String = row.try_get("report")?;
-                let report = serde_json::from_str(&report).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                let report =
+                    serde_json::from_str(&report).map_err(|error| StoreError::Corrupt(error.to_string()))?;
                 Ok(TestRow { id: row.try_get("id")?, environment: row.try_get("environment")?, report })
             })
             .collect()
@@ -237,7 +255,12 @@ impl Store {
     }
 }
 
-async fn write_history(change: &mut Change<'_>, record: &ResourceRecord, sealed: Vec<u8>, event: &Event) -> Result<()> {
+async fn write_history(
+    change: &mut Change<'_>,
+    record: &ResourceRecord,
+    sealed: Vec<u8>,
+    event: &Event,
+) -> Result<()> {
     sqlx::query(
         "INSERT INTO resource_history (resource_id, version, definition, sealed, changed_ms, changed_by) VALUES ($1, $2, $3, $4, $5, $6)",
     )

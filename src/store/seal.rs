@@ -29,7 +29,9 @@ const DATA_KEY_PLACE: &str = "meta/value/data_key";
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
     /// The value was not sealed with this key, or not for this place, or was changed.
-    #[error("a sealed value cannot be opened: the sealing key is not the one it was sealed with, or the data was changed")]
+    #[error(
+        "a sealed value cannot be opened: the sealing key is not the one it was sealed with, or the data was changed"
+    )]
     Refused,
     /// Sealing failed inside the cipher.
     #[error("a value cannot be sealed")]
@@ -53,7 +55,11 @@ type KeyBytes = Zeroizing<[u8; 32]>;
 impl Sealer {
     /// Opens the stored data key with the master key; on the first start makes both. The second value is the
     /// wrapped data key to store when it is new.
-    pub fn open(store: &config::Store, seal: &config::Seal, wrapped: Option<&str>) -> anyhow::Result<(Sealer, Option<String>)> {
+    pub fn open(
+        store: &config::Store,
+        seal: &config::Seal,
+        wrapped: Option<&str>,
+    ) -> anyhow::Result<(Sealer, Option<String>)> {
         let file = key_file(store, seal);
         let Some(wrapped) = wrapped else {
             let master = match existing_key(seal, &file)? {
@@ -71,14 +77,17 @@ impl Sealer {
             );
         };
         let sealed = BASE64.decode(wrapped)?;
-        let data_key = Sealer::from_key(&master)
-            .open_value(DATA_KEY_PLACE, &sealed)
-            .map_err(|_| anyhow::anyhow!("the sealing key does not belong to this database: give the key that was made with it"))?;
+        let data_key = Sealer::from_key(&master).open_value(DATA_KEY_PLACE, &sealed).map_err(|_| {
+            anyhow::anyhow!(
+                "the sealing key does not belong to this database: give the key that was made with it"
+            )
+        })?;
         Ok((Sealer::from_key(&key_from_bytes(&data_key)?), None))
     }
 
     fn from_key(key: &KeyBytes) -> Sealer {
-        let digest = Sha256::new().chain_update(b"s3-connector key id").chain_update(key.as_slice()).finalize();
+        let digest =
+            Sha256::new().chain_update(b"s3-connector key id").chain_update(key.as_slice()).finalize();
         let mut key_id = [0; KEY_ID_BYTES];
         key_id.iter_mut().zip(digest.iter()).for_each(|(to, from)| *to = *from);
         Sealer { cipher: XChaCha20Poly1305::new((&**key).into()), key_id }

@@ -40,7 +40,8 @@ pub struct ActiveSource {
     pub source_id: Arc<str>,
 }
 
-const COLUMNS: &str = "SELECT id, project_id, definition, sealed, version, created_ms, updated_ms FROM sources";
+const COLUMNS: &str =
+    "SELECT id, project_id, definition, sealed, version, created_ms, updated_ms FROM sources";
 
 fn place(id: &str) -> String {
     format!("sources/sealed/{id}")
@@ -50,7 +51,8 @@ impl Store {
     /// All sources of the installation.
     pub async fn sources(&self) -> Result<Vec<SourceRecord>> {
         self.count(1);
-        let rows = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY id"))).fetch_all(&self.pool).await?;
+        let rows =
+            sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY id"))).fetch_all(&self.pool).await?;
         rows.iter().map(|row| self.source(row)).collect()
     }
 
@@ -120,15 +122,23 @@ impl Store {
             return Err(StoreError::VersionMismatch { current: row.try_get("version")? });
         }
         let sequence = self.commit(change, event).await?;
-        let record =
-            SourceRecord { definition, literals, version: old.version + 1, updated_ms: now_ms, ..old.clone() };
+        let record = SourceRecord {
+            definition,
+            literals,
+            version: old.version + 1,
+            updated_ms: now_ms,
+            ..old.clone()
+        };
         Ok((record, sequence))
     }
 
     /// Deletes a source with its vault secrets.
     pub async fn delete_source(&self, id: &str, event: &Event) -> Result<i64> {
         let mut change = self.change().await?;
-        let done = sqlx::query("DELETE FROM sources WHERE id = $1").bind(id).execute(&mut *change.transaction).await?;
+        let done = sqlx::query("DELETE FROM sources WHERE id = $1")
+            .bind(id)
+            .execute(&mut *change.transaction)
+            .await?;
         if done.rows_affected() == 0 {
             return Err(StoreError::NotFound);
         }
@@ -138,13 +148,15 @@ impl Store {
     /// Which source is active, for every project and environment.
     pub async fn active_sources(&self) -> Result<Vec<ActiveSource>> {
         self.count(1);
-        let rows =
-            sqlx::query("SELECT project_id, environment, source_id FROM active_sources").fetch_all(&self.pool).await?;
+        let rows = sqlx::query("SELECT project_id, environment, source_id FROM active_sources")
+            .fetch_all(&self.pool)
+            .await?;
         rows.iter()
             .map(|row| {
                 let (project_id, environment, source_id): (String, String, String) =
                     (row.try_get("project_id")?, row.try_get("environment")?, row.try_get("source_id")?);
-                let environment = Name::parse(&environment).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                let environment =
+                    Name::parse(&environment).map_err(|error| StoreError::Corrupt(error.to_string()))?;
                 Ok(ActiveSource { project_id: project_id.into(), environment, source_id: source_id.into() })
             })
             .collect()
@@ -167,8 +179,8 @@ impl Store {
     fn source(&self, row: &sqlx::any::AnyRow) -> Result<SourceRecord> {
         let (id, project_id): (String, String) = (row.try_get("id")?, row.try_get("project_id")?);
         let (definition, sealed): (String, Vec<u8>) = (row.try_get("definition")?, row.try_get("sealed")?);
-        let definition =
-            serde_json::from_str(&definition).map_err(|error| StoreError::Corrupt(format!("source {id}: {error}")))?;
+        let definition = serde_json::from_str(&definition)
+            .map_err(|error| StoreError::Corrupt(format!("source {id}: {error}")))?;
         Ok(SourceRecord {
             literals: self.sealer.open_literals(&place(&id), &sealed)?,
             id: id.into(),

@@ -62,7 +62,10 @@ impl Store {
     /// Revokes a token.
     pub async fn delete_token(&self, id: &str, event: &Event) -> Result<i64> {
         let mut change = self.change().await?;
-        let done = sqlx::query("DELETE FROM tokens WHERE id = $1").bind(id).execute(&mut *change.transaction).await?;
+        let done = sqlx::query("DELETE FROM tokens WHERE id = $1")
+            .bind(id)
+            .execute(&mut *change.transaction)
+            .await?;
         if done.rows_affected() == 0 {
             return Err(StoreError::NotFound);
         }
@@ -73,7 +76,11 @@ impl Store {
     pub async fn touch_tokens(&self, used: &[(Arc<str>, i64)]) -> Result<()> {
         for (id, at_ms) in used {
             self.count(1);
-            sqlx::query("UPDATE tokens SET last_used_ms = $1 WHERE id = $2").bind(*at_ms).bind(&**id).execute(&self.pool).await?;
+            sqlx::query("UPDATE tokens SET last_used_ms = $1 WHERE id = $2")
+                .bind(*at_ms)
+                .bind(&**id)
+                .execute(&self.pool)
+                .await?;
         }
         Ok(())
     }

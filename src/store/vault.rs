@@ -69,11 +69,13 @@ impl Store {
     /// Reads a secret.
     pub async fn vault_secret(&self, source_id: &str, name: &str) -> Result<VaultSecret> {
         self.count(1);
-        let row = sqlx::query("SELECT version_id, sealed, updated_ms FROM vault_secrets WHERE source_id = $1 AND name = $2")
-            .bind(source_id)
-            .bind(name)
-            .fetch_one(&self.pool)
-            .await?;
+        let row = sqlx::query(
+            "SELECT version_id, sealed, updated_ms FROM vault_secrets WHERE source_id = $1 AND name = $2",
+        )
+        .bind(source_id)
+        .bind(name)
+        .fetch_one(&self.pool)
+        .await?;
         let sealed: Vec<u8> = row.try_get("sealed")?;
         let mut plain = self.sealer.open_value(&place(source_id, name), &sealed)?;
         let text = String::from_utf8(std::mem::take(&mut *plain)).map_err(|error| {
@@ -90,7 +92,13 @@ impl Store {
     }
 
     /// Names and times of change, in the order of the names, after `after`.
-    pub async fn vault_names(&self, source_id: &str, search: &str, after: &str, limit: i64) -> Result<Vec<(String, i64)>> {
+    pub async fn vault_names(
+        &self,
+        source_id: &str,
+        search: &str,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<(String, i64)>> {
         self.count(1);
         let rows = sqlx::query(
             "SELECT name, updated_ms FROM vault_secrets WHERE source_id = $1 AND name > $2 AND name LIKE $3 ESCAPE '!' ORDER BY name LIMIT $4",

@@ -1,1 +1,6 @@
-fn main(){}
+//! The one integration binary: real servers on loopback, the real binary, one file per noun.
+
+mod harness;
+mod harness_works;
+mod smoke;
+mod support;

@@ -94,16 +94,26 @@ pub async fn create_token(
     State(api): State<Api>,
     JsonBody(body): JsonBody<NewToken>,
 ) -> Result<(StatusCode, Json<CreatedToken>), Failure> {
-    let wrong = || Error::BadRequest("`expires_at` is not a time: write it like `2027-11-01T00:00:00Z`".to_owned());
-    let expires = body.expires_at.as_deref().map(|text| text.parse::<jiff::Timestamp>().map_err(|_| wrong())).transpose()?;
+    let wrong =
+        || Error::BadRequest("`expires_at` is not a time: write it like `2027-11-01T00:00:00Z`".to_owned());
+    let expires = body
+        .expires_at
+        .as_deref()
+        .map(|text| text.parse::<jiff::Timestamp>().map_err(|_| wrong()))
+        .transpose()?;
     let expires_ms = expires.map(jiff::Timestamp::as_millisecond);
-    let (shown, text) = api.app.create_token(&by.0, &body.name, body.role, body.installation, expires_ms).await?;
+    let (shown, text) =
+        api.app.create_token(&by.0, &body.name, body.role, body.installation, expires_ms).await?;
     Ok((StatusCode::CREATED, Json(CreatedToken { token: text.expose_secret().to_owned(), shown })))
 }
 
 /// Revokes a token at once.
 #[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "access", operation_id = "revoke_token", security(("token" = ["admin"])), params(("id" = String, Path, description = "The token's id."), Scope), responses((status = 204, description = "Revoked."), Problems))]
-pub async fn revoke_token(by: By<Admin>, State(api): State<Api>, Segment(id): Segment<String>) -> Result<StatusCode, Failure> {
+pub async fn revoke_token(
+    by: By<Admin>,
+    State(api): State<Api>,
+    Segment(id): Segment<String>,
+) -> Result<StatusCode, Failure> {
     api.app.revoke_token(&by.0, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

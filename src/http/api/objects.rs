@@ -84,7 +84,10 @@ fn rows(listing: Listing, permit: Permit) -> Response {
                 for prefix in &page.prefixes {
                     push_line(&mut text, &serde_json::json!({"prefix": prefix}));
                 }
-                push_line(&mut text, &serde_json::json!({"cursor": page.cursor, "truncated": page.truncated}));
+                push_line(
+                    &mut text,
+                    &serde_json::json!({"cursor": page.cursor, "truncated": page.truncated}),
+                );
             }
             Err(error) => push_line(&mut text, &serde_json::json!({"error": problem(error)})),
         }
@@ -176,7 +179,8 @@ pub async fn put_object(
     let idle = Duration::from_millis(api.app.config.server.body_idle_timeout_ms);
     let most = api.app.put_limit(&by.0, &object.resource);
     let body = upload(body, idle, most);
-    let written = api.app.put(&by.0, &object.resource, &environment.0, &object.key, options, body, length).await?;
+    let written =
+        api.app.put(&by.0, &object.resource, &environment.0, &object.key, options, body, length).await?;
     let mut response = Json(&written.value).into_response();
     set(response.headers_mut(), header::ETAG, written.value.etag.as_deref());
     Ok(with_staleness(response, written.stale_ms))
@@ -261,7 +265,9 @@ fn put_options(headers: &HeaderMap) -> Result<PutOptions, Failure> {
     for (name, value) in headers {
         let Some(name) = name.as_str().strip_prefix(META) else { continue };
         let value = value.to_str().map_err(|_| {
-            Failure(Error::BadRequest(format!("the metadata `{name}` holds bytes that are not visible ASCII: encode it")))
+            Failure(Error::BadRequest(format!(
+                "the metadata `{name}` holds bytes that are not visible ASCII: encode it"
+            )))
         })?;
         options.metadata.insert(name.to_owned(), value.to_owned());
     }
@@ -289,7 +295,9 @@ fn download(api: &Api, opened: Opened, permit: Permit) -> Response {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     for (name, value) in &metadata.metadata {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(format!("{META}{name}")), HeaderValue::from_str(value)) {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::try_from(format!("{META}{name}")), HeaderValue::from_str(value))
+        {
             headers.insert(name, value);
         }
     }

@@ -188,7 +188,8 @@ pub async fn query(
             (Answer::Put(written.value), written.stale_ms)
         }
         Query::Delete(wanted) => {
-            let deleted = app.delete(caller, &name, environment, &wanted.key, wanted.version.as_deref()).await?;
+            let deleted =
+                app.delete(caller, &name, environment, &wanted.key, wanted.version.as_deref()).await?;
             (Answer::Delete(Deleted { key: wanted.key, version_id: deleted.value }), deleted.stale_ms)
         }
     };
@@ -203,7 +204,10 @@ async fn content(download: Download, encoding: Encoding) -> Result<Content, Fail
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
             let text = format!("the store's answer broke off: {error}");
-            Failure(crate::aws::AwsError::new(crate::aws::ErrorKind::Unreachable, "s3", "ConnectionReset", text).into())
+            Failure(
+                crate::aws::AwsError::new(crate::aws::ErrorKind::Unreachable, "s3", "ConnectionReset", text)
+                    .into(),
+            )
         })?;
         let Ok(data) = frame.into_data() else { continue };
         let room = MOST_BYTES - bytes.len();
@@ -225,7 +229,9 @@ async fn content(download: Download, encoding: Encoding) -> Result<Content, Fail
                 }
             }
             String::from_utf8(bytes.clone()).map_err(|_| {
-                Failure(Error::BadRequest("the object is not UTF-8 text: read it with `\"as\": \"base64\"`".to_owned()))
+                Failure(Error::BadRequest(
+                    "the object is not UTF-8 text: read it with `\"as\": \"base64\"`".to_owned(),
+                ))
             })?
         }
     };

@@ -10,7 +10,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::{ResourceView, Saved, TestOptions, Version};
 use crate::http::Api;
-use crate::http::extract::{By, DryRun, Editor, Environment, IfMatch, JsonBody, Params, Segment, User, Viewer, etag};
+use crate::http::extract::{
+    By, DryRun, Editor, Environment, IfMatch, JsonBody, Params, Segment, User, Viewer, etag,
+};
 use crate::http::openapi::{Condition, Scope, Write};
 use crate::http::problem::{Failure, Problems};
 use crate::model::check::Report;
@@ -40,9 +42,14 @@ pub struct ResourceList {
 
 /// Lists resources.
 #[utoipa::path(get, path = "/v1/resources", tag = "resources", operation_id = "list_resources", security(("token" = ["viewer"])), params(ListParams, Scope), responses((status = 200, body = ResourceList), Problems))]
-pub async fn list_resources(by: By<Viewer>, State(api): State<Api>, Params(params): Params<ListParams>) -> Json<ResourceList> {
+pub async fn list_resources(
+    by: By<Viewer>,
+    State(api): State<Api>,
+    Params(params): Params<ListParams>,
+) -> Json<ResourceList> {
     let filter = params.filter.unwrap_or_default();
-    let (resources, cursor) = api.app.resources(&by.0, &filter, params.cursor.as_deref(), params.limit.unwrap_or(100));
+    let (resources, cursor) =
+        api.app.resources(&by.0, &filter, params.cursor.as_deref(), params.limit.unwrap_or(100));
     Json(ResourceList { resources, cursor })
 }
 
@@ -71,7 +78,9 @@ pub async fn get_resource(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let view = api.app.resource(&by.0, &name)?;
-    let same = headers.get(header::IF_NONE_MATCH).is_some_and(|given| given.as_bytes() == etag(view.version).as_bytes());
+    let same = headers
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|given| given.as_bytes() == etag(view.version).as_bytes());
     if same {
         return Ok(StatusCode::NOT_MODIFIED.into_response());
     }
@@ -150,7 +159,11 @@ pub struct History {
 
 /// Every version of a resource, newest first.
 #[utoipa::path(get, path = "/v1/resources/{name}/history", tag = "resources", operation_id = "resource_history", security(("token" = ["viewer"])), params(("name" = String, Path, description = "The resource."), Scope), responses((status = 200, body = History), Problems))]
-pub async fn resource_history(by: By<Viewer>, State(api): State<Api>, Segment(name): Segment<String>) -> Result<Json<History>, Failure> {
+pub async fn resource_history(
+    by: By<Viewer>,
+    State(api): State<Api>,
+    Segment(name): Segment<String>,
+) -> Result<Json<History>, Failure> {
     Ok(Json(History { versions: api.app.resource_history(&by.0, &name).await? }))
 }
 
@@ -231,9 +244,14 @@ pub struct TestList {
 
 /// The kept results of tests, newest first.
 #[utoipa::path(get, path = "/v1/resources/{name}/tests", tag = "resources", operation_id = "list_tests", security(("token" = ["viewer"])), params(("name" = String, Path, description = "The resource."), Scope), responses((status = 200, body = TestList), Problems))]
-pub async fn list_tests(by: By<Viewer>, State(api): State<Api>, Segment(name): Segment<String>) -> Result<Json<TestList>, Failure> {
+pub async fn list_tests(
+    by: By<Viewer>,
+    State(api): State<Api>,
+    Segment(name): Segment<String>,
+) -> Result<Json<TestList>, Failure> {
     let rows = api.app.tests(&by.0, &name, 100).await?;
-    let tests = rows.into_iter().map(|row| KeptTest { id: row.id, environment: row.environment, report: row.report });
+    let tests =
+        rows.into_iter().map(|row| KeptTest { id: row.id, environment: row.environment, report: row.report });
     Ok(Json(TestList { tests: tests.collect() }))
 }
 

@@ -90,7 +90,11 @@ pub struct CacheList {
 
 /// What is cached of a source: versions, ages and errors; never values.
 #[utoipa::path(get, path = "/v1/sources/{name}/cache", tag = "sources", operation_id = "cache_status", security(("token" = ["editor"])), params(("name" = String, Path, description = "The source."), Scope), responses((status = 200, body = CacheList), Problems))]
-pub async fn cache_status(by: By<Editor>, State(api): State<Api>, Segment(name): Segment<String>) -> Result<Json<CacheList>, Failure> {
+pub async fn cache_status(
+    by: By<Editor>,
+    State(api): State<Api>,
+    Segment(name): Segment<String>,
+) -> Result<Json<CacheList>, Failure> {
     Ok(Json(CacheList { secrets: api.app.cache_status(&by.0, &name)? }))
 }
 
@@ -123,7 +127,11 @@ pub async fn refresh_secrets(
 
 /// Lets go of what is cached of a source.
 #[utoipa::path(post, path = "/v1/sources/{name}/cache/clear", tag = "sources", operation_id = "clear_source_cache", security(("token" = ["editor"])), params(("name" = String, Path, description = "The source."), Scope), responses((status = 200, body = Cleared), Problems))]
-pub async fn clear_source_cache(by: By<Editor>, State(api): State<Api>, Segment(name): Segment<String>) -> Result<Json<Cleared>, Failure> {
+pub async fn clear_source_cache(
+    by: By<Editor>,
+    State(api): State<Api>,
+    Segment(name): Segment<String>,
+) -> Result<Json<Cleared>, Failure> {
     Ok(Json(api.app.clear_source_cache(&by.0, &name)?))
 }
 

@@ -47,7 +47,11 @@ pub async fn create_source(
 
 /// Shows a source.
 #[utoipa::path(get, path = "/v1/sources/{name}", tag = "sources", operation_id = "get_source", security(("token" = ["viewer"])), params(("name" = String, Path, description = "The source."), Scope), responses((status = 200, body = SourceView), Problems))]
-pub async fn get_source(by: By<Viewer>, State(api): State<Api>, Segment(name): Segment<String>) -> Result<Response, Failure> {
+pub async fn get_source(
+    by: By<Viewer>,
+    State(api): State<Api>,
+    Segment(name): Segment<String>,
+) -> Result<Response, Failure> {
     Ok(answer(SourceSaved { view: api.app.source(&by.0, &name)? }, StatusCode::OK))
 }
 
@@ -117,7 +121,11 @@ pub async fn activate_source(
 
 /// Tests a source: credentials, role, permission to read and to list.
 #[utoipa::path(post, path = "/v1/sources/{name}/test", tag = "sources", operation_id = "test_source", security(("token" = ["admin"])), params(("name" = String, Path, description = "The source."), Scope), responses((status = 200, body = Report), Problems))]
-pub async fn test_source(by: By<Admin>, State(api): State<Api>, Segment(name): Segment<String>) -> Result<Json<Report>, Failure> {
+pub async fn test_source(
+    by: By<Admin>,
+    State(api): State<Api>,
+    Segment(name): Segment<String>,
+) -> Result<Json<Report>, Failure> {
     Ok(Json(api.app.test_source(&by.0, &name).await?))
 }
 

@@ -6,6 +6,7 @@
 const METHODS = ["get", "head", "post", "put", "patch", "delete", "options", "trace"];
 const SHOWN_BYTES = 64 * 1024;
 const TOKEN_VARIABLE = "$S3_CONNECTOR_TOKEN";
+const STATUS_WORDS = { 200: "OK", 201: "Created", 202: "Accepted", 204: "No content", 206: "Partial content", 304: "Not modified", default: "Any other" };
 /** Deeper than any real nesting; a document that refers to itself ends here. */
 const DEEPEST = 24;
 
@@ -138,13 +139,14 @@ function readOperation(source, path, item, method) {
     parameters.set(`${parameter.in} ${parameter.name}`, parameter);
   }
   const security = raw.security ?? source.security ?? [];
+  const [title, rest] = firstSentence(raw.summary ?? "");
   const operation = {
     id: raw.operationId ?? `${method} ${path}`,
     method,
     path,
     tag: raw.tags?.[0] ?? "Other",
-    summary: raw.summary ?? raw.operationId ?? "",
-    description: raw.description,
+    summary: title || raw.operationId || `${method.toUpperCase()} ${path}`,
+    description: [rest, raw.description].filter(Boolean).join("\n\n"),
     deprecated: raw.deprecated === true,
     parameters: [...parameters.values()],
     body: raw.requestBody ? follow(raw.requestBody, source).node : undefined,
@@ -152,8 +154,14 @@ function readOperation(source, path, item, method) {
     security: security.filter((each) => Object.keys(each).length > 0),
     open: security.length === 0 || security.some((each) => Object.keys(each).length === 0),
   };
-  operation.text = [method, path, operation.id, operation.summary, operation.tag, operation.description ?? ""].join(" ").toLowerCase();
+  operation.text = [method, path, operation.id, operation.summary, operation.tag, operation.description].join(" ").toLowerCase();
   return operation;
+}
+
+/** The first sentence is the title, without the marks of code and the full stop; the rest belongs to the description. */
+function firstSentence(text) {
+  const [, first, rest] = /^(.*?[.!?])\s+(?=[\p{Lu}`])(.*)$/su.exec(text.trim()) ?? [undefined, text.trim(), ""];
+  return [first.replaceAll("`", "").replace(/\.$/, ""), rest];
 }
 
 /** Follows `$ref` inside the document. What stands beside a `$ref` wins over what it refers to, as in OpenAPI 3.1. */
@@ -422,6 +430,11 @@ function overview() {
   ];
 }
 
+/** The scopes of a token are roles here. */
+function schemeNeed([name, scopes]) {
+  return scopes.length > 0 ? `${name} with ${scopes.join(", ")}` : name;
+}
+
 function schemeWords(scheme) {
   if (scheme.type === "http") return `Authorization: ${scheme.scheme === "bearer" ? "Bearer" : scheme.scheme}${scheme.bearerFormat ? ` ${scheme.bearerFormat}` : ""}`;
   if (scheme.type === "apiKey") return `${scheme.in} ${scheme.name}`;
@@ -441,12 +454,12 @@ function schemaPage(name) {
 }
 
 function operationPage(operation) {
-  const needs = operation.security.map((each) => Object.keys(each).join(" and ")).join(" or ");
+  const needs = operation.security.map((each) => Object.entries(each).map(schemeNeed).join(" and ")).join(" or ");
   const access = operation.open ? "needs no token" : `needs ${needs}`;
   const groups = [["path", "Path parameters"], ["query", "Query parameters"], ["header", "Headers"], ["cookie", "Cookies"]];
   return [
     el("p", { class: "crumb" }, operation.tag),
-    el("h1", { tabindex: -1 }, operation.summary || operation.id),
+    el("h1", { tabindex: -1 }, operation.summary),
     el("p", { class: "address" }, badge(operation.method), pathLabel(operation.path)),
     el("p", { class: "note" }, code(operation.id), ` ${access}`, operation.deprecated && [" ", el("span", { class: "mark" }, "deprecated")]),
     el("div", { class: "operation" },
@@ -494,7 +507,7 @@ function responseList(responses) {
   return responses.map(([status, response]) => {
     const good = /^[123]/.test(status);
     const empty = !response.content && !response.headers;
-    const title = [el("span", { class: `status ${good ? "good" : "bad"}` }, status), el("span", { class: "said" }, inline(String(response.description ?? "")))];
+    const title = [el("span", { class: `status ${good ? "good" : "bad"}` }, status), el("span", { class: "said" }, inline(String(response.description || STATUS_WORDS[status] || "")))];
     if (empty) return el("div", { class: "response plain" }, title);
     return lazy("response", title, /^2/.test(status), () => el("div", {}, headerList(response.headers), mediaViews(response.content)));
   });
@@ -604,7 +617,8 @@ class Panel {
     if (!this.curl) return;
     const { address, headers, body } = this.request(true);
     const { method } = this.operation;
-    const words = [method === "head" ? "curl --head" : method === "get" ? "curl" : `curl -X ${method.toUpperCase()}`, quoted(address)];
+    const verb = { get: "curl", head: "curl --head" }[method] ?? `curl -X ${method.toUpperCase()}`;
+    const words = [`${verb} ${quoted(address)}`];
     if (!this.operation.open) words.push(`-H "Authorization: Bearer ${TOKEN_VARIABLE}"`);
     for (const [name, value] of headers) words.push(`-H ${quoted(`${name}: ${value}`)}`);
     if (body !== undefined) words.push(`--data-binary ${quoted(body)}`);
@@ -699,7 +713,7 @@ function quoted(text) {
 function fillSidebar() {
   const entries = api.tags.map((tag) => el("section", {}, el("h2", {}, tag.name), el("ul", {}, tag.operations.map((operation) => {
     const link = el("a", { href: operationAddress(operation), class: operation.deprecated && "deprecated", title: `${operation.method.toUpperCase()} ${operation.path}` },
-      badge(operation.method), el("span", {}, operation.summary || operation.path));
+      badge(operation.method), el("span", {}, operation.summary));
     return el("li", { "data-text": operation.text }, link);
   }))));
   const names = Object.keys(api.schemas).sort();
@@ -731,7 +745,7 @@ function pageOf(hash) {
   const wanted = pointerStepOrText(name);
   if (kind === "operation") {
     const operation = api.operations.find((each) => each.id === wanted);
-    if (operation) return [operationPage(operation), operation.summary || operation.id];
+    if (operation) return [operationPage(operation), operation.summary];
   }
   if (kind === "schema" && Object.hasOwn(api.schemas, wanted)) return [schemaPage(wanted), wanted];
   return [overview(), undefined];

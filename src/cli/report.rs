@@ -1,0 +1,138 @@
+//! Reports of tests: every check with its outcome, what can be done through the resource, and the sum.
+
+use serde_json::{Value, json};
+
+use crate::cli::exit::Exit;
+use crate::cli::output::{self, Column, Format, Output, Style};
+use crate::model::check::{Check, Fix, Report, Status, Verdict};
+use crate::model::error_catalogue;
+
+const MATRIX: &[Column] =
+    &[("OPERATION", "operation"), ("WORKS", "answer"), ("KNOWN BY", "known_by"), ("MISSING", "missing_action")];
+
+/// Columns of kept reports.
+pub(crate) const KEPT: &[Column] = &[
+    ("TESTED AT", "report.tested_at"),
+    ("ENVIRONMENT", "environment"),
+    ("VERDICT", "report.verdict"),
+    ("REASON", "report.reason"),
+    ("MS", "report.took_ms"),
+];
+
+/// Shows the report that the server answered with; a verdict of `fails` fails the command.
+pub(crate) fn show(out: &Output, answer: &Value) -> anyhow::Result<Exit> {
+    let report: Report = serde_json::from_value(answer.clone())
+        .map_err(|error| anyhow::anyhow!("the report cannot be read, the server may be newer than this command: {error}"))?;
+    if out.format() == Format::Table {
+        print_report(out, &report)?;
+    } else {
+        out.json(answer)?;
+    }
+    Ok(Exit::failed_if(report.verdict == Verdict::Fails))
+}
+
+fn print_report(out: &Output, report: &Report) -> anyhow::Result<()> {
+    print_checks(out, &report.checks)?;
+    if !report.permissions.is_empty() {
+        let rows = report.permissions.iter().map(|row| json!(row)).collect::<Vec<_>>();
+        out.line("")?;
+        out.table(MATRIX, &rows)?;
+    }
+    let style = match report.verdict {
+        Verdict::Works => Style::Good,
+        Verdict::WorksWithLimits | Verdict::Unverified => Style::Careful,
+        Verdict::Fails => Style::Bad,
+    };
+    let reason = report.reason.as_deref().map(|reason| format!(": {}", output::one_line(reason))).unwrap_or_default();
+    let took = out.paint(Style::Faint, format!("({} ms)", report.took_ms));
+    out.line("")?;
+    out.line(format!("{}{reason} {took}", out.paint(style, report.verdict.as_str())))
+}
+
+/// One line a check, and below it why and what to do.
+pub(crate) fn print_checks(out: &Output, checks: &[Check]) -> anyhow::Result<()> {
+    let width = checks.iter().map(|check| check.name.chars().count()).max().unwrap_or_default();
+    for check in checks {
+        let (mark, style) = mark(check.status);
+        let name = format!("{:width$}", output::one_line(&check.name));
+        let detail = output::one_line(&check.detail);
+        let took = if check.took_ms > 0 { out.paint(Style::Faint, format!("  {} ms", check.took_ms)) } else { String::new() };
+        out.line(format!("{} {name}  {detail}{took}", out.paint(style, mark)))?;
+        for (label, text) in notes(check) {
+            out.line(format!("    {} {}", out.paint(Style::Faint, format!("{label:8}")), output::one_line(&text)))?;
+        }
+    }
+    Ok(())
+}
+
+fn mark(status: Status) -> (&'static str, Style) {
+    match status {
+        Status::Passed => ("✓", Style::Good),
+        Status::Failed => ("✗", Style::Bad),
+        Status::Skipped | Status::Unsupported => ("–", Style::Faint),
+        Status::Warning => ("!", Style::Careful),
+    }
+}
+
+/// What people need who want to mend it; a check that passed needs no words.
+fn notes(check: &Check) -> Vec<(&'static str, String)> {
+    if matches!(check.status, Status::Passed) {
+        return Vec::new();
+    }
+    let known = |code: &String| match error_catalogue::find(code) {
+        Some(entry) => format!("{code}: {}", entry.cause),
+        None => code.clone(),
+    };
+    let call = check.call.as_ref().map(|call| match &check.request_id {
+        Some(id) => format!("{call}, request id {id}"),
+        None => call.clone(),
+    });
+    let fix = check.fix.as_ref().map(|fix| match fix {
+        Fix::Patch(patch) => format!("update the resource with --merge and {patch}"),
+        Fix::Statement(statement) => format!("add the statement {statement}"),
+    });
+    let waits = Some(check.depends_on.join(", ")).filter(|names| !names.is_empty() && check.status == Status::Skipped);
+    let notes = [
+        ("cause", check.cause.as_ref().map(known)),
+        ("remedy", check.remedy.clone()),
+        ("fix", fix),
+        ("call", call.filter(|_| check.status != Status::Skipped)),
+        ("needs", waits),
+    ];
+    notes.into_iter().filter_map(|(label, text)| text.map(|text| (label, text))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{notes, show};
+    use crate::cli::exit::Exit;
+    use crate::cli::output::{Format, Output};
+    use crate::model::check::{Check, Status};
+
+    #[test]
+    fn only_a_verdict_of_fails_fails_the_command() {
+        let out = Output::new(Format::Ndjson);
+        for (verdict, expected) in
+            [("works", Exit::Ok), ("works with limits", Exit::Ok), ("unverified", Exit::Ok), ("fails", Exit::Failed)]
+        {
+            let report = json!({"verdict": verdict, "tested_at": "", "took_ms": 1, "checks": [], "permissions": []});
+            assert_eq!(show(&out, &report).unwrap(), expected, "{verdict}");
+        }
+    }
+
+    #[test]
+    fn a_failure_says_why_what_to_do_and_what_was_called() {
+        let mut check = Check::new("objects-listable", Status::Failed, "the store answered AccessDenied");
+        check.cause = Some("AccessDenied".to_owned());
+        check.remedy = Some("allow `s3:ListBucket`".to_owned());
+        check.call = Some("s3:ListObjectsV2 (max-keys 1)".to_owned());
+        check.request_id = Some("u-1".to_owned());
+        let labels: Vec<&str> = notes(&check).iter().map(|(label, _)| *label).collect();
+        assert_eq!(labels, ["cause", "remedy", "call"]);
+        assert!(notes(&check)[0].1.starts_with("AccessDenied: the credentials are real"));
+        check.status = Status::Passed;
+        assert!(notes(&check).is_empty());
+    }
+}
