@@ -312,7 +312,7 @@ impl App {
             .unwrap_or_else(|| profile.default_region.to_owned());
         let prefix = text("prefix").unwrap_or_default();
         let bucket = text("bucket").unwrap_or_default();
-        let base = self.base(subject, &rendered)?;
+        let base = base(subject, &rendered)?;
         let role = self.role(subject, &rendered, &bucket, &prefix);
         self.check_default_chain(subject, base.as_ref(), role.as_ref())?;
         let encryption = match &definition.encryption {
@@ -374,39 +374,6 @@ impl App {
             };
             unresolved(field, reference, &wanted.key.secret, code, error.to_string(), None)
         })
-    }
-
-    fn base(
-        &self,
-        subject: &Subject<'_>,
-        rendered: &BTreeMap<&'static str, SecretString>,
-    ) -> Result<Option<Base>, Error> {
-        let Auth::AccessKey { access_key_id, secret_access_key, session_token } = &subject.definition.auth
-        else {
-            return Ok((subject.definition.auth == Auth::DefaultChain).then_some(Base::Chain));
-        };
-        let value = |path: &'static str, field: &Credential| match field {
-            Credential::Template(_) => rendered.get(path).cloned(),
-            Credential::Literal(_) => subject.literals.get(path).cloned(),
-        };
-        let needed = |path: &'static str, field: &Credential| {
-            // blanks come with values that were pasted into a secret, and never are part of a key
-            let trimmed = value(path, field).map(|value| SecretString::from(value.expose_secret().trim()));
-            trimmed.filter(|value| !value.expose_secret().is_empty()).ok_or_else(|| {
-                let error = AwsError::new(
-                    ErrorKind::BadCredentials,
-                    "s3",
-                    "CredentialsMissing",
-                    format!("`{path}` is empty"),
-                );
-                Error::from(error)
-            })
-        };
-        Ok(Some(Base::Key(AccessKey {
-            id: needed("auth.access_key_id", access_key_id)?,
-            secret: needed("auth.secret_access_key", secret_access_key)?,
-            token: session_token.as_ref().map(|field| needed("auth.session_token", field)).transpose()?,
-        })))
     }
 
     fn role(
@@ -512,6 +479,38 @@ impl App {
             sources_epoch: 0,
         })
     }
+}
+
+/// The identity before any role is assumed.
+fn base(
+    subject: &Subject<'_>,
+    rendered: &BTreeMap<&'static str, SecretString>,
+) -> Result<Option<Base>, Error> {
+    let Auth::AccessKey { access_key_id, secret_access_key, session_token } = &subject.definition.auth else {
+        return Ok((subject.definition.auth == Auth::DefaultChain).then_some(Base::Chain));
+    };
+    let value = |path: &'static str, field: &Credential| match field {
+        Credential::Template(_) => rendered.get(path).cloned(),
+        Credential::Literal(_) => subject.literals.get(path).cloned(),
+    };
+    let needed = |path: &'static str, field: &Credential| {
+        // blanks come with values that were pasted into a secret, and never are part of a key
+        let trimmed = value(path, field).map(|value| SecretString::from(value.expose_secret().trim()));
+        trimmed.filter(|value| !value.expose_secret().is_empty()).ok_or_else(|| {
+            let error = AwsError::new(
+                ErrorKind::BadCredentials,
+                "s3",
+                "CredentialsMissing",
+                format!("`{path}` is empty"),
+            );
+            Error::from(error)
+        })
+    };
+    Ok(Some(Base::Key(AccessKey {
+        id: needed("auth.access_key_id", access_key_id)?,
+        secret: needed("auth.secret_access_key", secret_access_key)?,
+        token: session_token.as_ref().map(|field| needed("auth.session_token", field)).transpose()?,
+    })))
 }
 
 /// Where the identity of a resource is checked and its role assumed: at AWS, or at the endpoint itself.

@@ -38,7 +38,7 @@ use crate::store::{AuditRow, Store, Verification};
 
 pub use access::{DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, Permit, Presented, TOKEN_PREFIX, new_token};
 pub use error::{Error, Unresolved};
-pub use objects::{Body, Listing, Opened, Outcome, Written};
+pub use objects::{Body, Listing, Opened, Outcome, Upload, Written};
 pub use registry::Resource;
 pub use resources::{ResourceView, Saved, TestOptions, Version};
 pub use secrets::{CacheStatus, Cleared, RefreshOutcome, SecretList};
@@ -161,7 +161,7 @@ impl App {
 /// Looks for changes of other replicas, and keeps when tokens were used.
 async fn watch(app: Arc<App>) {
     let mut look = tokio::time::interval(Duration::from_millis(app.config.store.poll_ms.max(50)));
-    let mut keep = tokio::time::interval(Duration::from_secs(60));
+    let mut keep = tokio::time::interval(Duration::from_mins(1));
     keep.tick().await;
     loop {
         tokio::select! {

@@ -58,6 +58,18 @@ pub struct Listing {
     pub stale_ms: Option<u64>,
 }
 
+/// An object to write.
+pub struct Upload {
+    /// The key, relative to the resource's prefix.
+    pub key: String,
+    /// Headers and conditions.
+    pub options: PutOptions,
+    /// The bytes.
+    pub body: Body,
+    /// How many, when it is known.
+    pub length: Option<u64>,
+}
+
 /// The query that runs, for its audit row.
 struct Query<'a> {
     caller: &'a Caller,
@@ -244,33 +256,26 @@ impl App {
         caller: &Caller,
         name: &str,
         environment: &Name,
-        key: &str,
-        options: PutOptions,
-        body: Body,
-        length: Option<u64>,
+        upload: Upload,
     ) -> Result<Written, Error> {
-        let (app, caller, name, environment, key) =
-            (Arc::clone(self), caller.clone(), name.to_owned(), environment.clone(), key.to_owned());
-        let task = self
-            .tracker
-            .spawn(async move { app.write(&caller, &name, &environment, &key, options, body, length).await });
+        let (app, caller, name, environment) =
+            (Arc::clone(self), caller.clone(), name.to_owned(), environment.clone());
+        let task = self.tracker.spawn(async move { app.write(&caller, &name, &environment, upload).await });
         task.await.unwrap_or_else(|_| {
             Err(AwsError::new(ErrorKind::Internal, "s3", "InternalError", "the upload ended unexpectedly")
                 .into())
         })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one request, named at the only caller")]
     async fn write(
         self: &Arc<Self>,
         caller: &Caller,
         name: &str,
         environment: &Name,
-        key: &str,
-        mut options: PutOptions,
-        body: Body,
-        length: Option<u64>,
+        upload: Upload,
     ) -> Result<Written, Error> {
+        let Upload { key, mut options, body, length } = upload;
+        let key = key.as_str();
         let query = self.begin(caller, name, Operation::Put, Some(key))?;
         let most = query.resource.record.definition.limits.max_put_bytes;
         if let (Some(most), Some(length)) = (most, length)

@@ -217,10 +217,8 @@ impl App {
         }
         let mut event = audit::event(caller, "resource.update", name, now);
         let changed = changed_paths(&before, &after, &top_level(&before, &after));
-        event.detail = Some(match moved.is_empty() {
-            true => format!("changed {}", changed.join(", ")),
-            false => format!("changed {}; keys now go to another place", changed.join(", ")),
-        });
+        let note = if moved.is_empty() { "" } else { "; keys now go to another place" };
+        event.detail = Some(format!("changed {}{note}", changed.join(", ")));
         let (record, sequence) =
             self.store.update_resource(old, definition, literals.values, now, &event).await?;
         let resource = self.registry.put_resource(sequence, Some(&resource), record);
@@ -330,7 +328,7 @@ impl App {
         let now = self.clock.now_ms();
         self.store.keep_test(&resource.record.id, environment.as_str(), &report, now).await?;
         let mut event = audit::event(caller, "resource.test", name, now);
-        event.outcome = report.verdict.as_str().to_owned();
+        report.verdict.as_str().clone_into(&mut event.outcome);
         self.audit.note(event).await;
         Ok(report)
     }
@@ -353,7 +351,7 @@ impl App {
         };
         let report = self.report(caller, &subject, options).await;
         let mut event = audit::event(caller, "resource.test", definition.name.as_str(), self.clock.now_ms());
-        event.outcome = report.verdict.as_str().to_owned();
+        report.verdict.as_str().clone_into(&mut event.outcome);
         event.detail = Some("an unsaved definition".to_owned());
         self.audit.note(event).await;
         Ok(report)

@@ -18,11 +18,13 @@ pub fn session_policy(definition: &Definition, bucket: &str, prefix: &str) -> St
     let objects = format!("{bucket_arn}{separator}{}*", escaped(prefix));
     let mut statements: Vec<Value> = Vec::new();
     if operations.contains(&Operation::List) {
-        let mut statement = json!({"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": [bucket_arn]});
-        if !prefix.is_empty() {
-            statement["Condition"] = json!({"StringLike": {"s3:prefix": [format!("{}*", escaped(prefix))]}});
-        }
-        statements.push(statement);
+        let (actions, resources) = (["s3:ListBucket"], [bucket_arn]);
+        statements.push(if prefix.is_empty() {
+            json!({"Effect": "Allow", "Action": actions, "Resource": resources})
+        } else {
+            let condition = json!({"StringLike": {"s3:prefix": [format!("{}*", escaped(prefix))]}});
+            json!({"Effect": "Allow", "Action": actions, "Resource": resources, "Condition": condition})
+        });
     }
     let mut actions: Vec<&str> = operations
         .iter()

@@ -222,10 +222,8 @@ impl App {
         let port = plan.endpoint.as_ref().map_or(443, |endpoint| endpoint.port);
         let tls = plan.endpoint.as_ref().is_none_or(|endpoint| endpoint.tls);
         // virtual hosts are what queries will connect to, and what the certificate must name
-        let host = match plan.path_style || host.parse::<std::net::IpAddr>().is_ok() {
-            true => host,
-            false => format!("{}.{host}", plan.bucket),
-        };
+        let in_path = plan.path_style || host.parse::<std::net::IpAddr>().is_ok();
+        let host = if in_path { host } else { format!("{}.{host}", plan.bucket) };
         let started = Instant::now();
         let target = probe::Target { host: &host, port, tls, ca_pem: plan.ca_pem.as_deref() };
         let outcome = probe::reach(self.egress(), &target).await;

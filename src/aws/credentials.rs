@@ -147,7 +147,7 @@ impl Identities {
 
     /// The shared session of a role.
     pub fn role(&self, base: &Base, role: &Role, target: &StsTarget) -> Result<Arc<Slot>, AwsError> {
-        let tags: String = role.tags.iter().map(|(key, value)| format!("{key}\u{1}{value}\u{1}")).collect();
+        let tags = serde_json::to_string(&role.tags).unwrap_or_default();
         let duration = role.duration.unwrap_or_default().to_string();
         let (id, secret, token) = match base {
             Base::Key(key) => (

@@ -261,12 +261,9 @@ fn special_v4(address: Ipv4Addr) -> Option<&'static str> {
         [100, 64..=127, ..] => Some("a carrier-grade NAT address"),
         [224..=239, ..] => Some("a multicast address"),
         [0, ..] => Some("an unspecified address"),
-        [240..=255, ..]
-        | [192, 0, 0, _]
-        | [192, 0, 2, _]
-        | [198, 18..=19, ..]
-        | [198, 51, 100, _]
-        | [203, 0, 113, _] => Some("a reserved address"),
+        [240..=255, ..] | [192, 0, 0 | 2, _] | [198, 18..=19, ..] | [198, 51, 100, _] | [203, 0, 113, _] => {
+            Some("a reserved address")
+        }
         _ => None,
     }
 }
@@ -289,7 +286,7 @@ fn special_v6(address: Ipv6Addr) -> Option<&'static str> {
     }
 }
 
-/// The IPv4 address inside NAT64 (64:ff9b::/96) and 6to4 (2002::/16) addresses; mapped ones are canonical already.
+/// The IPv4 address inside `64:ff9b::/96` (NAT64) and `2002::/16` (6to4); mapped ones are canonical already.
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let join = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     match address.segments() {

@@ -132,7 +132,7 @@ fn from_response(
     let status = raw.status().as_u16();
     let header = |name: &str| raw.headers().get(name).map(str::to_owned);
     let body = raw.body().bytes().unwrap_or_default();
-    let code = code.map(str::to_owned).unwrap_or_else(|| code_of_status(status).to_owned());
+    let code = code.map_or_else(|| code_of_status(status).to_owned(), str::to_owned);
     let mut kind = kind_of(&code, status);
     let region = header("x-amz-bucket-region").or_else(|| element(body, "Region"));
     if kind == ErrorKind::InvalidRequest && code == "AuthorizationHeaderMalformed" {

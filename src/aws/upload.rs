@@ -31,7 +31,7 @@ const MOST_PARTS: u64 = 10_000;
 /// The size of a gathered part: one is in memory at a time.
 const GATHERED_PART: usize = 8 << 20;
 /// An upload that moves no byte for this long, besides the answer's own timeout, is dead.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 impl S3 {
     /// Writes bytes that are in memory; the SDK may try again.
@@ -43,7 +43,7 @@ impl S3 {
     ) -> Result<Uploaded, AwsError> {
         let call =
             self.put_call(key, options).body(ByteStream::from(bytes)).customize().disable_payload_signing();
-        put_outcome(self.timed(call.send()).await?)
+        Ok(put_outcome(self.timed(call.send()).await?))
     }
 
     /// Writes a body that is streamed: in one request when it is known to be small, else in parts.
@@ -63,7 +63,7 @@ impl S3 {
             .body(ByteStream::new(source.part(length)))
             .customize()
             .disable_payload_signing();
-        put_outcome(self.watched(|| source.taken(), call.send()).await?)
+        Ok(put_outcome(self.watched(|| source.taken(), call.send()).await?))
     }
 
     async fn put_parts(
@@ -216,9 +216,9 @@ impl S3 {
     }
 }
 
-fn put_outcome(done: aws_sdk_s3::operation::put_object::PutObjectOutput) -> Result<Uploaded, AwsError> {
+fn put_outcome(done: aws_sdk_s3::operation::put_object::PutObjectOutput) -> Uploaded {
     let request_id = done.request_id().map(str::to_owned);
-    Ok(Uploaded { etag: done.e_tag, version_id: done.version_id, request_id })
+    Uploaded { etag: done.e_tag, version_id: done.version_id, request_id }
 }
 
 fn broken(error: &BodyError) -> AwsError {

@@ -83,9 +83,9 @@ impl Walk {
             },
         });
         let title = "3. a resource whose keys are templates";
-        if !self.make(say, title, "/v1/resources", resource.clone()).await? {
+        if !self.make(say, title, "/v1/resources", resource).await? {
             // the store has another port at every start
-            let patch = json!({"endpoint": resource["endpoint"]});
+            let patch = json!({"endpoint": format!("http://{}", self.store)});
             let request =
                 self.request(Method::PATCH, &format!("/v1/resources/{RESOURCE}")).header("if-match", "*");
             expect(request.json(&patch).send().await?, &[StatusCode::OK]).await?;
@@ -123,7 +123,7 @@ impl Walk {
 
     async fn objects(&self, say: &impl Fn(&str)) -> anyhow::Result<()> {
         let object = format!("/v1/resources/{RESOURCE}/objects/{KEY}");
-        self.say_curl(
+        say_curl(
             say,
             "5. put an object",
             &format!("-T - {}{object} <<< 'Hello from s3-connector.'", self.server),
@@ -174,14 +174,8 @@ impl Walk {
             line = format!("{line} -d '{shown}'");
             request = request.json(body);
         }
-        self.say_curl(say, step.title, &line);
+        say_curl(say, step.title, &line);
         request.send().await.context("the service does not answer")
-    }
-
-    fn say_curl(&self, say: &impl Fn(&str), title: &str, line: &str) {
-        say("");
-        say(title);
-        say(&format!("   $ curl -sS -H \"Authorization: Bearer $TOKEN\" {line}"));
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
@@ -196,4 +190,10 @@ async fn expect(response: reqwest::Response, wanted: &[StatusCode]) -> anyhow::R
     }
     let text = response.text().await.unwrap_or_default();
     anyhow::bail!("the service answered {status}: {text}")
+}
+
+fn say_curl(say: &impl Fn(&str), title: &str, line: &str) {
+    say("");
+    say(title);
+    say(&format!("   $ curl -sS -H \"Authorization: Bearer $TOKEN\" {line}"));
 }

@@ -15,7 +15,7 @@ use crate::app::Permit;
 use crate::model::object::BodyError;
 
 /// A request's body for the use cases: it ends with an error when it stalls, ends early or grows too large.
-pub fn upload(body: Body, idle: Duration, most: Option<u64>) -> app::Body {
+pub fn bounded(body: Body, idle: Duration, most: Option<u64>) -> app::Body {
     Upload { body, idle, wait: None, taken: 0, most: most.unwrap_or(u64::MAX) }.boxed_unsync()
 }
 

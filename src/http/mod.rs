@@ -82,7 +82,7 @@ pub async fn serve(config: Config, announce: impl FnOnce(&Serving, Option<&str>)
     telemetry::start_logs(&config.log)?;
     let serving = start(config).await?;
     let token = serving.bootstrap_token.clone();
-    announce(&serving, token.as_ref().map(|token| token.expose_secret()));
+    announce(&serving, token.as_ref().map(ExposeSecret::expose_secret));
     signal().await?;
     tracing::info!("stopping");
     serving.stop().await;

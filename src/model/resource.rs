@@ -391,9 +391,8 @@ impl AssumeRole {
     fn validate(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         let templated = |text: &str| text.contains("{{");
-        if !templated(&self.role_arn)
-            && !(self.role_arn.starts_with("arn:") && self.role_arn.contains(":role/"))
-        {
+        let is_role = self.role_arn.starts_with("arn:") && self.role_arn.contains(":role/");
+        if !is_role && !templated(&self.role_arn) {
             findings.push(
                 Finding::error(
                     "INVALID_ROLE_ARN",

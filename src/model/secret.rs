@@ -63,7 +63,7 @@ fn default_max_stale() -> u64 {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum SourceKind {
     /// AWS Secrets Manager.
-    Aws(AwsSource),
+    Aws(Box<AwsSource>),
     /// The encrypted vault in our own store.
     Local,
 }

@@ -164,6 +164,7 @@ impl Store {
 
     fn count(&self, statements: u64) {
         self.statements.fetch_add(statements, Ordering::Relaxed);
+        metrics::counter!("s3_connector_store_statements_total").increment(statements);
     }
 
     /// Starts a change. Its first statement takes the write lock, so that no reader has to become a writer later.

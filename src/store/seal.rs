@@ -156,7 +156,7 @@ fn existing_key(seal: &config::Seal, file: &Path) -> anyhow::Result<Option<KeyBy
     }
     let mode = fs::metadata(file)?.permissions().mode();
     anyhow::ensure!(
-        mode & 0o077 == 0,
+        mode.trailing_zeros() >= 6,
         "the sealing key `{}` can be read by others: run `chmod 600` on it",
         file.display()
     );

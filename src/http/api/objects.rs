@@ -12,10 +12,10 @@ use futures_util::StreamExt;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::app::{Error, Listing, Opened, Permit};
+use crate::app::{Error, Listing, Opened, Permit, Upload};
 use crate::aws::s3::Download;
 use crate::http::Api;
-use crate::http::body::{Held, upload};
+use crate::http::body::{Held, bounded};
 use crate::http::extract::{By, Environment, Object, Params, Segment, User, body_and_length, text_of};
 use crate::http::openapi::Scope;
 use crate::http::problem::{Failure, Problems, problem};
@@ -178,9 +178,9 @@ pub async fn put_object(
     let options = put_options(&headers)?;
     let idle = Duration::from_millis(api.app.config.server.body_idle_timeout_ms);
     let most = api.app.put_limit(&by.0, &object.resource);
-    let body = upload(body, idle, most);
-    let written =
-        api.app.put(&by.0, &object.resource, &environment.0, &object.key, options, body, length).await?;
+    let body = bounded(body, idle, most);
+    let upload = Upload { key: object.key, options, body, length };
+    let written = api.app.put(&by.0, &object.resource, &environment.0, upload).await?;
     let mut response = Json(&written.value).into_response();
     set(response.headers_mut(), header::ETAG, written.value.etag.as_deref());
     Ok(with_staleness(response, written.stale_ms))

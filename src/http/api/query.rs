@@ -12,11 +12,11 @@ use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::app::Error;
+use crate::app::{Error, Upload};
 use crate::aws::s3::Download;
 use crate::http::Api;
 use crate::http::api::objects::with_staleness;
-use crate::http::body::upload;
+use crate::http::body::bounded;
 use crate::http::extract::{By, Environment, JsonBody, Segment, User};
 use crate::http::openapi::Scope;
 use crate::http::problem::{Failure, Problems};
@@ -110,7 +110,8 @@ pub struct PutQuery {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Content {
     /// The bytes.
-    content: String,
+    #[serde(rename = "content")]
+    bytes: String,
     /// How they are written.
     encoding: Encoding,
     /// True when the object goes on; read the rest with `range`.
@@ -183,8 +184,9 @@ pub async fn query(
             let (key, options, bytes) = put_parts(wanted)?;
             let length = Some(bytes.len() as u64);
             let idle = Duration::from_millis(app.config.server.body_idle_timeout_ms);
-            let body = upload(Body::from(bytes), idle, app.put_limit(caller, &name));
-            let written = app.put(caller, &name, environment, &key, options, body, length).await?;
+            let body = bounded(Body::from(bytes), idle, app.put_limit(caller, &name));
+            let upload = Upload { key, options, body, length };
+            let written = app.put(caller, &name, environment, upload).await?;
             (Answer::Put(written.value), written.stale_ms)
         }
         Query::Delete(wanted) => {
@@ -236,7 +238,7 @@ async fn content(download: Download, encoding: Encoding) -> Result<Content, Fail
         }
     };
     let next_range = truncated.then(|| format!("bytes={}-", start + bytes.len() as u64));
-    Ok(Content { content, encoding, truncated, next_range, metadata })
+    Ok(Content { bytes: content, encoding, truncated, next_range, metadata })
 }
 
 fn range_start(content_range: &str) -> Option<u64> {

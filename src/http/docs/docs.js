@@ -432,7 +432,7 @@ function overview() {
 
 /** The scopes of a token are roles here. */
 function schemeNeed([name, scopes]) {
-  return scopes.length > 0 ? `${name} with ${scopes.join(", ")}` : name;
+  return scopes.length > 0 ? `${name} with role ${scopes.join(" or ")}` : name;
 }
 
 function schemeWords(scheme) {
@@ -549,7 +549,7 @@ class Panel {
       !this.operation.open && this.tokenField(), this.fields.map((field) => field.node), this.types.length > 0 && this.bodyFields(), this.send);
     const changes = !["get", "head", "options"].includes(this.operation.method);
     const card = el("details", { class: "card" }, el("summary", {}, el("h2", {}, "Try it")),
-      el("p", { class: "note" }, `The request goes to this server${changes ? " and really changes things" : ""}.`), form, this.result);
+      el("p", { class: "note" }, `The request goes to this server${changes ? " and may change things" : ""}.`), form, this.result);
     card.open = wide;
     return card;
   }

@@ -1,0 +1,346 @@
+//! `object`: list, look at, read, write and delete the objects of a resource.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand};
+use reqwest::{Method, Response};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::cli::client::{self, Call};
+use crate::cli::exit::{Exit, usage};
+use crate::cli::output::{self, Format, Output};
+use crate::cli::problem::Problem;
+use crate::cli::transfer::{Get, Put};
+use crate::cli::{Session, input};
+use crate::model::object::ObjectSummary;
+
+/// Response headers that describe an object, and the names of `ObjectMetadata` for them.
+const METADATA: &[(&str, &str)] = &[
+    ("etag", "etag"),
+    ("content-type", "content_type"),
+    ("cache-control", "cache_control"),
+    ("content-disposition", "content_disposition"),
+    ("content-encoding", "content_encoding"),
+    ("content-language", "content_language"),
+    ("x-amz-storage-class", "storage_class"),
+    ("x-amz-server-side-encryption", "server_side_encryption"),
+    ("x-amz-version-id", "version_id"),
+];
+
+/// What can be done with objects.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ObjectCommand {
+    /// Lists keys, all below the prefix unless --delimiter groups them
+    #[command(after_help = "Examples:
+  s3-connector object list invoices --prefix 2026/ --delimiter /
+  s3-connector object list invoices --output ndjson | jq -r .key")]
+    List(List),
+    /// Reads an object to a file, or to stdout
+    #[command(after_help = "Examples:
+  s3-connector object get invoices 2026/a.pdf a.pdf
+  s3-connector object get invoices 2026/log.txt --range bytes=-1000 -
+
+The file appears when it is complete; a transfer that fails leaves nothing behind.")]
+    Get(Get),
+    /// Writes an object from a file, or from stdin
+    #[command(after_help = "Examples:
+  s3-connector object put invoices 2026/a.pdf a.pdf --content-type application/pdf --metadata author=ann
+  tar c docs | s3-connector object put backups docs.tar - --if-none-match")]
+    Put(Put),
+    /// Shows what is known about an object besides its bytes
+    #[command(after_help = "Example:\n  s3-connector object head invoices 2026/a.pdf")]
+    Head(Head),
+    /// Deletes objects
+    #[command(after_help = "Example:\n  s3-connector object delete invoices 2026/a.pdf 2026/b.pdf --yes")]
+    Delete(Delete),
+}
+
+/// Flags of `object list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Name of the resource
+    resource: String,
+    /// Only keys that start so
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    prefix: String,
+    /// Group keys at this text, usually `/`
+    #[arg(long, value_name = "TEXT")]
+    delimiter: Option<String>,
+    /// List every key below the prefix, which is what happens without --delimiter
+    #[arg(long, short, conflicts_with = "delimiter")]
+    recursive: bool,
+    /// Only keys after this one
+    #[arg(long, value_name = "KEY")]
+    start_after: Option<String>,
+    /// Go on where an earlier list ended
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<String>,
+    /// At most this many rows [default: all]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+}
+
+/// Flags of `object head`.
+#[derive(Debug, Args)]
+pub(crate) struct Head {
+    /// Name of the resource
+    resource: String,
+    /// Key of the object
+    key: String,
+}
+
+/// Flags of `object delete`.
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    /// Name of the resource
+    resource: String,
+    /// Keys of the objects
+    #[arg(required = true)]
+    keys: Vec<String>,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Only look which of them are there
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl ObjectCommand {
+    pub(crate) async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        match self {
+            ObjectCommand::List(list) => list.run(session).await,
+            ObjectCommand::Get(get) => get.run(session).await,
+            ObjectCommand::Put(put) => put.run(session).await,
+            ObjectCommand::Head(head) => head.run(session).await,
+            ObjectCommand::Delete(delete) => delete.run(session).await,
+        }
+    }
+}
+
+/// A line of a streamed list.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Row {
+    Failure { error: Problem },
+    Object(ObjectSummary),
+    Prefix { prefix: String },
+    End { cursor: Option<String>, truncated: bool },
+}
+
+/// Where a list ended.
+#[derive(Debug)]
+struct End {
+    cursor: Option<String>,
+    truncated: bool,
+}
+
+impl List {
+    async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        let mut rows = Rows::new(&session.out)?;
+        let mut cursor = self.cursor.clone();
+        let end = loop {
+            let left = self.limit.map(|limit| limit.saturating_sub(rows.count));
+            let end = self.page(session, cursor.take(), left, &mut rows).await?;
+            rows.writer.flush()?;
+            let full = self.limit.is_some_and(|limit| rows.count >= limit);
+            if full || !end.truncated || end.cursor.is_none() {
+                break end;
+            }
+            cursor = end.cursor;
+        };
+        rows.finish(&session.out, &end)
+    }
+
+    async fn page(&self, session: &Session, cursor: Option<String>, limit: Option<u64>, rows: &mut Rows) -> anyhow::Result<End> {
+        let path = ["resources", &self.resource, "objects"];
+        let start_after = self.start_after.as_ref().filter(|_| cursor.is_none());
+        let call = Call::get(&path)
+            .query("prefix", Some(&self.prefix).filter(|prefix| !prefix.is_empty()))
+            .query("delimiter", self.delimiter.as_ref().filter(|_| !self.recursive))
+            .query("start_after", start_after)
+            .query("cursor", cursor.as_ref())
+            .query("limit", limit);
+        let mut lines = session.client.lines(call).await?;
+        while let Some(line) = lines.next().await? {
+            let row: Row = serde_json::from_value(line.clone())
+                .map_err(|_| anyhow::anyhow!("a row of the list cannot be read, the server may be newer than this command"))?;
+            match row {
+                Row::Failure { error } => return Err(error.into()),
+                Row::Object(object) => rows.object(&object, &line)?,
+                Row::Prefix { prefix } => rows.prefix(prefix, &line)?,
+                Row::End { cursor, truncated } => return Ok(End { cursor, truncated }),
+            }
+        }
+        anyhow::bail!("the list broke off: it is not complete, try again")
+    }
+}
+
+/// Shows rows as they come, in any format; only prefixes are kept, for the JSON at the end.
+struct Rows {
+    format: Format,
+    writer: std::io::BufWriter<std::io::Stdout>,
+    count: u64,
+    objects: u64,
+    prefixes: Vec<String>,
+}
+
+impl Rows {
+    fn new(out: &Output) -> anyhow::Result<Rows> {
+        let mut writer = out.writer();
+        if out.format() == Format::Table {
+            writeln!(writer, "{:24}  {:>14}  KEY", "LAST MODIFIED", "SIZE")?;
+        }
+        Ok(Rows { format: out.format(), writer, count: 0, objects: 0, prefixes: Vec::new() })
+    }
+
+    fn object(&mut self, object: &ObjectSummary, line: &Value) -> anyhow::Result<()> {
+        self.count += 1;
+        match self.format {
+            Format::Table => {
+                let at = object.last_modified.as_deref().unwrap_or_default();
+                writeln!(self.writer, "{:24}  {:>14}  {}", output::one_line(at), object.size, output::one_line(&object.key))?;
+            }
+            Format::Ndjson => writeln!(self.writer, "{line}")?,
+            Format::Json => {
+                let before = if self.objects == 0 { "{\"objects\":[\n" } else { ",\n" };
+                write!(self.writer, "{before}{line}")?;
+            }
+        }
+        self.objects += 1;
+        Ok(())
+    }
+
+    fn prefix(&mut self, prefix: String, line: &Value) -> anyhow::Result<()> {
+        self.count += 1;
+        match self.format {
+            Format::Table => writeln!(self.writer, "{:24}  {:>14}  {}", "", "group", output::one_line(&prefix))?,
+            Format::Ndjson => writeln!(self.writer, "{line}")?,
+            Format::Json => self.prefixes.push(prefix),
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, out: &Output, end: &End) -> anyhow::Result<Exit> {
+        let cursor = end.cursor.as_ref().filter(|_| end.truncated);
+        if self.format == Format::Json {
+            let before = if self.objects == 0 { "{\"objects\":[" } else { "\n" };
+            let rest = json!({"prefixes": self.prefixes, "cursor": cursor, "truncated": end.truncated}).to_string();
+            let rest = rest.strip_prefix('{').unwrap_or_default();
+            writeln!(self.writer, "{before}],{rest}")?;
+        }
+        self.writer.flush()?;
+        if let Some(cursor) = cursor {
+            out.say(format!("there is more: go on with --cursor '{cursor}'"));
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+impl Head {
+    async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        let response = look(session, &self.resource, &self.key).await?;
+        session.out.record(&metadata(&self.key, &response))?;
+        Ok(Exit::Ok)
+    }
+}
+
+impl Delete {
+    async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        if self.dry_run {
+            return self.look(session).await;
+        }
+        let what = match self.keys.as_slice() {
+            [key] => format!("the object `{key}`"),
+            keys => format!("{} objects", keys.len()),
+        };
+        let question = format!("Delete {what} of `{}`?", self.resource);
+        input::confirm(&session.out, self.yes, &question).await?;
+        let path = ["resources", self.resource.as_str(), "object"];
+        for key in &self.keys {
+            checked_key(key)?;
+            let answer = session.client.send(Call::delete(&path).query("key", Some(key))).await?;
+            session.out.saved(&format!("deleted `{key}`"), &answer.body, false)?;
+        }
+        Ok(Exit::Ok)
+    }
+
+    /// Nothing but looks: an object store has no dry run of its own.
+    async fn look(&self, session: &Session) -> anyhow::Result<Exit> {
+        for key in &self.keys {
+            let response = look(session, &self.resource, key).await?;
+            session.out.record(&metadata(key, &response))?;
+        }
+        session.out.say("dry run: nothing was deleted");
+        Ok(Exit::Ok)
+    }
+}
+
+/// Asks for the head of an object.
+pub(crate) async fn look(session: &Session, resource: &str, key: &str) -> anyhow::Result<Response> {
+    let client = &session.client;
+    let path = ["resources", resource, "object"];
+    let query = [("key", checked_key(key)?.to_owned())];
+    let error = match client.answer(client.request(Method::HEAD, &path, &query)?.timeout(client::ANSWER_TIMEOUT)).await {
+        Ok(response) => return Ok(response),
+        Err(error) => error,
+    };
+    let Some(status) = error.downcast_ref::<Problem>().map(|problem| problem.status) else { return Err(error) };
+    // the answer to HEAD has no body that could say why; that to a read of one byte has
+    let why = client.request(Method::GET, &path, &query)?.header("range", "bytes=0-0").timeout(client::ANSWER_TIMEOUT);
+    match client.answer(why).await {
+        Err(explained) if explained.downcast_ref::<Problem>().is_some_and(|problem| problem.status == status) => Err(explained),
+        _ => Err(error),
+    }
+}
+
+/// Keys are taken as they are; only the empty one names nothing.
+pub(crate) fn checked_key(key: &str) -> anyhow::Result<&str> {
+    if key.is_empty() { Err(usage("the key is empty: name an object")) } else { Ok(key) }
+}
+
+/// What the headers of an answer say about an object.
+fn metadata(key: &str, response: &Response) -> Value {
+    let mut shown = Map::new();
+    shown.insert("key".to_owned(), json!(key));
+    let size = client::header(response, "content-length").and_then(|length| length.parse::<u64>().ok());
+    shown.insert("size".to_owned(), json!(size));
+    shown.insert("last_modified".to_owned(), json!(client::header(response, "last-modified").map(|date| rfc3339(&date))));
+    for (header, name) in METADATA {
+        shown.insert((*name).to_owned(), json!(client::header(response, header)));
+    }
+    let own = response.headers().iter().filter_map(|(name, value)| {
+        let name = name.as_str().strip_prefix("x-amz-meta-")?;
+        Some((name.to_owned(), json!(String::from_utf8_lossy(value.as_bytes()))))
+    });
+    shown.insert("metadata".to_owned(), Value::Object(own.collect()));
+    Value::Object(shown)
+}
+
+/// An HTTP date as RFC 3339; what is none stays as it is.
+fn rfc3339(date: &str) -> String {
+    jiff::fmt::rfc2822::parse(date).map_or_else(|_| date.to_owned(), |at| at.timestamp().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Row, rfc3339};
+
+    #[test]
+    fn every_kind_of_row_is_told_apart() {
+        let read = |value| serde_json::from_value::<Row>(value).unwrap();
+        assert!(matches!(read(json!({"key": "a", "size": 1, "etag": null})), Row::Object(_)));
+        assert!(matches!(read(json!({"prefix": "2026/"})), Row::Prefix { .. }));
+        assert!(matches!(read(json!({"cursor": null, "truncated": false})), Row::End { truncated: false, .. }));
+        let Row::Failure { error } = read(json!({"error": {"title": "gone", "status": 502}})) else { panic!("not an error") };
+        assert_eq!((error.to_string().as_str(), error.status), ("gone", 502));
+    }
+
+    #[test]
+    fn dates_of_headers_become_those_of_json() {
+        assert_eq!(rfc3339("Sun, 06 Nov 1994 08:49:37 GMT"), "1994-11-06T08:49:37Z");
+        assert_eq!(rfc3339("soon"), "soon");
+    }
+}
