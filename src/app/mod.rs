@@ -108,11 +108,6 @@ impl App {
         Ok(self.store.ping().await?)
     }
 
-    /// How many database statements were run.
-    pub fn statements(&self) -> u64 {
-        self.store.statements()
-    }
-
     /// What the clock says, in epoch milliseconds.
     pub fn now_ms(&self) -> i64 {
         self.clock.now_ms()

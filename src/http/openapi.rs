@@ -71,9 +71,28 @@ pub struct Condition {
     if_match: String,
 }
 
+/// A success whose handler says nothing more.
+fn describe_successes(document: &mut utoipa::openapi::OpenApi) {
+    use utoipa::openapi::RefOr;
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.head, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            for (status, response) in &mut operation.responses.responses {
+                let RefOr::T(response) = response else { continue };
+                if response.description.is_empty() {
+                    let code = status.parse().ok().and_then(|code| http::StatusCode::from_u16(code).ok());
+                    let reason = code.and_then(|code| code.canonical_reason()).unwrap_or("OK");
+                    response.description = format!("{reason}.");
+                }
+            }
+        }
+    }
+}
+
 /// The document as JSON.
 pub fn json() -> String {
     let mut document = router::documented().to_openapi();
+    describe_successes(&mut document);
     // a catch-all is written `{*key}` in a route and `{key}` in a document
     let paths = std::mem::take(&mut document.paths.paths);
     document.paths.paths = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();

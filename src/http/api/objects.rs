@@ -121,7 +121,7 @@ pub async fn get_object(
     Ok(download(&api, opened, permit))
 }
 
-/// The same with the key as a parameter, for keys that URLs cannot carry in a path (`.` and `..` segments).
+/// Reads an object whose key is a parameter, for keys that a URL's path cannot carry (`.` and `..` segments).
 #[utoipa::path(get, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "get_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ("version" = Option<String>, Query, description = "A version of the object."), ("Range" = Option<String>, Header, description = "For example `bytes=0-99`."), Scope), responses((status = 200, description = "The object.", content_type = "application/octet-stream", body = Vec<u8>), (status = 206, description = "A part of the object."), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
 pub async fn get_object_by_key(
     by: By<User>,
@@ -150,7 +150,7 @@ pub async fn head_object(
     Ok(download(&api, opened, permit))
 }
 
-/// The same with the key as a parameter.
+/// Reads the metadata of an object whose key is a parameter.
 #[utoipa::path(head, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "head_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ("version" = Option<String>, Query, description = "A version of the object."), Scope), responses((status = 200, description = "The object's headers."), (status = 304, description = "Not modified."), Problems))]
 pub async fn head_object_by_key(
     by: By<User>,
@@ -186,7 +186,7 @@ pub async fn put_object(
     Ok(with_staleness(response, written.stale_ms))
 }
 
-/// The same with the key as a parameter.
+/// Writes an object whose key is a parameter.
 #[utoipa::path(put, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "put_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ("Content-Type" = Option<String>, Header, description = "Guessed from the key when absent."), ("If-None-Match" = Option<String>, Header, description = "`*`: only if there is no object yet."), Scope), request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 200, body = PutResult), Problems))]
 pub async fn put_object_by_key(
     by: By<User>,
@@ -215,7 +215,7 @@ pub async fn delete_object(
     Ok(with_staleness(response, deleted.stale_ms))
 }
 
-/// The same with the key as a parameter.
+/// Deletes an object whose key is a parameter.
 #[utoipa::path(delete, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "delete_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ("version" = Option<String>, Query, description = "A version of the object."), Scope), responses((status = 204, description = "Deleted."), Problems))]
 pub async fn delete_object_by_key(
     by: By<User>,

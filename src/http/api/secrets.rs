@@ -115,7 +115,7 @@ pub struct RefreshList {
 }
 
 /// Fetches secrets again, now, and says which versions changed.
-#[utoipa::path(post, path = "/v1/sources/{name}/cache/refresh", tag = "sources", operation_id = "refresh_secrets", security(("token" = ["editor"])), params(("name" = String, Path, description = "The source."), Scope), request_body = Refresh, responses((status = 200, body = RefreshList), Problems))]
+#[utoipa::path(post, path = "/v1/sources/{name}/refresh", tag = "sources", operation_id = "refresh_secrets", security(("token" = ["editor"])), params(("name" = String, Path, description = "The source."), Scope), request_body = Refresh, responses((status = 200, body = RefreshList), Problems))]
 pub async fn refresh_secrets(
     by: By<Editor>,
     State(api): State<Api>,
@@ -126,7 +126,7 @@ pub async fn refresh_secrets(
 }
 
 /// Lets go of what is cached of a source.
-#[utoipa::path(post, path = "/v1/sources/{name}/cache/clear", tag = "sources", operation_id = "clear_source_cache", security(("token" = ["editor"])), params(("name" = String, Path, description = "The source."), Scope), responses((status = 200, body = Cleared), Problems))]
+#[utoipa::path(post, path = "/v1/sources/{name}/clear", tag = "sources", operation_id = "clear_source_cache", security(("token" = ["editor"])), params(("name" = String, Path, description = "The source."), Scope), responses((status = 200, body = Cleared), Problems))]
 pub async fn clear_source_cache(
     by: By<Editor>,
     State(api): State<Api>,
