@@ -3,10 +3,16 @@
 use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config;
+
+/// Where our own log lines come from.
+const OURS: &str = "s3_connector";
 
 /// Seconds; fine where a cached secret or a local store answers, coarse where a large body streams.
 const LATENCY_BUCKETS: &[f64] =
@@ -16,16 +22,17 @@ const LATENCY_BUCKETS: &[f64] =
 static METRICS: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 
 /// Sends logs to stderr in the configured form. A second call changes nothing.
+///
+/// Below `info` only our own modules speak, whatever the filter says: at `trace` the SDK writes whole answers of
+/// Secrets Manager, and a filter must not be able to put a secret into a log.
 pub fn start_logs(settings: &config::Log) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&settings.filter)?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_span_events(FmtSpan::NONE)
-        .with_target(true);
+    let ours = filter_fn(|metadata| *metadata.level() <= Level::INFO || metadata.target().starts_with(OURS));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry().with(filter).with(ours);
     let result = match settings.format.as_str() {
-        "json" => builder.json().flatten_event(true).try_init(),
-        "text" => builder.with_ansi(false).try_init(),
+        "json" => registry.with(lines.json().flatten_event(true)).try_init(),
+        "text" => registry.with(lines.with_ansi(false)).try_init(),
         other => anyhow::bail!("log.format is `{other}`: use `text` or `json`"),
     };
     // a logger that is there already stays: two services in one process share it

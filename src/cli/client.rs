@@ -22,9 +22,9 @@ use crate::cli::problem::Problem;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A resource may wait up to ten minutes for its store; the server gets a minute more than that.
-pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(660);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_mins(11);
 /// A body that brings nothing for this long is given up.
-pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_mins(2);
 /// Bytes of a problem document; more is not read.
 const MOST_PROBLEM: usize = 1 << 20;
 
@@ -52,13 +52,31 @@ pub(crate) struct Connection {
     )]
     token: Option<SecretString>,
     /// File that holds the API token; goes before --token
-    #[arg(long, global = true, env = "S3_CONNECTOR_TOKEN_FILE", value_name = "FILE", help_heading = "Connection")]
+    #[arg(
+        long,
+        global = true,
+        env = "S3_CONNECTOR_TOKEN_FILE",
+        value_name = "FILE",
+        help_heading = "Connection"
+    )]
     token_file: Option<PathBuf>,
     /// Project, for tokens that see several
-    #[arg(long, global = true, env = "S3_CONNECTOR_PROJECT", value_name = "NAME", help_heading = "Connection")]
+    #[arg(
+        long,
+        global = true,
+        env = "S3_CONNECTOR_PROJECT",
+        value_name = "NAME",
+        help_heading = "Connection"
+    )]
     project: Option<String>,
     /// Environment whose settings and secrets are used [default: production]
-    #[arg(long, global = true, env = "S3_CONNECTOR_ENVIRONMENT", value_name = "NAME", help_heading = "Connection")]
+    #[arg(
+        long,
+        global = true,
+        env = "S3_CONNECTOR_ENVIRONMENT",
+        value_name = "NAME",
+        help_heading = "Connection"
+    )]
     environment: Option<String>,
 }
 
@@ -151,7 +169,13 @@ impl Connection {
             .no_proxy()
             .build()
             .context("cannot set up the HTTP client")?;
-        Ok(Client { http, server, token: self.token()?, project: self.project.clone(), environment: self.environment.clone() })
+        Ok(Client {
+            http,
+            server,
+            token: self.token()?,
+            project: self.project.clone(),
+            environment: self.environment.clone(),
+        })
     }
 
     fn token(&self) -> anyhow::Result<Option<SecretString>> {
@@ -180,12 +204,22 @@ impl Client {
         let response = self.answer(request.timeout(ANSWER_TIMEOUT)).await?;
         let etag = header(&response, ETAG.as_str());
         let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).context("the answer is not JSON")? };
+        let body = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes).context("the answer is not JSON")?
+        };
         Ok(Answer { body, etag })
     }
 
     /// Reads pages until there are no more, or until there are `limit` rows; `name` is the member with the rows.
-    pub(crate) async fn pages(&self, path: &[&str], query: &[(&str, Option<String>)], name: &str, limit: Option<usize>) -> anyhow::Result<Value> {
+    pub(crate) async fn pages(
+        &self,
+        path: &[&str],
+        query: &[(&str, Option<String>)],
+        name: &str,
+        limit: Option<usize>,
+    ) -> anyhow::Result<Value> {
         let mut rows: Vec<Value> = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
@@ -210,7 +244,8 @@ impl Client {
 
     /// Sends a call and hands out its answer line by line (NDJSON).
     pub(crate) async fn lines(&self, call: Call<'_>) -> anyhow::Result<Lines> {
-        let request = self.request(call.method, call.path, &call.query)?.header(ACCEPT, "application/x-ndjson");
+        let request =
+            self.request(call.method, call.path, &call.query)?.header(ACCEPT, "application/x-ndjson");
         let stream = self.first_byte(request).await?.bytes_stream().map_err(std::io::Error::other);
         let reader: Pin<Box<dyn AsyncBufRead + Send>> = Box::pin(StreamReader::new(stream));
         Ok(Lines(reader.lines()))
@@ -231,7 +266,12 @@ impl Client {
     }
 
     /// A request with the token, the project and the environment.
-    pub(crate) fn request(&self, method: Method, path: &[&str], query: &[(&str, String)]) -> anyhow::Result<RequestBuilder> {
+    pub(crate) fn request(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> anyhow::Result<RequestBuilder> {
         let scope = [("project", &self.project), ("environment", &self.environment)];
         let scope = scope.into_iter().filter_map(|(name, value)| value.clone().map(|value| (name, value)));
         let query: Vec<(&str, String)> = query.iter().cloned().chain(scope).collect();
@@ -255,7 +295,7 @@ impl Client {
     }
 
     fn authorization(&self) -> anyhow::Result<HeaderValue> {
-        let token = self.token.as_ref().map(|token| token.expose_secret()).filter(|token| !token.is_empty());
+        let token = self.token.as_ref().map(ExposeSecret::expose_secret).filter(|token| !token.is_empty());
         let token = token.ok_or_else(|| {
             usage("no API token: set S3_CONNECTOR_TOKEN or give --token-file; an admin makes one with `s3-connector token create`")
         })?;
@@ -290,11 +330,15 @@ impl Lines {
     /// The next line that holds something; `None` at the end.
     pub(crate) async fn next(&mut self) -> anyhow::Result<Option<Value>> {
         loop {
-            let line = timeout(IDLE_TIMEOUT, self.0.next_line()).await.context("the server stopped in the middle of its answer")?;
+            let line = timeout(IDLE_TIMEOUT, self.0.next_line())
+                .await
+                .context("the server stopped in the middle of its answer")?;
             match line.context("the answer broke off")? {
                 None => return Ok(None),
                 Some(line) if line.trim().is_empty() => {}
-                Some(line) => return Ok(Some(serde_json::from_str(&line).context("a line of the answer is not JSON")?)),
+                Some(line) => {
+                    return Ok(Some(serde_json::from_str(&line).context("a line of the answer is not JSON")?));
+                }
             }
         }
     }
@@ -334,14 +378,18 @@ mod tests {
 
     fn client(server: &str) -> anyhow::Result<Client> {
         let token = Some("s3c_test".into());
-        Connection { server: server.to_owned(), token, token_file: None, project: None, environment: None }.client()
+        Connection { server: server.to_owned(), token, token_file: None, project: None, environment: None }
+            .client()
     }
 
     #[test]
     fn names_cannot_leave_their_place_in_the_url() {
         let client = client("https://example.com/tools/").unwrap();
         let url = client.url(&["sources", "vault", "secrets", "payments/s3 ü?#"]).unwrap();
-        assert_eq!(url.as_str(), "https://example.com/tools/v1/sources/vault/secrets/payments%2Fs3%20%C3%BC%3F%23");
+        assert_eq!(
+            url.as_str(),
+            "https://example.com/tools/v1/sources/vault/secrets/payments%2Fs3%20%C3%BC%3F%23"
+        );
         assert!(client.url(&["resources", ".."]).is_err());
         assert!(client.url(&["resources", ""]).is_err());
     }

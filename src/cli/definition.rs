@@ -20,7 +20,7 @@ pub(crate) struct CredentialFlags {
     #[arg(long, value_name = "VALUE")]
     pub(crate) access_key_id: Option<String>,
     /// Secret key: a template like "{{ secrets.s3.secret }}", `@file` or `-` (stdin); a literal value shows up in process lists
-    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
+    #[arg(long, value_name = "VALUE")]
     pub(crate) secret_access_key: Option<String>,
     /// Session token of temporary credentials: like the secret key; empty clears it
     #[arg(long, value_name = "VALUE")]
@@ -60,13 +60,19 @@ impl CredentialFlags {
             ("auth.session_token", "--session-token", &self.session_token),
         ];
         if parts.iter().filter(|(_, _, value)| value.as_deref() == Some("-")).count() > 1 {
-            return Err(usage("stdin can be only one of the values: put the others into files and write `@file`"));
+            return Err(usage(
+                "stdin can be only one of the values: put the others into files and write `@file`",
+            ));
         }
         for (path, flag, argument) in parts {
             let Some(argument) = argument else { continue };
             // the id of a key is no secret
             let is_id = flag == "--access-key-id";
-            let value = if is_id { input::value(argument).await? } else { input::secret(out, flag, argument).await? };
+            let value = if is_id {
+                input::value(argument).await?
+            } else {
+                input::secret(out, flag, argument).await?
+            };
             patch.set("auth.kind", "access_key");
             patch.text(path, Some(&value));
         }
@@ -80,7 +86,9 @@ impl CredentialFlags {
 /// Another kind of identity: the parts of a key that may be there go.
 pub(crate) fn unsigned(patch: &mut Patch, kind: &str) {
     patch.set("auth.kind", kind);
-    KEY_FIELDS.iter().for_each(|path| patch.set(path, Value::Null));
+    for path in KEY_FIELDS {
+        patch.set(path, Value::Null);
+    }
 }
 
 impl RoleFlags {
@@ -98,7 +106,11 @@ impl RoleFlags {
 }
 
 /// The definition that a file and flags make: the flags go before the file, and `name` before both.
-pub(crate) async fn from_file(file: Option<&PathBuf>, name: Option<&str>, mut patch: Patch) -> anyhow::Result<Value> {
+pub(crate) async fn from_file(
+    file: Option<&PathBuf>,
+    name: Option<&str>,
+    mut patch: Patch,
+) -> anyhow::Result<Value> {
     let mut definition = match file {
         Some(file) => input::json(file).await?,
         None => json!({}),
@@ -146,7 +158,7 @@ impl Update<'_> {
                 let body = match file {
                     Some(file) => {
                         let mut body = input::json(file).await?;
-                        merge_patches(&mut body, self.patch)?;
+                        only_file(&mut body, &self.patch)?;
                         body
                     }
                     None if self.patch.is_empty() => {
@@ -162,7 +174,7 @@ impl Update<'_> {
     }
 }
 
-fn merge_patches(body: &mut Value, flags: Patch) -> anyhow::Result<()> {
+fn only_file(body: &mut Value, flags: &Patch) -> anyhow::Result<()> {
     if !flags.is_empty() {
         return Err(usage("--merge takes its changes from the file: leave out the other flags"));
     }
@@ -170,8 +182,13 @@ fn merge_patches(body: &mut Value, flags: Patch) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The ETag to base a replacement on: the one that was given; that of the version the file was shown with; or any.
-async fn etag_of(session: &Session, path: &[&str], version: Option<i64>, given: Option<&str>) -> anyhow::Result<String> {
+/// The `ETag` to base a replacement on: the one that was given; that of the version the file was shown with; or any.
+async fn etag_of(
+    session: &Session,
+    path: &[&str],
+    version: Option<i64>,
+    given: Option<&str>,
+) -> anyhow::Result<String> {
     let (None, Some(version)) = (given, version) else { return Ok(given.unwrap_or("*").to_owned()) };
     let current = session.client.send(Call::get(path)).await?;
     let now = current.body.get("version").and_then(Value::as_i64);
@@ -210,7 +227,11 @@ mod tests {
     #[tokio::test]
     async fn stdin_is_one_value_only() {
         let both = Some("-".to_owned());
-        let flags = CredentialFlags { access_key_id: both.clone(), secret_access_key: both, ..CredentialFlags::default() };
+        let flags = CredentialFlags {
+            access_key_id: both.clone(),
+            secret_access_key: both,
+            ..CredentialFlags::default()
+        };
         assert!(flags.add_to(&mut Patch::default(), &Output::new(Format::Table)).await.is_err());
     }
 
@@ -226,7 +247,12 @@ mod tests {
     #[test]
     fn an_empty_role_clears_all_of_it() {
         let mut patch = Patch::default();
-        RoleFlags { role_arn: Some(String::new()), external_id: Some("x".to_owned()), ..RoleFlags::default() }.add_to(&mut patch);
+        RoleFlags {
+            role_arn: Some(String::new()),
+            external_id: Some("x".to_owned()),
+            ..RoleFlags::default()
+        }
+        .add_to(&mut patch);
         assert_eq!(patch.into_value(), json!({"assume_role": Value::Null}));
     }
 }

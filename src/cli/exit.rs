@@ -80,13 +80,19 @@ mod tests {
         assert_eq!(exit_of(401, &json!({})), Exit::Denied);
         assert_eq!(exit_of(403, &json!({})), Exit::Denied);
         assert_eq!(exit_of(422, &json!({})), Exit::Denied);
-        assert_eq!(exit_of(424, &json!({"upstream": {"service": "s3", "code": "AccessDenied"}})), Exit::Denied);
+        assert_eq!(
+            exit_of(424, &json!({"upstream": {"service": "s3", "code": "AccessDenied"}})),
+            Exit::Denied
+        );
         assert_eq!(exit_of(424, &json!({"code": "AccessDeniedException"})), Exit::Denied);
     }
 
     #[test]
     fn everything_else_that_goes_wrong_exits_with_1() {
-        assert_eq!(exit_of(424, &json!({"upstream": {"service": "s3", "code": "NoSuchBucket"}})), Exit::Failed);
+        assert_eq!(
+            exit_of(424, &json!({"upstream": {"service": "s3", "code": "NoSuchBucket"}})),
+            Exit::Failed
+        );
         assert_eq!(exit_of(404, &json!({})), Exit::Failed);
         assert_eq!(exit_of(500, &json!({})), Exit::Failed);
         assert_eq!(Exit::of(&anyhow::anyhow!("no connection")), Exit::Failed);

@@ -1,6 +1,7 @@
 //! What people hand in: values, files, stdin, and the answer to "are you sure?".
 
 use std::io::IsTerminal;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use anyhow::Context;
@@ -33,7 +34,9 @@ pub(crate) async fn value(argument: &str) -> anyhow::Result<String> {
 pub(crate) async fn secret(out: &Output, flag: &str, argument: &str) -> anyhow::Result<String> {
     let literal = !argument.is_empty() && !argument.starts_with('@') && argument != "-";
     if literal && !argument.contains("{{") {
-        out.warn(format!("the value of {flag} shows up in process lists and shell histories: use `@file` or `-`"));
+        out.warn(format!(
+            "the value of {flag} shows up in process lists and shell histories: use `@file` or `-`"
+        ));
     }
     value(argument).await
 }
@@ -87,7 +90,12 @@ async fn read_file(file: &Path) -> anyhow::Result<String> {
 }
 
 async fn read_stdin() -> anyhow::Result<String> {
-    read(tokio::io::stdin()).await.context("cannot read stdin")
+    read(stdin().context("cannot read stdin")?).await.context("cannot read stdin")
+}
+
+/// Stdin as a file, which it may be: then its length is known.
+pub(crate) fn stdin() -> std::io::Result<tokio::fs::File> {
+    Ok(tokio::fs::File::from_std(std::io::stdin().as_fd().try_clone_to_owned()?.into()))
 }
 
 async fn read(from: impl tokio::io::AsyncRead + Unpin) -> anyhow::Result<String> {

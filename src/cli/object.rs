@@ -1,6 +1,6 @@
 //! `object`: list, look at, read, write and delete the objects of a resource.
 
-use std::io::Write;
+use std::io::{BufWriter, StdoutLock, Write};
 
 use clap::{Args, Subcommand};
 use reqwest::{Method, Response};
@@ -62,8 +62,8 @@ pub(crate) struct List {
     /// Name of the resource
     resource: String,
     /// Only keys that start so
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    prefix: String,
+    #[arg(long, value_name = "TEXT")]
+    prefix: Option<String>,
     /// Group keys at this text, usually `/`
     #[arg(long, value_name = "TEXT")]
     delimiter: Option<String>,
@@ -152,34 +152,43 @@ impl List {
         rows.finish(&session.out, &end)
     }
 
-    async fn page(&self, session: &Session, cursor: Option<String>, limit: Option<u64>, rows: &mut Rows) -> anyhow::Result<End> {
+    async fn page(
+        &self,
+        session: &Session,
+        cursor: Option<String>,
+        limit: Option<u64>,
+        rows: &mut Rows,
+    ) -> anyhow::Result<End> {
         let path = ["resources", &self.resource, "objects"];
         let start_after = self.start_after.as_ref().filter(|_| cursor.is_none());
         let call = Call::get(&path)
-            .query("prefix", Some(&self.prefix).filter(|prefix| !prefix.is_empty()))
+            .query("prefix", self.prefix.as_ref())
             .query("delimiter", self.delimiter.as_ref().filter(|_| !self.recursive))
             .query("start_after", start_after)
             .query("cursor", cursor.as_ref())
             .query("limit", limit);
         let mut lines = session.client.lines(call).await?;
+        // there is one after every page of the store: the last one counts
+        let mut end = None;
         while let Some(line) = lines.next().await? {
-            let row: Row = serde_json::from_value(line.clone())
-                .map_err(|_| anyhow::anyhow!("a row of the list cannot be read, the server may be newer than this command"))?;
+            let row: Row = serde_json::from_value(line.clone()).map_err(|_| {
+                anyhow::anyhow!("a row of the list cannot be read, the server may be newer than this command")
+            })?;
             match row {
                 Row::Failure { error } => return Err(error.into()),
                 Row::Object(object) => rows.object(&object, &line)?,
                 Row::Prefix { prefix } => rows.prefix(prefix, &line)?,
-                Row::End { cursor, truncated } => return Ok(End { cursor, truncated }),
+                Row::End { cursor, truncated } => end = Some(End { cursor, truncated }),
             }
         }
-        anyhow::bail!("the list broke off: it is not complete, try again")
+        end.ok_or_else(|| anyhow::anyhow!("the list broke off: it is not complete, try again"))
     }
 }
 
 /// Shows rows as they come, in any format; only prefixes are kept, for the JSON at the end.
 struct Rows {
     format: Format,
-    writer: std::io::BufWriter<std::io::Stdout>,
+    writer: BufWriter<StdoutLock<'static>>,
     count: u64,
     objects: u64,
     prefixes: Vec<String>,
@@ -199,7 +208,13 @@ impl Rows {
         match self.format {
             Format::Table => {
                 let at = object.last_modified.as_deref().unwrap_or_default();
-                writeln!(self.writer, "{:24}  {:>14}  {}", output::one_line(at), object.size, output::one_line(&object.key))?;
+                writeln!(
+                    self.writer,
+                    "{:24}  {:>14}  {}",
+                    output::one_line(at),
+                    object.size,
+                    output::one_line(&object.key)
+                )?;
             }
             Format::Ndjson => writeln!(self.writer, "{line}")?,
             Format::Json => {
@@ -214,7 +229,9 @@ impl Rows {
     fn prefix(&mut self, prefix: String, line: &Value) -> anyhow::Result<()> {
         self.count += 1;
         match self.format {
-            Format::Table => writeln!(self.writer, "{:24}  {:>14}  {}", "", "group", output::one_line(&prefix))?,
+            Format::Table => {
+                writeln!(self.writer, "{:24}  {:>14}  {}", "", "group", output::one_line(&prefix))?
+            }
             Format::Ndjson => writeln!(self.writer, "{line}")?,
             Format::Json => self.prefixes.push(prefix),
         }
@@ -225,7 +242,8 @@ impl Rows {
         let cursor = end.cursor.as_ref().filter(|_| end.truncated);
         if self.format == Format::Json {
             let before = if self.objects == 0 { "{\"objects\":[" } else { "\n" };
-            let rest = json!({"prefixes": self.prefixes, "cursor": cursor, "truncated": end.truncated}).to_string();
+            let rest =
+                json!({"prefixes": self.prefixes, "cursor": cursor, "truncated": end.truncated}).to_string();
             let rest = rest.strip_prefix('{').unwrap_or_default();
             writeln!(self.writer, "{before}],{rest}")?;
         }
@@ -281,15 +299,27 @@ pub(crate) async fn look(session: &Session, resource: &str, key: &str) -> anyhow
     let client = &session.client;
     let path = ["resources", resource, "object"];
     let query = [("key", checked_key(key)?.to_owned())];
-    let error = match client.answer(client.request(Method::HEAD, &path, &query)?.timeout(client::ANSWER_TIMEOUT)).await {
+    let error = match client
+        .answer(client.request(Method::HEAD, &path, &query)?.timeout(client::ANSWER_TIMEOUT))
+        .await
+    {
         Ok(response) => return Ok(response),
         Err(error) => error,
     };
-    let Some(status) = error.downcast_ref::<Problem>().map(|problem| problem.status) else { return Err(error) };
+    let Some(status) = error.downcast_ref::<Problem>().map(|problem| problem.status) else {
+        return Err(error);
+    };
     // the answer to HEAD has no body that could say why; that to a read of one byte has
-    let why = client.request(Method::GET, &path, &query)?.header("range", "bytes=0-0").timeout(client::ANSWER_TIMEOUT);
+    let why = client
+        .request(Method::GET, &path, &query)?
+        .header("range", "bytes=0-0")
+        .timeout(client::ANSWER_TIMEOUT);
     match client.answer(why).await {
-        Err(explained) if explained.downcast_ref::<Problem>().is_some_and(|problem| problem.status == status) => Err(explained),
+        Err(explained)
+            if explained.downcast_ref::<Problem>().is_some_and(|problem| problem.status == status) =>
+        {
+            Err(explained)
+        }
         _ => Err(error),
     }
 }
@@ -305,7 +335,10 @@ fn metadata(key: &str, response: &Response) -> Value {
     shown.insert("key".to_owned(), json!(key));
     let size = client::header(response, "content-length").and_then(|length| length.parse::<u64>().ok());
     shown.insert("size".to_owned(), json!(size));
-    shown.insert("last_modified".to_owned(), json!(client::header(response, "last-modified").map(|date| rfc3339(&date))));
+    shown.insert(
+        "last_modified".to_owned(),
+        json!(client::header(response, "last-modified").map(|date| rfc3339(&date))),
+    );
     for (header, name) in METADATA {
         shown.insert((*name).to_owned(), json!(client::header(response, header)));
     }
@@ -333,8 +366,13 @@ mod tests {
         let read = |value| serde_json::from_value::<Row>(value).unwrap();
         assert!(matches!(read(json!({"key": "a", "size": 1, "etag": null})), Row::Object(_)));
         assert!(matches!(read(json!({"prefix": "2026/"})), Row::Prefix { .. }));
-        assert!(matches!(read(json!({"cursor": null, "truncated": false})), Row::End { truncated: false, .. }));
-        let Row::Failure { error } = read(json!({"error": {"title": "gone", "status": 502}})) else { panic!("not an error") };
+        assert!(matches!(
+            read(json!({"cursor": null, "truncated": false})),
+            Row::End { truncated: false, .. }
+        ));
+        let Row::Failure { error } = read(json!({"error": {"title": "gone", "status": 502}})) else {
+            panic!("not an error")
+        };
         assert_eq!((error.to_string().as_str(), error.status), ("gone", 502));
     }
 

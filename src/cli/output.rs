@@ -4,7 +4,7 @@
 //! steer the terminal. Writing never panics when the reader is gone; the error ends the command instead.
 
 use std::fmt::Display;
-use std::io::{BufWriter, IsTerminal, Stdout, Write};
+use std::io::{BufWriter, IsTerminal, Stderr, Stdout, StdoutLock, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -38,20 +38,32 @@ pub(crate) enum Style {
     Careful,
     /// Less important.
     Faint,
-    /// A heading.
-    Strong,
 }
 
 /// A column of a table: its heading and the dotted path of its value.
 pub(crate) type Column = (&'static str, &'static str);
 
 /// Where a command shows what it found.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Output {
     format: Format,
+    data: Side<Stdout>,
+    words: Side<Stderr>,
+}
+
+/// Stdout or stderr, and what is known about it.
+#[derive(Debug)]
+struct Side<T> {
+    to: T,
     terminal: bool,
     color: bool,
-    color_of_words: bool,
+}
+
+impl<T: IsTerminal> Side<T> {
+    fn new(to: T, color_wanted: bool) -> Side<T> {
+        let terminal = to.is_terminal();
+        Side { to, terminal, color: terminal && color_wanted }
+    }
 }
 
 impl Output {
@@ -59,8 +71,11 @@ impl Output {
     pub(crate) fn new(format: Format) -> Output {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             && std::env::var_os("TERM").is_none_or(|value| value != "dumb");
-        let terminal = std::io::stdout().is_terminal();
-        Output { format, terminal, color: wanted && terminal, color_of_words: wanted && std::io::stderr().is_terminal() }
+        Output {
+            format,
+            data: Side::new(std::io::stdout(), wanted),
+            words: Side::new(std::io::stderr(), wanted),
+        }
     }
 
     /// The chosen format.
@@ -70,22 +85,22 @@ impl Output {
 
     /// Whether people read stdout.
     pub(crate) fn is_terminal(&self) -> bool {
-        self.terminal
+        self.data.terminal
     }
 
     /// Stdout for many small writes; flushed when it is dropped.
-    pub(crate) fn writer(&self) -> BufWriter<Stdout> {
-        BufWriter::with_capacity(64 << 10, std::io::stdout())
+    pub(crate) fn writer(&self) -> BufWriter<StdoutLock<'static>> {
+        BufWriter::with_capacity(64 << 10, self.data.to.lock())
     }
 
     /// One line of data.
     pub(crate) fn line(&self, text: impl Display) -> anyhow::Result<()> {
-        Ok(writeln!(std::io::stdout(), "{text}")?)
+        Ok(writeln!(&self.data.to, "{text}")?)
     }
 
     /// JSON, whatever the format is.
     pub(crate) fn json(&self, value: &Value) -> anyhow::Result<()> {
-        let pretty = self.terminal && self.format != Format::Ndjson;
+        let pretty = self.data.terminal && self.format != Format::Ndjson;
         let text = if pretty { serde_json::to_string_pretty(value)? } else { serde_json::to_string(value)? };
         self.line(text)
     }
@@ -123,23 +138,26 @@ impl Output {
         let mut table = self.plain_table();
         table.set_header(columns.iter().map(|(heading, _)| self.heading(heading, Attribute::Bold)));
         for row in rows {
-            table.add_row(columns.iter().map(|(_, path)| row.pointer(&pointer(path)).map_or_else(String::new, cell)));
+            table.add_row(
+                columns.iter().map(|(_, path)| row.pointer(&pointer(path)).map_or_else(String::new, cell)),
+            );
         }
         self.print_table(table)
     }
 
     fn heading(&self, text: &str, attribute: Attribute) -> Cell {
         let cell = Cell::new(text);
-        if self.color { cell.add_attribute(attribute) } else { cell }
+        if self.data.color { cell.add_attribute(attribute) } else { cell }
     }
 
     fn plain_table(&self) -> Table {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         // a pipe gets every row on one line, however long it is
-        let arrangement = if self.terminal { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
+        let arrangement =
+            if self.data.terminal { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
         table.set_content_arrangement(arrangement);
-        if self.color {
+        if self.data.color {
             table.enforce_styling();
         }
         table
@@ -166,24 +184,26 @@ impl Output {
     pub(crate) fn remarks(&self, answer: &Value) {
         let findings = answer.get("findings").cloned().unwrap_or_default();
         for remark in serde_json::from_value::<Vec<Remark>>(findings).unwrap_or_default() {
-            remark.lines().iter().for_each(|line| self.say(line));
+            for line in remark.lines() {
+                self.say(line);
+            }
         }
     }
 
     /// A styled text for stdout.
     pub(crate) fn paint(&self, style: Style, text: impl Display) -> String {
-        painted(self.color, style, &text.to_string())
+        painted(self.data.color, style, &text.to_string())
     }
 
     /// Words. An error is ignored: there is nowhere left to say it.
     pub(crate) fn say(&self, text: impl AsRef<str>) {
-        drop(writeln!(std::io::stderr(), "{}", plain(text.as_ref())));
+        drop(writeln!(&self.words.to, "{}", plain(text.as_ref())));
     }
 
     /// Words that people should not overlook.
     pub(crate) fn warn(&self, text: impl AsRef<str>) {
-        let mark = painted(self.color_of_words, Style::Careful, "warning:");
-        drop(writeln!(std::io::stderr(), "{mark} {}", plain(text.as_ref())));
+        let mark = painted(self.words.color, Style::Careful, "warning:");
+        drop(writeln!(&self.words.to, "{mark} {}", plain(text.as_ref())));
     }
 
     /// Says why a command failed.
@@ -191,34 +211,40 @@ impl Output {
         if exit::is_closed_pipe(error) {
             return;
         }
-        let mark = painted(self.color_of_words, Style::Bad, "error:");
-        drop(writeln!(std::io::stderr(), "{mark} {}", plain(&format!("{error:#}"))));
+        let mark = painted(self.words.color, Style::Bad, "error:");
+        drop(writeln!(&self.words.to, "{mark} {}", plain(&format!("{error:#}"))));
         let lines = error.downcast_ref::<Problem>().map(Problem::lines).unwrap_or_default();
-        lines.iter().for_each(|line| self.say(line));
+        for line in lines {
+            self.say(line);
+        }
     }
 
     /// A question on stderr, without a line end.
     pub(crate) fn ask(&self, question: &str) {
-        drop(write!(std::io::stderr(), "{} [y/N] ", plain(question)));
-        drop(std::io::stderr().flush());
+        drop(write!(&self.words.to, "{} [y/N] ", plain(question)));
+        drop((&self.words.to).flush());
     }
 
     /// Shows that something runs; nothing when stderr is no terminal.
     pub(crate) fn spinner(&self, what: &str) -> ProgressBar {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_message(plain(what));
+        let bar = ProgressBar::with_draw_target(None, self.progress_target()).with_message(plain(what));
         bar.enable_steady_tick(Duration::from_millis(120));
         bar
     }
 
     /// Shows how far a transfer is; nothing when stderr is no terminal or stdout shows the bytes themselves.
     pub(crate) fn bar(&self, what: &str, bytes: Option<u64>, shown: bool) -> ProgressBar {
-        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target = if shown { self.progress_target() } else { ProgressDrawTarget::hidden() };
         let template = match bytes {
             Some(_) => "{wide_msg} {bytes}/{total_bytes} {bar:24} {bytes_per_sec} {eta}",
             None => "{spinner} {wide_msg} {bytes} {bytes_per_sec}",
         };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         ProgressBar::with_draw_target(bytes, target).with_style(style).with_message(plain(what))
+    }
+
+    fn progress_target(&self) -> ProgressDrawTarget {
+        if self.words.terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
     }
 }
 
@@ -237,14 +263,14 @@ fn painted(color: bool, style: Style, text: &str) -> String {
         Style::Bad => "31",
         Style::Careful => "33",
         Style::Faint => "2",
-        Style::Strong => "1",
     };
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
 /// The text without what a terminal would obey.
 pub(crate) fn plain(text: &str) -> String {
-    let shown = |c: char| if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() };
+    let shown =
+        |c: char| if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(shown).collect()
 }
 
@@ -273,11 +299,15 @@ fn flatten(path: String, value: &Value, fields: &mut Vec<(String, String)>) {
     match value {
         Value::Object(members) if members.get("set") == Some(&Value::Bool(true)) => {
             let last4 = members.get("last4").and_then(Value::as_str);
-            fields.push((path, last4.map_or("set".to_owned(), |end| format!("set, ends in {}", one_line(end)))));
+            fields.push((
+                path,
+                last4.map_or("set".to_owned(), |end| format!("set, ends in {}", one_line(end))),
+            ));
         }
         Value::Object(members) => {
             for (name, member) in members.iter().filter(|(name, _)| *name != "findings") {
-                let below = if path.is_empty() { one_line(name) } else { format!("{path}.{}", one_line(name)) };
+                let below =
+                    if path.is_empty() { one_line(name) } else { format!("{path}.{}", one_line(name)) };
                 flatten(below, member, fields);
             }
         }

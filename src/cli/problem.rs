@@ -74,21 +74,30 @@ impl Problem {
         }
     }
 
+    /// The object is not there; a resource that is not there is another matter, without an upstream.
+    pub(crate) fn is_missing_object(&self) -> bool {
+        self.status == 404 && (self.upstream.is_some() || self.code.as_deref() == Some("NoSuchKey"))
+    }
+
     /// The title and the detail, or what the status means.
     fn sentence(&self) -> String {
         match (self.title.as_deref(), self.detail.as_deref()) {
             (Some(title), Some(detail)) if title != detail => format!("{title}: {detail}"),
             (Some(text), _) | (None, Some(text)) => text.to_owned(),
             (None, None) => {
-                let reason = StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
-                format!("the server answered {} {}", self.status, reason.unwrap_or_default()).trim_end().to_owned()
+                let reason =
+                    StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
+                format!("the server answered {} {}", self.status, reason.unwrap_or_default())
+                    .trim_end()
+                    .to_owned()
             }
         }
     }
 
     /// Everything below the first sentence.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let mut lines: Vec<String> = self.errors.iter().flat_map(Remark::lines).map(|line| format!("  {line}")).collect();
+        let mut lines: Vec<String> =
+            self.errors.iter().flat_map(Remark::lines).map(|line| format!("  {line}")).collect();
         if let Some(upstream) = &self.upstream {
             lines.push(format!("  upstream: {}", upstream.sentence()));
         }
@@ -123,7 +132,11 @@ impl Remark {
         for part in [self.line, self.column].into_iter().flatten() {
             place = format!("{place}:{part}");
         }
-        let severity = if matches!(self.severity.as_str(), "" | "error") { String::new() } else { self.severity.replace('_', " ") + ": " };
+        let severity = if matches!(self.severity.as_str(), "" | "error") {
+            String::new()
+        } else {
+            self.severity.replace('_', " ") + ": "
+        };
         let colon = if place.is_empty() { "" } else { ": " };
         let code = if self.code.is_empty() { String::new() } else { format!(" [{}]", self.code) };
         let mut lines = vec![format!("{place}{colon}{severity}{}{code}", self.message)];

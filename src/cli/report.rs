@@ -7,8 +7,12 @@ use crate::cli::output::{self, Column, Format, Output, Style};
 use crate::model::check::{Check, Fix, Report, Status, Verdict};
 use crate::model::error_catalogue;
 
-const MATRIX: &[Column] =
-    &[("OPERATION", "operation"), ("WORKS", "answer"), ("KNOWN BY", "known_by"), ("MISSING", "missing_action")];
+const MATRIX: &[Column] = &[
+    ("OPERATION", "operation"),
+    ("WORKS", "answer"),
+    ("KNOWN BY", "known_by"),
+    ("MISSING", "missing_action"),
+];
 
 /// Columns of kept reports.
 pub(crate) const KEPT: &[Column] = &[
@@ -21,8 +25,9 @@ pub(crate) const KEPT: &[Column] = &[
 
 /// Shows the report that the server answered with; a verdict of `fails` fails the command.
 pub(crate) fn show(out: &Output, answer: &Value) -> anyhow::Result<Exit> {
-    let report: Report = serde_json::from_value(answer.clone())
-        .map_err(|error| anyhow::anyhow!("the report cannot be read, the server may be newer than this command: {error}"))?;
+    let report: Report = serde_json::from_value(answer.clone()).map_err(|error| {
+        anyhow::anyhow!("the report cannot be read, the server may be newer than this command: {error}")
+    })?;
     if out.format() == Format::Table {
         print_report(out, &report)?;
     } else {
@@ -47,7 +52,8 @@ fn print_report(out: &Output, report: &Report) -> anyhow::Result<()> {
         Verdict::WorksWithLimits | Verdict::Unverified => Style::Careful,
         Verdict::Fails => Style::Bad,
     };
-    let reason = report.reason.as_deref().map(|reason| format!(": {}", output::one_line(reason))).unwrap_or_default();
+    let reason =
+        report.reason.as_deref().map(|reason| format!(": {}", output::one_line(reason))).unwrap_or_default();
     let took = out.paint(Style::Faint, format!("({} ms)", report.took_ms));
     out.line("")?;
     out.line(format!("{}{reason} {took}", out.paint(style, report.verdict.as_str())))
@@ -60,10 +66,18 @@ pub(crate) fn print_checks(out: &Output, checks: &[Check]) -> anyhow::Result<()>
         let (mark, style) = mark(check.status);
         let name = format!("{:width$}", output::one_line(&check.name));
         let detail = output::one_line(&check.detail);
-        let took = if check.took_ms > 0 { out.paint(Style::Faint, format!("  {} ms", check.took_ms)) } else { String::new() };
+        let took = if check.took_ms > 0 {
+            out.paint(Style::Faint, format!("  {} ms", check.took_ms))
+        } else {
+            String::new()
+        };
         out.line(format!("{} {name}  {detail}{took}", out.paint(style, mark)))?;
         for (label, text) in notes(check) {
-            out.line(format!("    {} {}", out.paint(Style::Faint, format!("{label:8}")), output::one_line(&text)))?;
+            out.line(format!(
+                "    {} {}",
+                out.paint(Style::Faint, format!("{label:8}")),
+                output::one_line(&text)
+            ))?;
         }
     }
     Ok(())
@@ -95,7 +109,8 @@ fn notes(check: &Check) -> Vec<(&'static str, String)> {
         Fix::Patch(patch) => format!("update the resource with --merge and {patch}"),
         Fix::Statement(statement) => format!("add the statement {statement}"),
     });
-    let waits = Some(check.depends_on.join(", ")).filter(|names| !names.is_empty() && check.status == Status::Skipped);
+    let waits = Some(check.depends_on.join(", "))
+        .filter(|names| !names.is_empty() && check.status == Status::Skipped);
     let notes = [
         ("cause", check.cause.as_ref().map(known)),
         ("remedy", check.remedy.clone()),

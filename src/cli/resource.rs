@@ -22,7 +22,8 @@ const COLUMNS: &[Column] = &[
     ("VERSION", "version"),
     ("UPDATED AT", "updated_at"),
 ];
-const HISTORY: &[Column] = &[("VERSION", "version"), ("CHANGED AT", "changed_at"), ("CHANGED BY", "changed_by")];
+const HISTORY: &[Column] =
+    &[("VERSION", "version"), ("CHANGED AT", "changed_at"), ("CHANGED BY", "changed_by")];
 
 /// Words of S3 for canned ACLs, and one for none.
 const ACLS: &[&str] = &[
@@ -235,7 +236,7 @@ pub(crate) struct Fields {
     #[arg(long, value_parser = ["bucket-default", "sse-s3", "sse-kms"])]
     encryption: Option<String>,
     /// KMS key that uploads are encrypted with
-    #[arg(long, value_name = "ID", requires_if("", "encryption"))]
+    #[arg(long, value_name = "ID")]
     kms_key_id: Option<String>,
     /// The caller pays for requests and transfer
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
@@ -300,7 +301,12 @@ impl Fields {
 
     fn add_texts(&self, patch: &mut Patch) {
         // these have an empty form of their own
-        for (path, value) in [("description", &self.description), ("folder", &self.folder), ("region", &self.region), ("prefix", &self.prefix)] {
+        for (path, value) in [
+            ("description", &self.description),
+            ("folder", &self.folder),
+            ("region", &self.region),
+            ("prefix", &self.prefix),
+        ] {
             patch.plain(path, value.as_deref());
         }
         patch.plain("bucket", self.bucket.as_deref());
@@ -447,14 +453,14 @@ impl Test {
             session.out.rows(&answer, "tests", report::KEPT)?;
             return Ok(Exit::Ok);
         }
-        let mut body = json!({"write": self.write});
-        let name = match &self.file {
+        let body = match &self.file {
             Some(file) => {
-                body["definition"] = definition::from_file(Some(file), None, Patch::default()).await?;
-                None
+                let definition = definition::from_file(Some(file), None, Patch::default()).await?;
+                json!({"definition": definition, "write": self.write})
             }
-            None => self.name.as_deref(),
+            None => json!({"write": self.write}),
         };
+        let name = self.name.as_deref().filter(|_| self.file.is_none());
         let path: Vec<&str> = ["resources"].into_iter().chain(name).chain(["test"]).collect();
         let running = session.out.spinner("testing");
         let answer = session.client.send(Call::post(&path, body)).await;
@@ -468,7 +474,11 @@ impl CopyTo {
         let path = ["resources", &self.name, "copy"];
         let call = Call::post(&path, json!({"name": self.new_name})).dry_run(self.dry_run);
         let answer = session.client.send(call).await?.body;
-        session.out.saved(&format!("copied `{}` to `{}`", self.name, self.new_name), &answer, self.dry_run)?;
+        session.out.saved(
+            &format!("copied `{}` to `{}`", self.name, self.new_name),
+            &answer,
+            self.dry_run,
+        )?;
         Ok(Exit::Ok)
     }
 }

@@ -5,7 +5,6 @@
 
 use std::future::Future;
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -26,7 +25,6 @@ use tokio_util::io::ReaderStream;
 use crate::cli::client::{ANSWER_TIMEOUT, IDLE_TIMEOUT};
 use crate::cli::exit::{Exit, usage};
 use crate::cli::object::{checked_key, look};
-use crate::cli::output::Output;
 use crate::cli::problem::Problem;
 use crate::cli::{Session, client, input};
 
@@ -42,7 +40,7 @@ pub(crate) struct Get {
     /// File or folder to write to, `-` for stdout; may be left out when stdout is no terminal
     to: Option<PathBuf>,
     /// Only these bytes, for example `bytes=0-99` or `bytes=-100`
-    #[arg(long, value_name = "RANGE", value_parser = range)]
+    #[arg(long, value_name = "RANGE", value_parser = range, allow_hyphen_values = true)]
     range: Option<String>,
 }
 
@@ -89,7 +87,9 @@ fn range(text: &str) -> Result<String, String> {
     let bounds = text.strip_prefix("bytes=").unwrap_or(text);
     let number = |part: &str| part.is_empty() || part.bytes().all(|byte| byte.is_ascii_digit());
     match bounds.split_once('-') {
-        Some((first, last)) if number(first) && number(last) && bounds.len() > 1 => Ok(format!("bytes={bounds}")),
+        Some((first, last)) if number(first) && number(last) && bounds.len() > 1 => {
+            Ok(format!("bytes={bounds}"))
+        }
         _ => Err("write it like `bytes=0-99`, `bytes=100-` or `bytes=-100`".to_owned()),
     }
 }
@@ -119,7 +119,11 @@ impl Get {
 /// The file to write to; `None` is stdout.
 fn destination(to: Option<&Path>, key: &str, terminal: bool) -> anyhow::Result<Option<PathBuf>> {
     let Some(to) = to else {
-        return if terminal { Err(usage("say where to: name a file, or `-` for the terminal")) } else { Ok(None) };
+        return if terminal {
+            Err(usage("say where to: name a file, or `-` for the terminal"))
+        } else {
+            Ok(None)
+        };
     };
     if to.as_os_str() == "-" {
         return Ok(None);
@@ -129,12 +133,20 @@ fn destination(to: Option<&Path>, key: &str, terminal: bool) -> anyhow::Result<O
     }
     // only the last part, so that a key cannot choose the folder
     match key.rsplit('/').next() {
-        None | Some("" | "." | "..") => Err(usage(format!("`{key}` does not end in a file name: name the file instead of a folder"))),
+        None | Some("" | "." | "..") => {
+            Err(usage(format!("`{key}` does not end in a file name: name the file instead of a folder")))
+        }
         Some(name) => Ok(Some(to.join(name))),
     }
 }
 
-async fn receive(session: &Session, response: Response, length: Option<u64>, to: Option<&Path>, bar: &ProgressBar) -> anyhow::Result<u64> {
+async fn receive(
+    session: &Session,
+    response: Response,
+    length: Option<u64>,
+    to: Option<&Path>,
+    bar: &ProgressBar,
+) -> anyhow::Result<u64> {
     let Some(file) = to else {
         let mut stdout = std::io::stdout().lock();
         let bytes = copy(session, response, length, bar, async |chunk| Ok(stdout.write_all(chunk)?)).await?;
@@ -145,7 +157,8 @@ async fn receive(session: &Session, response: Response, length: Option<u64>, to:
     if special {
         // a device or pipe is written to, not replaced
         let mut open = File::options().write(true).open(file).await.with_context(|| cannot_write(file))?;
-        let bytes = copy(session, response, length, bar, async |chunk| Ok(open.write_all(chunk).await?)).await?;
+        let bytes =
+            copy(session, response, length, bar, async |chunk| Ok(open.write_all(chunk).await?)).await?;
         open.flush().await.with_context(|| cannot_write(file))?;
         return Ok(bytes);
     }
@@ -220,7 +233,8 @@ impl Partial {
     /// Puts the file in its place, with the permissions of the one that was there.
     fn complete(mut self) -> anyhow::Result<()> {
         if let Ok(known) = std::fs::metadata(&self.place) {
-            std::fs::set_permissions(&self.beside, known.permissions()).with_context(|| cannot_write(&self.place))?;
+            std::fs::set_permissions(&self.beside, known.permissions())
+                .with_context(|| cannot_write(&self.place))?;
         }
         std::fs::rename(&self.beside, &self.place).with_context(|| cannot_write(&self.place))?;
         self.complete = true;
@@ -247,17 +261,18 @@ struct Source {
 impl Source {
     async fn open(from: &Path) -> anyhow::Result<Source> {
         let cannot = || format!("cannot read `{}`", from.display());
-        let mut file = if from.as_os_str() == "-" {
-            // a handle of its own tells the length when stdin is a file
-            File::from_std(std::io::stdin().as_fd().try_clone_to_owned().context("cannot read stdin")?.into())
-        } else {
-            File::open(from).await.with_context(cannot)?
-        };
+        let from_stdin = from.as_os_str() == "-";
+        let file = if from_stdin { input::stdin() } else { File::open(from).await };
+        let mut file = file.with_context(cannot)?;
         let known = file.metadata().await.with_context(cannot)?;
         if known.is_dir() {
             return Err(usage(format!("`{}` is a folder: objects are written one by one", from.display())));
         }
-        let length = if known.is_file() { Some(known.len().saturating_sub(file.stream_position().await?)) } else { None };
+        let length = if known.is_file() {
+            Some(known.len().saturating_sub(file.stream_position().await?))
+        } else {
+            None
+        };
         Ok(Source { file, length })
     }
 }
@@ -299,8 +314,9 @@ impl Put {
             request = request.header(name, header_value(name, value)?);
         }
         for (name, value) in &self.metadata {
-            let header = HeaderName::try_from(format!("x-amz-meta-{name}"))
-                .map_err(|_| usage(format!("`{name}` cannot be the name of metadata: use letters, digits and `-`")))?;
+            let header = HeaderName::try_from(format!("x-amz-meta-{name}")).map_err(|_| {
+                usage(format!("`{name}` cannot be the name of metadata: use letters, digits and `-`"))
+            })?;
             request = request.header(header, header_value(name, value)?);
         }
         Ok(request)
@@ -310,7 +326,7 @@ impl Put {
     async fn look(self, session: &Session, length: Option<u64>) -> anyhow::Result<Exit> {
         let there = match look(session, &self.resource, &self.key).await {
             Ok(_) => true,
-            Err(error) if error.downcast_ref::<Problem>().is_some_and(|problem| problem.status == 404 && problem.is_missing_object()) => false,
+            Err(error) if error.downcast_ref::<Problem>().is_some_and(Problem::is_missing_object) => false,
             Err(error) => return Err(error),
         };
         session.out.record(&json!({"key": self.key, "size": length, "replaces": there}))?;
@@ -320,22 +336,30 @@ impl Put {
 }
 
 fn header_value(name: &str, value: &str) -> anyhow::Result<HeaderValue> {
-    HeaderValue::from_bytes(value.as_bytes()).map_err(|_| usage(format!("the value of `{name}` holds control characters")))
+    HeaderValue::from_bytes(value.as_bytes())
+        .map_err(|_| usage(format!("the value of `{name}` holds control characters")))
 }
 
-async fn send(session: &Session, request: RequestBuilder, source: Source, bar: &ProgressBar) -> anyhow::Result<Value> {
+async fn send(
+    session: &Session,
+    request: RequestBuilder,
+    source: Source,
+    bar: &ProgressBar,
+) -> anyhow::Result<Value> {
     let moved = Arc::new(AtomicU64::new(0));
     let (counter, shown) = (Arc::clone(&moved), bar.clone());
-    let chunks = ReaderStream::with_capacity(source.file.take(source.length.unwrap_or(u64::MAX)), CHUNK).inspect_ok(move |chunk| {
-        let bytes = chunk.len() as u64;
-        counter.fetch_add(bytes, Ordering::Relaxed);
-        shown.inc(bytes);
-    });
+    let chunks = ReaderStream::with_capacity(source.file.take(source.length.unwrap_or(u64::MAX)), CHUNK)
+        .inspect_ok(move |chunk| {
+            let bytes = chunk.len() as u64;
+            counter.fetch_add(bytes, Ordering::Relaxed);
+            shown.inc(bytes);
+        });
     let mut request = request.body(Body::wrap_stream(chunks));
     if let Some(length) = source.length {
         request = request.header(CONTENT_LENGTH, length);
     }
-    let answer = watched(&moved, session.client.answer(request)).await.ok_or_else(|| session.client.silent())??;
+    let answer =
+        watched(&moved, session.client.answer(request)).await.ok_or_else(|| session.client.silent())??;
     let bytes = timeout(ANSWER_TIMEOUT, answer.bytes()).await.map_err(|_| session.client.silent())?;
     let bytes = bytes.map_err(|error| session.client.unreachable(&error))?;
     serde_json::from_slice(&bytes).context("the answer is not JSON")

@@ -1,0 +1,327 @@
+//! The command line: a client of the REST interface, and the service itself.
+//!
+//! Data goes to stdout and words to stderr; only `output` prints. Exit codes: 0 ok, 1 failed, 2 usage, 3 denied
+//! or invalid. A value of a secret is sent and never shown; what destroys something asks first. Files in this
+//! folder are one noun each, besides `client` (HTTP), `input`, `output`, `problem` and `exit` (the terminal's two
+//! ends), `definition` and `patch` (bodies from files and flags), and `report` (tests).
+
+mod audit;
+mod client;
+mod definition;
+mod doctor;
+mod exit;
+mod input;
+mod object;
+mod output;
+mod patch;
+mod problem;
+mod project;
+mod report;
+mod resource;
+mod secret;
+mod serve;
+mod settings;
+mod source;
+mod token;
+mod transfer;
+
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::audit::AuditCommand;
+use crate::cli::client::{Client, Connection};
+use crate::cli::doctor::Doctor;
+use crate::cli::exit::Exit;
+use crate::cli::object::ObjectCommand;
+use crate::cli::output::{Format, Output};
+use crate::cli::project::ProjectCommand;
+use crate::cli::resource::ResourceCommand;
+use crate::cli::secret::SecretCommand;
+use crate::cli::serve::{Dev, Layers};
+use crate::cli::settings::Settings;
+use crate::cli::source::SourceCommand;
+use crate::cli::token::TokenCommand;
+use crate::http;
+
+const NAME: &str = "s3-connector";
+
+/// A registry of S3 resources whose credentials are secret templates: query them, test them, never hand out a key
+#[derive(Debug, Parser)]
+#[command(
+    name = NAME,
+    version,
+    max_term_width = 110,
+    arg_required_else_help = true,
+    after_help = "Start here:
+  s3-connector dev                                   try it, with a store and sample data of its own
+  s3-connector serve                                 run the service
+  export S3_CONNECTOR_SERVER=http://127.0.0.1:8080   and call it
+  export S3_CONNECTOR_TOKEN=s3c_…
+  s3-connector resource list
+
+Data goes to stdout, words to stderr. Exit codes: 0 ok, 1 failed, 2 usage, 3 denied or invalid."
+)]
+struct Cli {
+    #[command(flatten)]
+    connection: Connection,
+    /// How data is shown
+    #[arg(long, short, global = true, value_enum, default_value = "table", help_heading = "Output")]
+    output: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Define, show, test and change resources
+    #[command(subcommand)]
+    Resource(ResourceCommand),
+    /// List, look at, read, write and delete the objects of a resource
+    #[command(subcommand)]
+    Object(ObjectCommand),
+    /// The places that secrets come from
+    #[command(subcommand)]
+    Source(SourceCommand),
+    /// The secrets of a source, by name; values go in and never come out
+    #[command(subcommand)]
+    Secret(SecretCommand),
+    /// API tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Projects, which see nothing of each other
+    #[command(subcommand)]
+    Project(ProjectCommand),
+    /// Who did what
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Show who the server takes you for
+    #[command(after_help = "Example:\n  s3-connector whoami")]
+    Whoami,
+    /// Run the service until a signal ends it
+    #[command(after_help = "Examples:
+  s3-connector serve --data /var/lib/s3-connector
+  s3-connector serve --config s3-connector.toml --listen 0.0.0.0:8080
+
+The first start makes the sealing key and an admin token, which it prints once.
+`s3-connector config --defaults` explains every setting; `s3-connector doctor` looks for trouble first.")]
+    Serve(Layers),
+    /// Try the service with a store and sample data of its own
+    #[command(
+        after_help = "Examples:\n  s3-connector dev\n  s3-connector dev --once        # for scripts: start, test, stop"
+    )]
+    Dev(Dev),
+    /// Look whether the service could start, and say what to change
+    #[command(
+        after_help = "Example:\n  s3-connector doctor --config s3-connector.toml\n\nExits with 1 when something is wrong."
+    )]
+    Doctor(Doctor),
+    /// Show the settings that are in force, or the documented defaults; never secrets
+    #[command(after_help = "Examples:
+  s3-connector config --defaults > s3-connector.toml
+  S3_CONNECTOR__LOG__FORMAT=json s3-connector config")]
+    Config(Settings),
+    /// Print the OpenAPI document of the REST interface
+    #[command(after_help = "Example:\n  s3-connector openapi > openapi.json")]
+    Openapi,
+    /// Print completions for a shell
+    #[command(after_help = "Examples:
+  s3-connector completions bash > /etc/bash_completion.d/s3-connector
+  s3-connector completions zsh > \"${fpath[1]}/_s3-connector\"")]
+    Completions {
+        /// Shell to complete in
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What the commands that call a server work with.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) client: Client,
+    pub(crate) out: Rc<Output>,
+}
+
+/// Reads the command line, does what it says, and gives the exit code.
+pub async fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => return output::parser_answer(&answer),
+    };
+    let out = Rc::new(Output::new(cli.output));
+    let outcome = match cli.command {
+        // these end by themselves when a signal comes
+        Command::Serve(layers) => serve::serve(&layers, &out).await,
+        Command::Dev(dev) => dev.run(&out).await,
+        command => tokio::select! {
+            outcome = dispatch(command, &cli.connection, &out) => outcome,
+            code = interrupted() => return code,
+        },
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            out.fail(&error);
+            Exit::of(&error).into()
+        }
+    }
+}
+
+async fn dispatch(command: Command, connection: &Connection, out: &Rc<Output>) -> anyhow::Result<Exit> {
+    let session = || Ok::<_, anyhow::Error>(Session { client: connection.client()?, out: Rc::clone(out) });
+    match command {
+        Command::Resource(command) => command.run(&session()?).await,
+        Command::Object(command) => command.run(&session()?).await,
+        Command::Source(command) => command.run(&session()?).await,
+        Command::Secret(command) => command.run(&session()?).await,
+        Command::Token(TokenCommand::Generate) => token::generate(out),
+        Command::Token(command) => command.run(&session()?).await,
+        Command::Project(command) => command.run(&session()?).await,
+        Command::Audit(command) => command.run(&session()?).await,
+        Command::Whoami => token::whoami(&session()?).await,
+        Command::Serve(layers) => serve::serve(&layers, out).await,
+        Command::Dev(dev) => dev.run(out).await,
+        Command::Doctor(doctor) => doctor.run(out).await,
+        Command::Config(settings) => settings.run(out),
+        Command::Openapi => openapi(out),
+        Command::Completions { shell } => completions(out, shell),
+    }
+}
+
+/// Waits for a signal to end. Whatever runs is dropped then, and takes its half-written files with it.
+async fn interrupted() -> ExitCode {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    // 128 and the signal's number, as shells have it
+    tokio::select! {
+        _ = interrupt.recv() => ExitCode::from(130),
+        _ = terminate.recv() => ExitCode::from(143),
+    }
+}
+
+fn openapi(out: &Output) -> anyhow::Result<Exit> {
+    out.json(&serde_json::from_str::<Value>(&http::openapi_json())?)?;
+    Ok(Exit::Ok)
+}
+
+fn completions(out: &Output, shell: clap_complete::Shell) -> anyhow::Result<Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), NAME, &mut script);
+    out.line(String::from_utf8_lossy(&script).trim_end())?;
+    Ok(Exit::Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::{Cli, Command};
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_teaches_with_an_example() {
+        fn walk(path: &str, command: &clap::Command) {
+            let below: Vec<&clap::Command> =
+                command.get_subcommands().filter(|below| below.get_name() != "help").collect();
+            let example = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(!below.is_empty() || example.contains(path), "`{path}` has no example");
+            assert!(command.get_about().is_some(), "`{path}` does not say what it does");
+            below.iter().for_each(|below| walk(&format!("{path} {}", below.get_name()), below));
+        }
+        walk("s3-connector", &Cli::command());
+    }
+
+    #[test]
+    fn every_option_says_what_it_is_for() {
+        fn walk(path: &str, command: &clap::Command) {
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "`{path}`: `{}` has no help", argument.get_id());
+            }
+            command.get_subcommands().for_each(|below| walk(&format!("{path} {}", below.get_name()), below));
+        }
+        walk("s3-connector", &Cli::command());
+    }
+
+    #[test]
+    fn lines_of_the_documentation_are_understood() {
+        for line in [
+            "s3-connector resource create invoices --bucket b --region r --access-key-id {{secrets.a}} --secret-access-key -",
+            "s3-connector resource create --file - --dry-run",
+            "s3-connector resource create open --bucket b --anonymous --default-acl none --requester-pays",
+            "s3-connector resource update a --file f.json --merge --if-match *",
+            "s3-connector resource test --file f.json --write",
+            "s3-connector resource test a --history --output json",
+            "s3-connector object get a k - --range bytes=0-9",
+            "s3-connector object put a k - --if-none-match --metadata a=b --metadata c=d",
+            "s3-connector object put a k file --if-none-match=*",
+            "s3-connector object list a --prefix p/ --delimiter / --limit 5 --project p --environment staging",
+            "s3-connector object delete a k1 k2 --yes",
+            "s3-connector source create v --kind local",
+            "s3-connector source use v --environment staging",
+            "s3-connector source active v",
+            "s3-connector source clear --all",
+            "s3-connector source alias set v s3 payments/s3 --mode json",
+            "s3-connector secret put s3 --field key_id=a --field secret=@f",
+            "s3-connector secret put s3 - --json --source v",
+            "s3-connector token create ci --role user --expires-in 90d --installation",
+            "s3-connector audit verify",
+            "s3-connector --server http://h:1 --output ndjson whoami",
+            "s3-connector serve --config c.toml --listen 127.0.0.1:0 --data d",
+            "s3-connector dev --once --data d --listen 127.0.0.1:0",
+            "s3-connector doctor --create",
+            "s3-connector config --defaults",
+            "s3-connector completions fish",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
+        }
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_a_misuse() {
+        for line in [
+            "s3-connector resource create a --anonymous --access-key-id x",
+            "s3-connector resource create a --default-chain --secret-access-key x",
+            "s3-connector resource update a --merge",
+            "s3-connector resource test",
+            "s3-connector resource test a --file f",
+            "s3-connector object list a --recursive --delimiter /",
+            "s3-connector object list a --limit 0",
+            "s3-connector object delete a",
+            "s3-connector secret put s3",
+            "s3-connector secret put s3 v --field a=b",
+            "s3-connector source clear",
+            "s3-connector source clear v --all",
+            "s3-connector token create ci --role root",
+            "s3-connector token create ci --role user --expires-in 1d --expires-at 2030-01-01T00:00:00Z",
+            "s3-connector config --defaults --data d",
+            "s3-connector resource list --output yaml",
+            "s3-connector nonsense",
+        ] {
+            let error = parse(line).map(|_| ()).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_token_is_not_shown_by_help_or_debug() {
+        let cli = parse("s3-connector --token s3c_hidden whoami").unwrap();
+        assert!(matches!(cli.command, Command::Whoami));
+        assert!(!format!("{cli:?}").contains("s3c_hidden"));
+        let hidden =
+            Cli::command().get_arguments().filter(|argument| argument.is_hide_env_values_set()).count();
+        assert_eq!(hidden, 1);
+    }
+}

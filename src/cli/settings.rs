@@ -1,0 +1,127 @@
+//! `config`: the settings that are in force, or the documented defaults. Secrets are never among them.
+
+use clap::Args;
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::cli::exit::Exit;
+use crate::cli::output::{Format, Output};
+use crate::cli::serve::Layers;
+use crate::config::{Audit, Cache, Config, DEFAULTS, DefaultChain, Egress, Log, Seal, Server, Store};
+
+/// Flags of `config`.
+#[derive(Debug, Args)]
+pub(crate) struct Settings {
+    #[command(flatten)]
+    layers: Layers,
+    /// The defaults with their explanations, as the start of a file of your own
+    #[arg(long, conflicts_with_all = ["config", "listen", "data"])]
+    defaults: bool,
+}
+
+impl Settings {
+    pub(crate) fn run(&self, out: &Output) -> anyhow::Result<Exit> {
+        if self.defaults {
+            if out.format() == Format::Table {
+                out.line(DEFAULTS.trim_end())?;
+            } else {
+                out.json(&toml::from_str::<Value>(DEFAULTS)?)?;
+            }
+            return Ok(Exit::Ok);
+        }
+        let config = self.layers.load()?;
+        if out.format() == Format::Table {
+            out.line(toml::to_string_pretty(&shown(&config))?.trim_end())?;
+        } else {
+            out.json(&shown(&config))?;
+        }
+        for (name, value) in [
+            ("S3_CONNECTOR_SEALING_KEY", &config.seal.key),
+            ("S3_CONNECTOR_BOOTSTRAP_TOKEN", &config.bootstrap_token),
+        ] {
+            if value.is_some() {
+                out.say(format!("{name} is set"));
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+/// The settings as they would stand in a file. Every field is named, so that a new one cannot be forgotten and
+/// a secret one cannot slip in.
+fn shown(config: &Config) -> Value {
+    let Config { server, store, seal, egress, cache, default_chain, audit, log, bootstrap_token: _ } = config;
+    let Server {
+        listen,
+        header_timeout_ms,
+        body_idle_timeout_ms,
+        shutdown_grace_ms,
+        max_json_bytes,
+        max_queries,
+        max_queries_per_token,
+    } = server;
+    let Store { data, url, max_connections, poll_ms } = store;
+    let Seal { key_file, key: _ } = seal;
+    let Egress { allow, ports } = egress;
+    let Cache { max_bytes, max_entries } = cache;
+    let DefaultChain { projects, direct } = default_chain;
+    let Audit { flush_ms } = audit;
+    let Log { format, filter } = log;
+    json!({
+        "server": {
+            "listen": listen.to_string(),
+            "header_timeout_ms": header_timeout_ms,
+            "body_idle_timeout_ms": body_idle_timeout_ms,
+            "shutdown_grace_ms": shutdown_grace_ms,
+            "max_json_bytes": max_json_bytes,
+            "max_queries": max_queries,
+            "max_queries_per_token": max_queries_per_token,
+        },
+        "store": {"data": data.display().to_string(), "url": without_password(url), "max_connections": max_connections, "poll_ms": poll_ms},
+        "seal": {"key_file": key_file},
+        "egress": {"allow": allow, "ports": ports},
+        "cache": {"max_bytes": max_bytes, "max_entries": max_entries},
+        "default_chain": {"projects": projects, "direct": direct},
+        "audit": {"flush_ms": flush_ms},
+        "log": {"format": format, "filter": filter},
+    })
+}
+
+/// A database's URL without its password, wherever it stands in it.
+pub(crate) fn without_password(url: &str) -> String {
+    let Ok(mut parsed) = Url::parse(url) else {
+        return if url.is_empty() { String::new() } else { "…".to_owned() };
+    };
+    if parsed.password().is_some() && parsed.set_password(Some("***")).is_err() {
+        return "…".to_owned();
+    }
+    let secret = |name: &str| name.to_ascii_lowercase().contains("password");
+    if parsed.query_pairs().any(|(name, _)| secret(&name)) {
+        let pairs: Vec<(String, String)> =
+            parsed.query_pairs().into_owned().filter(|(name, _)| !secret(name)).collect();
+        parsed.query_pairs_mut().clear().extend_pairs(pairs);
+    }
+    parsed.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::{shown, without_password};
+    use crate::config::{Config, DEFAULTS, Overrides};
+
+    #[test]
+    fn what_is_shown_is_a_whole_file_of_settings() {
+        let config = Config::load(None, Overrides::default()).unwrap();
+        assert_eq!(shown(&config), toml::from_str::<Value>(DEFAULTS).unwrap());
+    }
+
+    #[test]
+    fn passwords_of_databases_are_not_shown() {
+        assert_eq!(without_password("postgres://ann:hunter2@db/s3"), "postgres://ann:***@db/s3");
+        assert!(!without_password("postgres://db/s3?user=ann&password=hunter2").contains("hunter2"));
+        assert!(!without_password("host=db password=hunter2").contains("hunter2"));
+        assert_eq!(without_password(""), "");
+    }
+}

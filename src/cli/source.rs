@@ -1,0 +1,477 @@
+//! `source`: the places that secrets come from, their aliases and what is cached of them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::cli::client::Call;
+use crate::cli::definition::{self, CredentialFlags, RoleFlags, Update};
+use crate::cli::exit::{Exit, usage};
+use crate::cli::output::Column;
+use crate::cli::patch::Patch;
+use crate::cli::{Session, input, report};
+
+const COLUMNS: &[Column] = &[
+    ("NAME", "name"),
+    ("KIND", "kind"),
+    ("REGION", "region"),
+    ("NAMESPACE", "namespace"),
+    ("ACTIVE IN", "active_in"),
+    ("VERSION", "version"),
+    ("UPDATED AT", "updated_at"),
+];
+const CACHE: &[Column] = &[
+    ("SECRET", "secret"),
+    ("PIN", "pin"),
+    ("VERSION", "version_id"),
+    ("FETCHED AT", "fetched_at"),
+    ("EXPIRES AT", "expires_at"),
+    ("STALE SINCE", "stale_since"),
+    ("LAST ERROR", "last_error"),
+    ("RESOURCES", "resources"),
+];
+const REFRESHED: &[Column] =
+    &[("SECRET", "secret"), ("BEFORE", "before"), ("AFTER", "after"), ("ERROR", "error")];
+
+/// What can be done with secret sources.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SourceCommand {
+    /// Defines a source of secrets
+    #[command(after_help = "Examples:
+  s3-connector source create aws-prod --kind aws --region us-east-1 --namespace retool/prod --default-chain
+  s3-connector source create aws-prod --kind aws --region us-east-1 --access-key-id AKIAEXAMPLE --secret-access-key @key.txt
+  s3-connector source create vault --kind local")]
+    Create(Box<Create>),
+    /// Lists sources
+    #[command(after_help = "Example:\n  s3-connector source list")]
+    List,
+    /// Shows a source; its keys are never shown
+    #[command(after_help = "Example:\n  s3-connector source show aws-prod --output json")]
+    Show(Named),
+    /// Changes a source: flags change single fields, --file replaces the definition
+    #[command(after_help = "Examples:
+  s3-connector source update aws-prod --cache-ttl-ms 60000
+  s3-connector source show aws-prod --output json > source.json   # edit the file, then
+  s3-connector source update aws-prod --file source.json
+
+An empty value clears a field.")]
+    Update(Box<Change>),
+    /// Deletes a source; the secrets of a local one go with it
+    #[command(after_help = "Example:\n  s3-connector source delete aws-old --yes")]
+    Delete(Delete),
+    /// Tests whether a source works, and says why not
+    #[command(after_help = "Examples:
+  s3-connector source test aws-prod
+  s3-connector source test --file source.json      # before it is created
+
+Exits with 1 when the verdict is `fails`.")]
+    Test(Test),
+    /// Makes a source the one that plain references mean in an environment
+    #[command(
+        alias = "active",
+        after_help = "Example:\n  s3-connector source use aws-prod --environment production"
+    )]
+    Use(Use),
+    /// Reads secrets anew, and shows which of them changed
+    #[command(after_help = "Examples:
+  s3-connector source refresh aws-prod
+  s3-connector source refresh aws-prod payments/s3")]
+    Refresh(Refresh),
+    /// Shows which secrets are in memory, and how old they are; never a value
+    #[command(after_help = "Example:\n  s3-connector source cache aws-prod")]
+    Cache(Named),
+    /// Forgets the secrets in memory; the next query reads them anew
+    #[command(
+        after_help = "Examples:\n  s3-connector source clear aws-prod\n  s3-connector source clear --all"
+    )]
+    Clear(Clear),
+    /// Short names for secrets
+    #[command(subcommand)]
+    Alias(AliasCommand),
+}
+
+/// What can be done with aliases.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AliasCommand {
+    /// Lists the aliases of a source
+    #[command(after_help = "Example:\n  s3-connector source alias list aws-prod")]
+    List(Named),
+    /// Gives a secret a short name
+    #[command(after_help = "Example:\n  s3-connector source alias set aws-prod s3 payments/s3 --mode json")]
+    Set(AliasSet),
+    /// Removes a short name; the secret stays
+    #[command(after_help = "Example:\n  s3-connector source alias delete aws-prod s3 --yes")]
+    Delete(AliasDelete),
+}
+
+/// A source by its name.
+#[derive(Debug, Args)]
+pub(crate) struct Named {
+    /// Name of the source
+    name: String,
+}
+
+/// Flags of `source create`.
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// Name of the source; may stand in the file instead
+    name: Option<String>,
+    /// Definition in JSON, `-` for stdin; flags go before what it says
+    #[arg(long, short, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// AWS Secrets Manager, or the encrypted vault of this service
+    #[arg(long, value_parser = ["aws", "local"])]
+    kind: Option<String>,
+    #[command(flatten)]
+    fields: Fields,
+    /// Only check what would happen
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Flags of `source update`.
+#[derive(Debug, Args)]
+pub(crate) struct Change {
+    /// Name of the source
+    name: String,
+    /// Definition in JSON that replaces the present one, `-` for stdin
+    #[arg(long, short, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The file is a JSON merge patch: it changes only what it names
+    #[arg(long, requires = "file")]
+    merge: bool,
+    #[command(flatten)]
+    fields: Fields,
+    /// Only if the source still has this `ETag`; `*` is any
+    #[arg(long, value_name = "ETAG")]
+    if_match: Option<String>,
+    /// Only check what would happen
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Flags of `source delete`.
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    /// Name of the source
+    name: String,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Only if the source still has this `ETag`
+    #[arg(long, value_name = "ETAG", default_value = "*")]
+    if_match: String,
+    /// Only check what would happen
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Flags of `source test`.
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Name of the source
+    #[arg(required_unless_present = "file")]
+    name: Option<String>,
+    /// Test this definition instead, without saving it; `-` for stdin
+    #[arg(long, short, value_name = "FILE", conflicts_with = "name")]
+    file: Option<PathBuf>,
+}
+
+/// Flags of `source use`.
+#[derive(Debug, Args)]
+pub(crate) struct Use {
+    /// Name of the source
+    name: String,
+    /// Only check what would happen
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Flags of `source refresh`.
+#[derive(Debug, Args)]
+pub(crate) struct Refresh {
+    /// Name of the source
+    name: String,
+    /// Names of the secrets [default: all that are in memory]
+    secrets: Vec<String>,
+}
+
+/// Flags of `source clear`.
+#[derive(Debug, Args)]
+pub(crate) struct Clear {
+    /// Name of the source
+    #[arg(required_unless_present = "all")]
+    name: Option<String>,
+    /// Forget the secrets of every source
+    #[arg(long, conflicts_with = "name")]
+    all: bool,
+}
+
+/// Flags of `source alias set`.
+#[derive(Debug, Args)]
+pub(crate) struct AliasSet {
+    /// Name of the source
+    source: String,
+    /// Short name
+    alias: String,
+    /// Name of the secret inside the source's namespace, or its ARN
+    secret: String,
+    /// How the value is read
+    #[arg(long, value_parser = ["auto", "json", "plaintext"], default_value = "auto")]
+    mode: String,
+    /// Only check what would happen
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Flags of `source alias delete`.
+#[derive(Debug, Args)]
+pub(crate) struct AliasDelete {
+    /// Name of the source
+    source: String,
+    /// Short name
+    alias: String,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Only check what would happen
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// The fields of a definition as flags. Empty values clear.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Definition")]
+pub(crate) struct Fields {
+    /// What the source is for
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// Region of the secrets
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
+    /// Another endpoint of Secrets Manager, for example of a VPC
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// Put before every name that is not an ARN
+    #[arg(long, value_name = "TEXT")]
+    namespace: Option<String>,
+    /// Milliseconds that a value is fresh; 0 reads it for every query
+    #[arg(long, value_name = "MS")]
+    cache_ttl_ms: Option<u64>,
+    /// Milliseconds that a value is served while the source cannot be reached
+    #[arg(long, value_name = "MS")]
+    max_stale_ms: Option<u64>,
+    /// Path that may be used where its value becomes visible, for example `*.bucket`; may be repeated
+    #[arg(long = "config-path", value_name = "PATTERN")]
+    config_paths: Vec<String>,
+    #[command(flatten)]
+    credentials: CredentialFlags,
+    #[command(flatten)]
+    role: RoleFlags,
+}
+
+impl Fields {
+    async fn patch(&self, session: &Session) -> anyhow::Result<Patch> {
+        let mut patch = Patch::default();
+        for (path, value) in
+            [("description", &self.description), ("region", &self.region), ("namespace", &self.namespace)]
+        {
+            patch.plain(path, value.as_deref());
+        }
+        patch.text("endpoint", self.endpoint.as_deref());
+        patch.plain("cache_ttl_ms", self.cache_ttl_ms);
+        patch.plain("max_stale_ms", self.max_stale_ms);
+        if !self.config_paths.is_empty() {
+            let given: Vec<&String> =
+                self.config_paths.iter().filter(|pattern| !pattern.is_empty()).collect();
+            patch.set("config_paths", json!(given));
+        }
+        self.credentials.add_to(&mut patch, &session.out).await?;
+        self.role.add_to(&mut patch);
+        Ok(patch)
+    }
+}
+
+impl SourceCommand {
+    pub(crate) async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        match self {
+            SourceCommand::Create(create) => create.run(session).await,
+            SourceCommand::List => list(session).await,
+            SourceCommand::Show(named) => named.show(session).await,
+            SourceCommand::Update(change) => change.run(session).await,
+            SourceCommand::Delete(delete) => delete.run(session).await,
+            SourceCommand::Test(test) => test.run(session).await,
+            SourceCommand::Use(choice) => choice.run(session).await,
+            SourceCommand::Refresh(refresh) => self::refresh(session, &refresh.name, &refresh.secrets).await,
+            SourceCommand::Cache(named) => named.cache(session).await,
+            SourceCommand::Clear(clear) => clear.run(session).await,
+            SourceCommand::Alias(AliasCommand::List(named)) => named.aliases(session).await,
+            SourceCommand::Alias(AliasCommand::Set(set)) => set.run(session).await,
+            SourceCommand::Alias(AliasCommand::Delete(delete)) => delete.run(session).await,
+        }
+    }
+}
+
+impl Create {
+    async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        let mut patch = self.fields.patch(session).await?;
+        patch.plain("kind", self.kind.as_deref());
+        let definition = definition::from_file(self.file.as_ref(), self.name.as_deref(), patch).await?;
+        match definition.get("kind").and_then(Value::as_str) {
+            None => return Err(usage("say where the secrets live: --kind aws or --kind local")),
+            Some("aws") if definition.get("auth").is_none() => {
+                return Err(usage(
+                    "the source has no credentials: give --access-key-id and --secret-access-key, or --default-chain",
+                ));
+            }
+            Some(_) => {}
+        }
+        let call = Call::post(&["sources"], definition).dry_run(self.dry_run);
+        let answer = session.client.send(call).await?.body;
+        let name = answer.get("name").and_then(Value::as_str).unwrap_or_default();
+        session.out.saved(&format!("created the source `{name}`"), &answer, self.dry_run)?;
+        Ok(Exit::Ok)
+    }
+}
+
+async fn list(session: &Session) -> anyhow::Result<Exit> {
+    let answer = session.client.send(Call::get(&["sources"])).await?.body;
+    session.out.rows(&answer, "sources", COLUMNS)?;
+    Ok(Exit::Ok)
+}
+
+impl Named {
+    async fn show(self, session: &Session) -> anyhow::Result<Exit> {
+        let answer = session.client.send(Call::get(&["sources", &self.name])).await?.body;
+        session.out.record(&answer)?;
+        Ok(Exit::Ok)
+    }
+
+    async fn cache(self, session: &Session) -> anyhow::Result<Exit> {
+        let answer = session.client.send(Call::get(&["sources", &self.name, "cache"])).await?.body;
+        session.out.rows(&answer, "secrets", CACHE)?;
+        Ok(Exit::Ok)
+    }
+
+    async fn aliases(self, session: &Session) -> anyhow::Result<Exit> {
+        let answer = session.client.send(Call::get(&["sources", &self.name])).await?.body;
+        let aliases = answer.get("aliases").and_then(Value::as_object).into_iter().flatten();
+        let rows: Vec<Value> = aliases
+            .map(|(alias, meaning)| json!({"alias": alias, "secret": meaning.get("secret"), "mode": meaning.get("mode")}))
+            .collect();
+        let columns = [("ALIAS", "alias"), ("SECRET", "secret"), ("MODE", "mode")];
+        session.out.rows(&json!({"aliases": rows}), "aliases", &columns)?;
+        Ok(Exit::Ok)
+    }
+}
+
+impl Change {
+    async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        let update = Update {
+            noun: "sources",
+            name: &self.name,
+            file: self.file.as_ref(),
+            merge: self.merge,
+            patch: self.fields.patch(session).await?,
+            if_match: self.if_match.as_deref(),
+            dry_run: self.dry_run,
+        };
+        let answer = update.send(session).await?.body;
+        session.out.saved(&format!("updated the source `{}`", self.name), &answer, self.dry_run)?;
+        Ok(Exit::Ok)
+    }
+}
+
+impl Delete {
+    async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        let question = format!("Delete the source `{}`, and its secrets if it is a local one?", self.name);
+        input::confirm(&session.out, self.yes || self.dry_run, &question).await?;
+        let path = ["sources", &self.name];
+        let call = Call::delete(&path).if_match(self.if_match).dry_run(self.dry_run);
+        let answer = session.client.send(call).await?.body;
+        session.out.saved(&format!("deleted the source `{}`", self.name), &answer, self.dry_run)?;
+        Ok(Exit::Ok)
+    }
+}
+
+impl Test {
+    async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        let body = match &self.file {
+            Some(file) => {
+                json!({"definition": definition::from_file(Some(file), None, Patch::default()).await?})
+            }
+            None => json!({}),
+        };
+        let name = self.name.as_deref().filter(|_| self.file.is_none());
+        let path: Vec<&str> = ["sources"].into_iter().chain(name).chain(["test"]).collect();
+        let running = session.out.spinner("testing");
+        let answer = session.client.send(Call::post(&path, body)).await;
+        running.finish_and_clear();
+        report::show(&session.out, &answer?.body)
+    }
+}
+
+impl Use {
+    async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        let environment = session.client.environment();
+        let body = json!({"environment": environment, "source": self.name});
+        let answer =
+            session.client.send(Call::put(&["sources", "active"], body).dry_run(self.dry_run)).await?.body;
+        let sentence = format!("plain references mean the source `{}` in `{environment}` now", self.name);
+        session.out.saved(&sentence, &answer, self.dry_run)?;
+        Ok(Exit::Ok)
+    }
+}
+
+/// Reads secrets anew; fails when one of them cannot be read.
+pub(crate) async fn refresh(session: &Session, source: &str, secrets: &[String]) -> anyhow::Result<Exit> {
+    let body = if secrets.is_empty() { json!({}) } else { json!({"secrets": secrets}) };
+    let answer = session.client.send(Call::post(&["sources", source, "refresh"], body)).await?.body;
+    session.out.rows(&answer, "refreshed", REFRESHED)?;
+    let rows = answer.get("refreshed").and_then(Value::as_array).into_iter().flatten();
+    let failed = rows.filter(|row| row.get("error").is_some_and(|error| !error.is_null())).count();
+    if failed > 0 {
+        session.out.warn(format!("{failed} of the secrets could not be read: see the column ERROR"));
+    }
+    Ok(Exit::failed_if(failed > 0))
+}
+
+impl Clear {
+    async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        let source = self.name.as_deref();
+        let path: Vec<&str> = match source {
+            Some(name) => vec!["sources", name, "clear"],
+            None => vec!["cache", "clear"],
+        };
+        let answer = session.client.send(Call::new(reqwest::Method::POST, &path)).await?.body;
+        let cleared = answer.get("cleared").and_then(Value::as_u64).unwrap_or_default();
+        session.out.saved(
+            &format!("forgot {cleared} secrets; the next query reads them anew"),
+            &answer,
+            false,
+        )?;
+        Ok(Exit::Ok)
+    }
+}
+
+impl AliasSet {
+    async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        let path = ["sources", &self.source, "aliases", &self.alias];
+        let body = json!({"secret": self.secret, "mode": self.mode});
+        let answer = session.client.send(Call::put(&path, body).dry_run(self.dry_run)).await?.body;
+        session.out.saved(&format!("`{}` means `{}` now", self.alias, self.secret), &answer, self.dry_run)?;
+        Ok(Exit::Ok)
+    }
+}
+
+impl AliasDelete {
+    async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        let question = format!("Remove the alias `{}` of `{}`?", self.alias, self.source);
+        input::confirm(&session.out, self.yes || self.dry_run, &question).await?;
+        let path = ["sources", &self.source, "aliases", &self.alias];
+        let answer = session.client.send(Call::delete(&path).dry_run(self.dry_run)).await?.body;
+        session.out.saved(&format!("removed the alias `{}`", self.alias), &answer, self.dry_run)?;
+        Ok(Exit::Ok)
+    }
+}
