@@ -44,6 +44,7 @@
 pub mod app;
 pub mod aws;
 pub mod cache;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dev;

@@ -1,13 +1,14 @@
-//! tmp
-#![allow(clippy::print_stdout)]
-fn main() -> anyhow::Result<()> {
-    let args: Vec<String> = std::env::args().collect();
-    let rt = tokio::runtime::Runtime::new()?;
-    rt.block_on(async {
-        if args.get(1).map(String::as_str) == Some("dev") {
-            return s3_connector::dev::run(s3_connector::dev::Options { once: true, ..Default::default() }, |line| println!("{line}")).await;
-        }
-        let config = s3_connector::config::Config::load(None, Default::default())?;
-        s3_connector::http::serve(config, |_, token| { if let Some(t) = token { println!("{t}"); } }).await
-    })
+//! The `s3-connector` command.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::io::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let code = runtime.block_on(s3_connector::cli::run());
+    // a thread that still waits for the terminal must not hold the process back
+    runtime.shutdown_background();
+    Ok(code)
 }

@@ -337,7 +337,9 @@ impl Lines {
                 None => return Ok(None),
                 Some(line) if line.trim().is_empty() => {}
                 Some(line) => {
-                    return Ok(Some(serde_json::from_str(&line).context("a line of the answer is not JSON")?));
+                    return Ok(Some(
+                        serde_json::from_str(&line).context("a line of the answer is not JSON")?,
+                    ));
                 }
             }
         }

@@ -30,11 +30,11 @@ const READY_TIMEOUT: Duration = Duration::from_secs(3);
 /// Flags of `doctor`.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    #[command(flatten)]
-    layers: Layers,
     /// Make the data folder, the sealing key and the database when they are missing, as a first start would
     #[arg(long)]
     create: bool,
+    #[command(flatten)]
+    layers: Layers,
 }
 
 impl Doctor {

@@ -68,7 +68,7 @@ Data goes to stdout, words to stderr. Exit codes: 0 ok, 1 failed, 2 usage, 3 den
 struct Cli {
     #[command(flatten)]
     connection: Connection,
-    /// How data is shown
+    /// How data is shown: for people, as the server's JSON, or as one JSON value a line
     #[arg(long, short, global = true, value_enum, default_value = "table", help_heading = "Output")]
     output: Format,
     #[command(subcommand)]
@@ -239,7 +239,9 @@ mod tests {
             let example = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(!below.is_empty() || example.contains(path), "`{path}` has no example");
             assert!(command.get_about().is_some(), "`{path}` does not say what it does");
-            below.iter().for_each(|below| walk(&format!("{path} {}", below.get_name()), below));
+            for below in below {
+                walk(&format!("{path} {}", below.get_name()), below);
+            }
         }
         walk("s3-connector", &Cli::command());
     }
@@ -250,7 +252,9 @@ mod tests {
             for argument in command.get_arguments() {
                 assert!(argument.get_help().is_some(), "`{path}`: `{}` has no help", argument.get_id());
             }
-            command.get_subcommands().for_each(|below| walk(&format!("{path} {}", below.get_name()), below));
+            for below in command.get_subcommands() {
+                walk(&format!("{path} {}", below.get_name()), below);
+            }
         }
         walk("s3-connector", &Cli::command());
     }

@@ -230,7 +230,7 @@ impl Rows {
         self.count += 1;
         match self.format {
             Format::Table => {
-                writeln!(self.writer, "{:24}  {:>14}  {}", "", "group", output::one_line(&prefix))?
+                writeln!(self.writer, "{:24}  {:>14}  {}", "", "group", output::one_line(&prefix))?;
             }
             Format::Ndjson => writeln!(self.writer, "{line}")?,
             Format::Json => self.prefixes.push(prefix),

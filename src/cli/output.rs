@@ -19,11 +19,12 @@ use crate::cli::problem::{Problem, Remark};
 /// How data is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people
+    // plain comments: help of their own would stretch every page of --help
+    // for people
     Table,
-    /// The server's JSON, indented only on a terminal
+    // the server's JSON, indented only on a terminal
     Json,
-    /// One JSON value a line
+    // one JSON value a line
     Ndjson,
 }
 

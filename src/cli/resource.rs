@@ -99,11 +99,11 @@ pub(crate) struct Create {
     /// Definition in JSON, `-` for stdin; flags go before what it says
     #[arg(long, short, value_name = "FILE")]
     file: Option<PathBuf>,
-    #[command(flatten)]
-    fields: Fields,
     /// Only check what would happen
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    fields: Fields,
 }
 
 /// Flags of `resource list`.
@@ -128,14 +128,14 @@ pub(crate) struct Change {
     /// The file is a JSON merge patch: it changes only what it names
     #[arg(long, requires = "file")]
     merge: bool,
-    #[command(flatten)]
-    fields: Fields,
     /// Only if the resource still has this `ETag`; `*` is any
     #[arg(long, value_name = "ETAG")]
     if_match: Option<String>,
     /// Only check what would happen
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    fields: Fields,
 }
 
 /// Flags of `resource delete`.

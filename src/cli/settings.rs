@@ -12,11 +12,11 @@ use crate::config::{Audit, Cache, Config, DEFAULTS, DefaultChain, Egress, Log, S
 /// Flags of `config`.
 #[derive(Debug, Args)]
 pub(crate) struct Settings {
-    #[command(flatten)]
-    layers: Layers,
     /// The defaults with their explanations, as the start of a file of your own
     #[arg(long, conflicts_with_all = ["config", "listen", "data"])]
     defaults: bool,
+    #[command(flatten)]
+    layers: Layers,
 }
 
 impl Settings {

@@ -123,11 +123,11 @@ pub(crate) struct Create {
     /// AWS Secrets Manager, or the encrypted vault of this service
     #[arg(long, value_parser = ["aws", "local"])]
     kind: Option<String>,
-    #[command(flatten)]
-    fields: Fields,
     /// Only check what would happen
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    fields: Fields,
 }
 
 /// Flags of `source update`.
@@ -141,14 +141,14 @@ pub(crate) struct Change {
     /// The file is a JSON merge patch: it changes only what it names
     #[arg(long, requires = "file")]
     merge: bool,
-    #[command(flatten)]
-    fields: Fields,
     /// Only if the source still has this `ETag`; `*` is any
     #[arg(long, value_name = "ETAG")]
     if_match: Option<String>,
     /// Only check what would happen
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    fields: Fields,
 }
 
 /// Flags of `source delete`.

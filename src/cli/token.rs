@@ -154,9 +154,9 @@ pub(crate) fn generate(out: &Output) -> anyhow::Result<Exit> {
     // showing it is what the command is for
     let text = token.expose_secret();
     if out.format() == Format::Table {
-        out.line(text)?
+        out.line(text)?;
     } else {
-        out.json(&json!({"token": text}))?
+        out.json(&json!({"token": text}))?;
     }
     Ok(Exit::Ok)
 }
