@@ -6,8 +6,8 @@
 //! when a version changed is a client made.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -182,10 +182,6 @@ impl App {
         if let Some(found) = self.current(resource, environment) {
             return Ok(found);
         }
-        let _building = resource.building.lock().await;
-        if let Some(found) = self.current(resource, environment) {
-            return Ok(found);
-        }
         self.reconnect(resource, environment).await
     }
 
@@ -214,6 +210,8 @@ impl App {
         };
         let templates = templates(&definition)?;
         let snapshot = self.resolve(&subject, &templates).await?;
+        // the lock makes one client out of a burst; nothing inside waits
+        let _building = resource.building.lock().unwrap_or_else(PoisonError::into_inner);
         let old = resource.connections.load_full();
         let same = old.iter().find(|(name, connection)| {
             name == environment

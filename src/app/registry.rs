@@ -4,6 +4,7 @@
 //! sequence number in the database, which one task polls.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -23,13 +24,13 @@ pub struct Resource {
     /// What queries in the environments use; made by the first one.
     pub(super) connections: ArcSwap<Vec<(Name, Arc<Connection>)>>,
     /// Held while a connection is made, so that a burst makes one.
-    pub(super) building: tokio::sync::Mutex<()>,
+    pub(super) building: Mutex<()>,
 }
 
 impl Resource {
     /// Nothing is made ready yet.
     pub fn new(record: ResourceRecord) -> Arc<Resource> {
-        Arc::new(Resource { record, connections: ArcSwap::default(), building: tokio::sync::Mutex::new(()) })
+        Arc::new(Resource { record, connections: ArcSwap::default(), building: Mutex::new(()) })
     }
 
     /// Its name.
@@ -67,6 +68,8 @@ pub struct State {
 pub struct Registry {
     state: ArcSwap<State>,
     writing: Mutex<()>,
+    /// Counts changes of our own, so that a reload sees whether one came while it read.
+    changes: AtomicU64,
 }
 
 impl State {
@@ -175,7 +178,8 @@ impl State {
 impl Registry {
     /// Reads everything.
     pub async fn load(store: &Store) -> Result<Registry, StoreError> {
-        let registry = Registry { state: ArcSwap::default(), writing: Mutex::new(()) };
+        let registry =
+            Registry { state: ArcSwap::default(), writing: Mutex::new(()), changes: AtomicU64::new(0) };
         registry.reload(store).await?;
         Ok(registry)
     }
@@ -195,16 +199,23 @@ impl Registry {
     }
 
     async fn reload(&self, store: &Store) -> Result<(), StoreError> {
-        // read first: a change that comes in between is seen again by the next look
+        // a change of our own that comes while the rows are read may be missing in them: then they are read again
+        while !self.try_reload(store).await? {}
+        Ok(())
+    }
+
+    async fn try_reload(&self, store: &Store) -> Result<bool, StoreError> {
+        let changes = self.changes.load(Ordering::SeqCst);
+        // read first: a change of somebody else that comes in between is seen again by the next look
         let sequence = store.sequence().await?;
         let (projects, resources, sources) =
             (store.projects().await?, store.resources().await?, store.sources().await?);
         let (active, tokens) = (store.active_sources().await?, store.tokens().await?);
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = self.state.load_full();
-        if old.sequence > sequence {
-            return Ok(());
+        if self.changes.load(Ordering::SeqCst) != changes {
+            return Ok(false);
         }
+        let old = self.state.load_full();
         let mut state = State { sequence, sources_epoch: old.sources_epoch, ..State::default() };
         state.projects = projects.into_iter().map(|project| (project.name.clone(), project)).collect();
         for record in resources {
@@ -238,13 +249,14 @@ impl Registry {
             state.sources_epoch += 1;
         }
         self.state.store(Arc::new(state));
-        Ok(())
+        Ok(true)
     }
 
     /// Applies a change of our own. A gap in the sequence means that another replica changed something too; then
     /// the old number stays and the next look reads everything.
     fn apply(&self, sequence: i64, change: impl FnOnce(&mut State)) {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.changes.fetch_add(1, Ordering::SeqCst);
         let mut state = self.state.load().copy();
         if state.sequence >= sequence {
             // a reload has seen it already

@@ -75,7 +75,8 @@ pub struct Condition {
 fn describe_successes(document: &mut utoipa::openapi::OpenApi) {
     use utoipa::openapi::RefOr;
     for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.head, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
+        let operations =
+            [&mut item.get, &mut item.head, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten() {
             for (status, response) in &mut operation.responses.responses {
                 let RefOr::T(response) = response else { continue };

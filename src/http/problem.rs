@@ -12,13 +12,13 @@ use crate::finding::Finding;
 use crate::model::error_catalogue;
 
 /// Where the pages about errors stand, relative to the service.
-const TYPE_BASE: &str = "https://s3-connector.dev/errors/";
+const TYPE_BASE: &str = "/docs/errors/";
 
 /// An error (RFC 9457).
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
-    /// Names the kind of error.
-    #[schema(example = "https://s3-connector.dev/errors/NoSuchBucket")]
+    /// The page of the kind of error, relative to the service.
+    #[schema(example = "/docs/errors/NoSuchBucket")]
     pub r#type: String,
     /// The kind of error in words.
     pub title: String,

@@ -21,13 +21,18 @@ async fn a_warm_query_makes_one_call_to_the_store_and_no_database_statement() {
     let embedded = Embedded::start().await;
     let upstream = HttpFault::start(&servers.moto).await;
     let name = unique("count");
-    Secrets::on_moto(&servers).create_json(&name, &json!({"id": embedded.key.id, "secret": embedded.key.secret})).await;
+    Secrets::on_moto(&servers)
+        .create_json(&name, &json!({"id": embedded.key.id, "secret": embedded.key.secret}))
+        .await;
     // background work that counts statements too is put off
-    let setup = Setup::new().with("S3_CONNECTOR__STORE__POLL_MS", "3600000").with("S3_CONNECTOR__AUDIT__FLUSH_MS", "3600000");
+    let setup = Setup::new()
+        .with("S3_CONNECTOR__STORE__POLL_MS", "3600000")
+        .with("S3_CONNECTOR__AUDIT__FLUSH_MS", "3600000");
     let service = setup.start().await;
     let admin = &service.admin;
     expect(admin.post("/v1/sources", &moto_source("aws", &upstream.url(), "")).await, 201);
-    let (id, secret) = (format!("{{{{ secrets['{name}'].id }}}}"), format!("{{{{ secrets['{name}'].secret }}}}"));
+    let (id, secret) =
+        (format!("{{{{ secrets['{name}'].id }}}}"), format!("{{{{ secrets['{name}'].secret }}}}"));
     expect(admin.post("/v1/resources", &templated("r", &embedded.url, "bucket", &id, &secret)).await, 201);
     expect(admin.query("r", &json!({"operation": "put", "key": "k", "text": "x"})).await, 200);
     let user = service.client("user").await;
@@ -37,12 +42,19 @@ async fn a_warm_query_makes_one_call_to_the_store_and_no_database_statement() {
         expect(user.get("/v1/resources/r/objects/k").await, 200);
         expect(user.get("/v1/resources/r/objects").await, 200);
         expect(user.query("r", &json!({"operation": "head", "key": "k"})).await, 200);
-        expect(user.query("r", &json!({"operation": "put", "key": format!("k{round}"), "text": "x"})).await, 200);
+        expect(
+            user.query("r", &json!({"operation": "put", "key": format!("k{round}"), "text": "x"})).await,
+            200,
+        );
         expect(user.delete(&format!("/v1/resources/r/objects/k{round}")).await, 204);
     }
     assert_eq!(embedded.store.requests() - stores, 100, "one call to the store a query");
     assert_eq!(upstream.requests().len(), sources, "no call to Secrets Manager");
-    assert_eq!(counter(admin, "s3_connector_store_statements_total").await, statements, "no database statement");
+    assert_eq!(
+        counter(admin, "s3_connector_store_statements_total").await,
+        statements,
+        "no database statement"
+    );
 }
 
 #[tokio::test]
@@ -51,11 +63,14 @@ async fn a_cold_burst_reads_its_secret_once() {
     let embedded = Embedded::start().await;
     let upstream = HttpFault::start(&servers.moto).await;
     let name = unique("burst");
-    Secrets::on_moto(&servers).create_json(&name, &json!({"id": embedded.key.id, "secret": embedded.key.secret})).await;
+    Secrets::on_moto(&servers)
+        .create_json(&name, &json!({"id": embedded.key.id, "secret": embedded.key.secret}))
+        .await;
     let service = Setup::new().start().await;
     let admin = &service.admin;
     expect(admin.post("/v1/sources", &moto_source("aws", &upstream.url(), "")).await, 201);
-    let (id, secret) = (format!("{{{{ secrets['{name}'].id }}}}"), format!("{{{{ secrets['{name}'].secret }}}}"));
+    let (id, secret) =
+        (format!("{{{{ secrets['{name}'].id }}}}"), format!("{{{{ secrets['{name}'].secret }}}}"));
     for index in 0..4 {
         let body = templated(&format!("r{index}"), &embedded.url, "bucket", &id, &secret);
         expect(admin.post("/v1/resources", &body).await, 201);

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 
 use crate::harness::aws::{Secrets, unique};
 use crate::harness::servers::{AccessKey, Servers};
-use crate::support::{DATABASES, Database, Embedded, PLANTED, Service, Setup, definition, moto_source, templated};
+use crate::support::{
+    DATABASES, Database, Embedded, PLANTED, Service, Setup, definition, moto_source, templated,
+};
 
 /// Everything the service answered.
 struct Answers(Vec<String>);
@@ -49,8 +51,15 @@ async fn plant(service: &Service, servers: &Servers, embedded: &Embedded, answer
     source["auth"]["session_token"] = json!(format!("{PLANTED}-token"));
     assert_eq!(answers.keep("source", admin.post("/v1/sources", &source).await), 201);
     let name = unique("planted");
-    Secrets::on_moto(servers).create_json(&name, &json!({"secret": format!("{PLANTED}-aws"), "id": PLANTED})).await;
-    let literal = definition("literal", &embedded.url, "bucket", &AccessKey::new(format!("{PLANTED}-akid"), format!("{PLANTED}-literal")));
+    Secrets::on_moto(servers)
+        .create_json(&name, &json!({"secret": format!("{PLANTED}-aws"), "id": PLANTED}))
+        .await;
+    let literal = definition(
+        "literal",
+        &embedded.url,
+        "bucket",
+        &AccessKey::new(format!("{PLANTED}-akid"), format!("{PLANTED}-literal")),
+    );
     assert_eq!(answers.keep("literal", admin.post("/v1/resources", &literal).await), 201);
     let of = |id: &str, secret: &str| (format!("{{{{ {id} }}}}"), format!("{{{{ {secret} }}}}"));
     for (resource, (id, secret)) in [
@@ -70,7 +79,8 @@ async fn provoke(service: &Service, answers: &mut Answers) {
     let admin = &service.admin;
     for name in ["literal", "vaulted", "working", "aws-secret", "missing-key", "object-key"] {
         answers.keep("show", admin.get(&format!("/v1/resources/{name}")).await);
-        answers.keep("test", admin.post(&format!("/v1/resources/{name}/test"), &json!({"write": true})).await);
+        answers
+            .keep("test", admin.post(&format!("/v1/resources/{name}/test"), &json!({"write": true})).await);
         answers.keep("list", admin.query(name, &json!({"operation": "list"})).await);
         answers.keep("put", admin.query(name, &json!({"operation": "put", "key": "k", "text": "t"})).await);
         answers.keep("get", admin.query(name, &json!({"operation": "get", "key": "k"})).await);
@@ -91,9 +101,21 @@ async fn provoke(service: &Service, answers: &mut Answers) {
     let request = admin.request(reqwest::Method::PUT, "/v1/sources/vault/secrets/x").body(broken);
     answers.keep("broken", crate::support::answer(request).await);
     answers.keep("wrong value", admin.put("/v1/sources/vault/secrets/x", &json!({"values": PLANTED})).await);
-    answers.keep("patch", admin.patch("/v1/resources/literal", &json!({"endpoint": "http://127.0.0.1:1"})).await);
+    answers.keep(
+        "patch",
+        admin.patch("/v1/resources/literal", &json!({"endpoint": "http://127.0.0.1:1"})).await,
+    );
     answers.keep("patch", admin.patch("/v1/resources/literal", &json!({"description": "again"})).await);
-    for path in ["/v1/resources", "/v1/sources", "/v1/sources/aws", "/v1/sources/vault/secrets", "/v1/sources/vault/cache", "/v1/sources/aws/cache", "/v1/audit?limit=1000", "/v1/tokens"] {
+    for path in [
+        "/v1/resources",
+        "/v1/sources",
+        "/v1/sources/aws",
+        "/v1/sources/vault/secrets",
+        "/v1/sources/vault/cache",
+        "/v1/sources/aws/cache",
+        "/v1/audit?limit=1000",
+        "/v1/tokens",
+    ] {
         answers.keep(path, admin.get(path).await);
     }
     answers.keep("source test", admin.post("/v1/sources/aws/test", &json!({})).await);
@@ -102,7 +124,9 @@ async fn provoke(service: &Service, answers: &mut Answers) {
 
 async fn search(service: &Service, answers: &Answers, database: Database) {
     let needles = [PLANTED.to_owned(), base64::engine::general_purpose::STANDARD.encode(PLANTED)];
-    let holds = |text: &[u8]| needles.iter().any(|needle| text.windows(needle.len()).any(|window| window == needle.as_bytes()));
+    let holds = |text: &[u8]| {
+        needles.iter().any(|needle| text.windows(needle.len()).any(|window| window == needle.as_bytes()))
+    };
     for answer in &answers.0 {
         assert!(!holds(answer.as_bytes()), "an answer holds a secret: {answer}");
     }

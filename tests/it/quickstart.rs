@@ -33,7 +33,11 @@ async fn every_command_of_the_quickstart_works() {
         .unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}\n{err}");
-    assert_eq!(out.matches(r#""verdict":"works""#).count(), 3, "a source and two resources are tested\n{out}");
+    assert_eq!(
+        out.matches(r#""verdict":"works""#).count(),
+        3,
+        "a source and two resources are tested\n{out}"
+    );
     assert!(out.contains("total: 42") && out.contains("hello"), "{out}");
     assert!(out.contains("TEMPLATE_SYNTAX"), "{out}");
     assert!(!out.contains("the-secret-access-key-of-the-bucket"), "a value came back\n{out}");

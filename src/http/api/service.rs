@@ -3,13 +3,14 @@
 use std::sync::OnceLock;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::extract::{Path, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::http::problem::Failure;
 use crate::http::{Api, openapi as document};
+use crate::model::error_catalogue;
 
 const PAGE: &str = include_str!("../docs/index.html");
 const STYLE: &str = include_str!("../docs/docs.css");
@@ -51,7 +52,25 @@ pub fn pages() -> Router<Api> {
     Router::new()
         .route("/docs", get(|| async { page("text/html; charset=utf-8", PAGE) }))
         .route("/docs/docs.css", get(|| async { page("text/css; charset=utf-8", STYLE) }))
+        .route("/docs/errors/{code}", get(error_page))
         .route("/docs/docs.js", get(|| async { page("text/javascript; charset=utf-8", SCRIPT) }))
+}
+
+/// What is known about an error's code.
+async fn error_page(Path(code): Path<String>) -> Response {
+    let Some(entry) = error_catalogue::find(&code) else {
+        let text = "This code has no page: its `detail` and `remedy` say what there is to say.\n";
+        return (StatusCode::NOT_FOUND, page("text/plain; charset=utf-8", text)).into_response();
+    };
+    let retry = if entry.retry { "The same request may work a moment later.\n" } else { "" };
+    let text = format!(
+        "{}\n\nCause: {}.\nRemedy: {}.\nWho can do it: {}.\n{retry}",
+        entry.code,
+        entry.cause,
+        entry.remedy,
+        entry.owner.as_str()
+    );
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
 }
 
 fn page(kind: &'static str, text: &'static str) -> Response {
