@@ -1,6 +1,6 @@
 //! The embedded store: S3 over a folder, for development and tests.
 //!
-//! On disk: `buckets/<bucket>/objects/<hash of the key>` (see [`file`] for the layout of a file),
+//! On disk: `buckets/<bucket>/objects/<hash of the key>` (see [`mod@file`] for the layout of a file),
 //! `buckets/<bucket>/uploads/<upload id>/`, and `scratch/` for what is not published yet; the scratch folder
 //! is emptied at every start. A key never becomes a piece of a path.
 
