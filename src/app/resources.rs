@@ -193,6 +193,7 @@ impl App {
         }
         drop_view_fields(&mut body);
         rewrite_reference_objects(&mut body)?;
+        generate_external_id(&mut body)?;
         let typed = literal::split(&mut body, CREDENTIAL_FIELDS, is_template);
         let before =
             serde_json::to_value(&old.definition).map_err(|error| Error::BadRequest(error.to_string()))?;
@@ -528,6 +529,7 @@ fn unsupported(definition: &Definition) -> Option<Finding> {
 fn read_definition(mut body: Value) -> Result<(Definition, Literals), Error> {
     drop_view_fields(&mut body);
     rewrite_reference_objects(&mut body)?;
+    generate_external_id(&mut body)?;
     let typed = literal::split(&mut body, CREDENTIAL_FIELDS, is_template);
     let definition = parse_body(&body)?;
     let literals = kept_literals(&mut body, CREDENTIAL_FIELDS, &Literals::new(), typed)?;
@@ -559,6 +561,23 @@ fn rewrite_reference_objects(value: &mut Value) -> Result<(), Error> {
     let text = |name: &str| fields.get(name).and_then(Value::as_str);
     let reference = template::from_parts(text("source"), text("secret").unwrap_or_default(), text("key"));
     *value = Value::String(reference.map_err(|error| Error::BadRequest(format!("{error}: {}", error.help)))?);
+    Ok(())
+}
+
+/// `{"generate": true}` in place of an external id asks for an unguessable one. It is made once and then kept like
+/// any other text, so that the trust policy can be written before the role is there.
+fn generate_external_id(body: &mut Value) -> Result<(), Error> {
+    let Some(slot) = body.get_mut("assume_role").and_then(|role| role.get_mut("external_id")) else {
+        return Ok(());
+    };
+    if !slot.is_object() {
+        return Ok(());
+    }
+    if *slot != serde_json::json!({"generate": true}) {
+        return Err(Error::BadRequest("`external_id` is a text, or {\"generate\": true}".to_owned()));
+    }
+    let random: [u8; 20] = rand::random();
+    *slot = Value::String(format!("s3c-{}", hex::encode(random)));
     Ok(())
 }
 

@@ -189,7 +189,7 @@ pub struct AssumeRole {
     /// The role's ARN.
     #[schema(example = "arn:aws:iam::111122223333:role/invoices")]
     pub role_arn: String,
-    /// What the role's trust policy asks for in `sts:ExternalId`.
+    /// What the role's trust policy asks for in `sts:ExternalId`; `{"generate": true}` asks for an unguessable one.
     #[serde(default)]
     pub external_id: Option<String>,
     /// 2 to 64 of `[\w+=,.@-]`; absent gives one that names the project.

@@ -1,0 +1,126 @@
+//! The command line against a running service: data on stdout, words on stderr, exit codes that scripts can use.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::support::{Embedded, Service, Setup, binary, expect, templated};
+
+/// A service, a store, and a folder for files.
+struct World {
+    service: Service,
+    embedded: Embedded,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn start() -> World {
+        let world = World {
+            service: Setup::new().start().await,
+            embedded: Embedded::start().await,
+            folder: tempfile::tempdir().unwrap(),
+        };
+        let admin = &world.service.admin;
+        expect(admin.post("/v1/sources", &json!({"name": "vault", "kind": "local"})).await, 201);
+        let keys = json!({"value": {"id": world.embedded.key.id, "secret": world.embedded.key.secret}});
+        expect(admin.put("/v1/sources/vault/secrets/s3", &keys).await, 200);
+        world
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with(arguments, b"").await
+    }
+
+    async fn run_with(&self, arguments: &[&str], input: &[u8]) -> Output {
+        let mut command = Command::new(binary());
+        command.args(arguments).env("NO_COLOR", "1").env("S3_CONNECTOR_SERVER", &self.service.url);
+        command.env("S3_CONNECTOR_TOKEN", self.service.token()).current_dir(self.folder.path());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let input = input.to_vec();
+        let wait = move || {
+            let mut child = command.spawn().unwrap();
+            child.stdin.take().unwrap().write_all(&input).ok();
+            child.wait_with_output().unwrap()
+        };
+        tokio::task::spawn_blocking(wait).await.unwrap()
+    }
+
+    /// Runs, asserts success and gives stdout.
+    async fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments).await;
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn the_main_job_works_from_the_command_line() {
+    let world = World::start().await;
+    world
+        .ok(&[
+            "resource",
+            "create",
+            "r",
+            "--bucket",
+            "bucket",
+            "--region",
+            "us-east-1",
+            "--endpoint",
+            &world.embedded.url,
+            "--access-key-id",
+            "{{ secrets.s3.id }}",
+            "--secret-access-key",
+            "{{ secrets.s3.secret }}",
+        ])
+        .await;
+    let tested = world.ok(&["resource", "test", "r", "--write"]).await;
+    assert!(tested.contains("works"), "{tested}");
+    let content = vec![7_u8; 3 << 20];
+    fs::write(world.folder.path().join("up.bin"), &content).unwrap();
+    world.ok(&["object", "put", "r", "a/../b//ü 🚀+", "up.bin"]).await;
+    let listed = world.ok(&["object", "list", "r", "--output", "json"]).await;
+    assert!(listed.contains("a/../b//ü 🚀+"), "{listed}");
+    world.ok(&["object", "get", "r", "a/../b//ü 🚀+", "down.bin"]).await;
+    assert_eq!(fs::read(world.folder.path().join("down.bin")).unwrap(), content);
+    let head = world.ok(&["object", "head", "r", "a/../b//ü 🚀+", "--output", "json"]).await;
+    assert_eq!(serde_json::from_str::<Value>(&head).unwrap()["size"], 3 << 20);
+    let put = world.run_with(&["object", "put", "r", "piped", "-"], b"from a pipe").await;
+    assert!(put.status.success(), "{}", String::from_utf8_lossy(&put.stderr));
+    assert_eq!(world.ok(&["object", "get", "r", "piped", "-"]).await, "from a pipe");
+    world.ok(&["object", "delete", "r", "piped", "--yes"]).await;
+    assert_eq!(world.run(&["object", "get", "r", "piped", "-"]).await.status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn exit_codes_and_messages_tell_scripts_and_people_what_happened() {
+    let world = World::start().await;
+    let broken = templated("x", &world.embedded.url, "bucket", "{{ secrets.s3.id", "{{ secrets.s3.secret }}");
+    fs::write(world.folder.path().join("x.json"), broken.to_string()).unwrap();
+    let invalid = world.run(&["resource", "create", "--file", "x.json"]).await;
+    let words = String::from_utf8(invalid.stderr).unwrap();
+    assert_eq!(invalid.status.code(), Some(3), "{words}");
+    assert!(words.contains("auth.access_key_id:1:1") && words.contains("help"), "{words}");
+    assert!(invalid.stdout.is_empty(), "words go to stderr");
+    assert_eq!(world.run(&["resource", "nonsense"]).await.status.code(), Some(2));
+    assert_eq!(world.run(&["resource", "show", "nobody"]).await.status.code(), Some(1));
+    let viewer = world.service.client("viewer").await;
+    let denied = world.run(&["--token", &viewer.token, "resource", "create", "--file", "x.json"]).await;
+    assert_eq!(denied.status.code(), Some(3), "{}", String::from_utf8_lossy(&denied.stderr));
+    let unasked = world.run(&["source", "delete", "vault"]).await;
+    assert_eq!(unasked.status.code(), Some(2), "a destructive verb asks, and nobody is there to answer");
+    expect(world.service.admin.get("/v1/sources/vault").await, 200);
+}
+
+#[tokio::test]
+async fn the_commands_without_a_server_need_none() {
+    let world = World::start().await;
+    let document: Value = serde_json::from_str(&world.ok(&["openapi"]).await).unwrap();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    assert!(world.ok(&["completions", "bash"]).await.contains("s3-connector"));
+    assert!(world.ok(&["config", "--defaults"]).await.contains("[egress]"));
+    assert!(world.ok(&["token", "generate"]).await.contains("s3c_"));
+    let round = world.ok(&["dev", "--once"]).await;
+    assert!(round.contains("=> works") && round.contains("Hello from s3-connector."), "{round}");
+}
