@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures_util::stream::{self, Stream};
 
 use crate::app::connect::Connection;
 use crate::app::{App, Error, Resource, audit};
@@ -378,18 +377,6 @@ impl Listing {
         }
         let ((page, _), _) = self.fetch().await?;
         Ok(Some(page))
-    }
-
-    /// The pages as a stream; it ends after an error.
-    pub fn pages(self) -> impl Stream<Item = Result<ObjectPage, Error>> {
-        stream::unfold(Some(self), |listing| async move {
-            let mut listing = listing?;
-            match listing.next().await {
-                Ok(Some(page)) => Some((Ok(page), Some(listing))),
-                Ok(None) => None,
-                Err(error) => Some((Err(error), None)),
-            }
-        })
     }
 
     async fn fetch(&mut self) -> Result<((ObjectPage, Option<String>), Arc<Connection>), Error> {
