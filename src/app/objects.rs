@@ -284,7 +284,8 @@ impl App {
         let outcome = match length.filter(|length| *length <= REPLAYABLE) {
             Some(length) => self.write_small(&query, environment, key, &options, &source, length).await,
             None => self.write_stream(&query, environment, key, &options, &source, length).await,
-        };
+        }
+        .map_err(too_large);
         let size = source.taken();
         let outcome = self.end(&query, outcome, |uploaded| (Some(size), uploaded.request_id.clone())).await?;
         let Uploaded { etag, version_id, .. } = outcome.value;
@@ -435,6 +436,18 @@ fn check_condition(connection: &Connection, options: &PutOptions) -> Result<(), 
     }
     let text = format!("the provider `{}` does not honour conditions on uploads", connection.plan.profile.id);
     Err(AwsError::new(ErrorKind::Unsupported, "s3", "NotSupportedByProvider", text))
+}
+
+/// A body of unknown length shows only on its way that it is larger than the resource allows.
+fn too_large(error: Error) -> Error {
+    match error {
+        Error::Upstream(upstream)
+            if upstream.kind == ErrorKind::BrokenBody && upstream.code == "EntityTooLarge" =>
+        {
+            Error::TooLarge(upstream.message)
+        }
+        other => other,
+    }
 }
 
 fn broken(text: &str) -> Error {
