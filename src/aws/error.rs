@@ -70,6 +70,8 @@ pub struct AwsError {
     pub region: Option<String>,
     /// The upstream's `Date`.
     pub date: Option<String>,
+    /// The object's tag, when a condition was answered.
+    pub etag: Option<String>,
 }
 
 impl AwsError {
@@ -84,6 +86,7 @@ impl AwsError {
             request_id: None,
             region: None,
             date: None,
+            etag: None,
         }
     }
 
@@ -147,6 +150,7 @@ fn from_response(
         request_id: header("x-amz-request-id").or_else(|| header("x-amzn-requestid")),
         region,
         date: header("date"),
+        etag: header("etag"),
     }
 }
 

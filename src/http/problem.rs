@@ -173,10 +173,19 @@ impl IntoResponse for Failure {
         if let Error::Upstream(upstream) = &self.0
             && upstream.kind == ErrorKind::NotModified
         {
-            return StatusCode::NOT_MODIFIED.into_response();
+            return not_modified(upstream.etag.as_deref());
         }
         problem(self.0).into_response()
     }
+}
+
+/// A 304 carries the tag that a 200 would (RFC 9110, 15.4.5).
+fn not_modified(etag: Option<&str>) -> Response {
+    let mut response = StatusCode::NOT_MODIFIED.into_response();
+    if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    response
 }
 
 /// What an error looks like to the caller.
