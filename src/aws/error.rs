@@ -100,6 +100,16 @@ impl AwsError {
         Self::new(ErrorKind::Timeout, service, "ReadTimeout", format!("no answer after {after_ms} ms"))
     }
 
+    /// The code of the error catalogue. STS says `AccessDenied` for a role that may not be assumed, and other
+    /// services' STS say nothing at all for one that is not there.
+    pub fn catalogue_code(&self) -> &str {
+        match (self.service, self.kind) {
+            ("sts", ErrorKind::AccessDenied) => "RoleNotAssumable",
+            ("sts", ErrorKind::NotFound) => "NoSuchEntity",
+            _ => &self.code,
+        }
+    }
+
     /// What an SDK error means.
     pub fn from_sdk<E>(service: &'static str, error: &SdkError<E, HttpResponse>) -> Self
     where

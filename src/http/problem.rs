@@ -248,7 +248,8 @@ pub fn problem(error: Error) -> Problem {
 
 fn of_upstream(error: &AwsError) -> Problem {
     let status = match error.kind {
-        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        // a role that is not there is not an object that is not there
+        ErrorKind::NotFound if error.service == "s3" => StatusCode::NOT_FOUND,
         ErrorKind::NotModified => StatusCode::NOT_MODIFIED,
         ErrorKind::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         ErrorKind::Conflict => StatusCode::CONFLICT,
@@ -258,17 +259,19 @@ fn of_upstream(error: &AwsError) -> Problem {
         ErrorKind::Unreachable | ErrorKind::Internal => StatusCode::BAD_GATEWAY,
         ErrorKind::Unsupported => StatusCode::NOT_IMPLEMENTED,
         ErrorKind::InvalidRequest | ErrorKind::BrokenBody => StatusCode::BAD_REQUEST,
-        ErrorKind::AccessDenied
+        ErrorKind::NotFound
+        | ErrorKind::AccessDenied
         | ErrorKind::BadCredentials
         | ErrorKind::NoSuchBucket
         | ErrorKind::WrongRegion
         | ErrorKind::ClockSkew
         | ErrorKind::Blocked => StatusCode::FAILED_DEPENDENCY,
     };
-    let mut problem = Problem::new(status, &error.code, error.message.clone());
-    if let Some(entry) = error_catalogue::find(&error.code) {
+    let code = error.catalogue_code();
+    let mut problem = Problem::new(status, code, error.message.clone());
+    if let Some(entry) = error_catalogue::find(code) {
         entry.cause.clone_into(&mut problem.title);
-        problem.remedy = remedy(&error.code);
+        problem.remedy = remedy(code);
     }
     if let Some(region) = error.region.as_ref().filter(|_| error.kind == ErrorKind::WrongRegion) {
         problem.remedy = Some(format!(
