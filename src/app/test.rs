@@ -15,7 +15,7 @@ use crate::app::sources::{elapsed_ms, failed};
 use crate::app::{App, Error};
 use crate::aws::{AwsError, ErrorKind, probe};
 use crate::clock::rfc3339;
-use crate::finding::has_errors;
+use crate::finding::{Severity, has_errors};
 use crate::model::check::{Answer, Check, Fix, Permission, Report, Status, verdict};
 use crate::model::error_catalogue;
 use crate::model::object::{GetOptions, ObjectKey, Operation, PutOptions};
@@ -171,7 +171,10 @@ impl App {
         let blocked = findings.iter().any(|finding| finding.code == "ENDPOINT_BLOCKED");
         if check_templates(subject.definition).is_err() || (has_errors(&findings) && !blocked) {
             let mut check = Check::new("definition-valid", Status::Failed, texts.join("; "));
-            check.remedy = findings.iter().find_map(|finding| finding.help.clone());
+            let first = findings.iter().find(|finding| finding.severity == Severity::Error);
+            check.cause = first.map(|finding| finding.code.to_owned());
+            let help = first.and_then(|finding| finding.help.clone());
+            check.remedy = help.or_else(|| Some("correct the field that the detail names".to_owned()));
             return check;
         }
         if texts.is_empty() || blocked {
