@@ -309,14 +309,17 @@ impl App {
                 if matches!(
                     error.kind,
                     ErrorKind::NoSuchBucket | ErrorKind::NotFound | ErrorKind::AccessDenied
-                ) => Check::new(
-                "signature-accepted",
-                Status::Passed,
-                format!(
-                    "the store answered {} for a bucket that is not there, and did not object to the signature",
-                    error.code
-                ),
-            ),
+                ) =>
+            {
+                Check::new(
+                    "signature-accepted",
+                    Status::Passed,
+                    format!(
+                        "the store answered {} for a bucket that is not there, and did not object to the signature",
+                        error.code
+                    ),
+                )
+            }
             // an answer about something else proves nothing about the signature
             Err(error) => {
                 let error = self.named(&connection.plan, error).await;
@@ -333,8 +336,8 @@ impl App {
 
     /// A port that speaks TLS often closes on plain HTTP without a word: a handshake tells it from a broken one.
     async fn named(&self, plan: &Plan, mut error: AwsError) -> AwsError {
-        let plain = plan.endpoint.as_ref().filter(|endpoint| !endpoint.tls);
-        let Some(endpoint) = plain.filter(|_| error.code == "ConnectionReset") else { return error };
+        let without_tls = plan.endpoint.as_ref().filter(|endpoint| !endpoint.tls);
+        let Some(endpoint) = without_tls.filter(|_| error.code == "ConnectionReset") else { return error };
         let target = probe::Target {
             host: &endpoint.host,
             port: endpoint.port,

@@ -122,9 +122,10 @@ where
                 this.wait.over();
                 Poll::Ready(next.map(|frame| frame.map_err(Into::into)))
             }
-            Poll::Pending => {
-                this.wait.poll(context).map(|()| Some(Err("the store stalled in the middle of the body".into())))
-            }
+            Poll::Pending => this
+                .wait
+                .poll(context)
+                .map(|()| Some(Err("the store stalled in the middle of the body".into()))),
         }
     }
 
