@@ -1,5 +1,13 @@
 //! Test connection: what works is told so, and nothing is left behind.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code outside of test functions"
+)]
+
 use serde_json::{Value, json};
 
 use crate::harness::aws::{self, unique};

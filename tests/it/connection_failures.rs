@@ -1,5 +1,13 @@
 //! Test connection: each failure before the bucket has its check, its cause and its remedy.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code outside of test functions"
+)]
+
 use std::net::TcpListener;
 use std::sync::Arc;
 

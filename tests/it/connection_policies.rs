@@ -1,5 +1,13 @@
 //! Test connection: what policies, roles and ownership deny, and the fixes that mend it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code outside of test functions"
+)]
+
 use serde_json::{Value, json};
 
 use crate::connection::{assert_failed, assert_fails, check, permission, status, test, test_saved};

@@ -1,6 +1,12 @@
 //! A store that answers every read with as many bytes as the test wants, and says when nobody takes them any more.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "test code outside of test functions")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code outside of test functions"
+)]
 
 use std::sync::Arc;
 
@@ -14,7 +20,7 @@ use crate::harness::servers::AccessKey;
 use crate::stores::Place;
 use crate::support::LONG;
 
-const PIECE: [u8; 64 * 1024] = [b'f'; 64 * 1024];
+static PIECE: [u8; 64 * 1024] = [b'f'; 64 * 1024];
 
 /// Listens until dropped.
 pub(crate) struct Faucet {

@@ -1,5 +1,13 @@
 //! Objects through every face: keys, metadata, ranges, conditions.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code outside of test functions"
+)]
+
 use reqwest::Method;
 use serde_json::json;
 

@@ -1,5 +1,13 @@
 //! What a query answers when something is wrong: status, code, remedy.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code outside of test functions"
+)]
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -330,7 +338,6 @@ async fn clients_of_others_read_what_we_wrote_and_we_read_theirs() {
 }
 
 /// Runs rclone, a client not written by us, at a place and returns what it prints.
-#[expect(clippy::unwrap_used, reason = "test code outside of a test function")]
 async fn rclone(place: &Place, arguments: Vec<String>) -> String {
     let mut command = std::process::Command::new("rclone");
     command.args(["--config", "/dev/null", "--s3-no-check-bucket", "--s3-provider", "Ceph"]);

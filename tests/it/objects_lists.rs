@@ -1,5 +1,13 @@
 //! Lists: pages, groups, cursors, rows as they come.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code outside of test functions"
+)]
+
 use futures_util::{StreamExt, stream};
 use reqwest::Method;
 use serde_json::{Value, json};

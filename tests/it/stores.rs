@@ -157,12 +157,11 @@ pub(crate) async fn open(client: &Client, method: &str, path: &str, headers: &[(
     let address = client.url.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.set_nodelay(true).unwrap();
-    let mut head =
-        format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n", client.token);
-    for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    head.push_str("\r\n");
+    let own = [("host", address.to_owned()), ("authorization", format!("Bearer {}", client.token))];
+    let own = own.iter().map(|(name, value)| (*name, value.as_str()));
+    let lines: Vec<String> =
+        own.chain(headers.iter().copied()).map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head = format!("{method} {path} HTTP/1.1\r\n{}\r\n", lines.concat());
     stream.write_all(head.as_bytes()).await.unwrap();
     stream
 }

@@ -1,5 +1,13 @@
 //! Bodies: whole, cut off, stalled, from both sides; memory, requests, shutdown and overload.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code outside of test functions"
+)]
+
 use std::time::Duration;
 
 use futures_util::stream;
