@@ -150,7 +150,7 @@ impl Error {
             Error::Overloaded(_) => "Overloaded",
             Error::TooManyQueries => "TooManyQueries",
             Error::Unresolved(unresolved) => &unresolved.code,
-            Error::Upstream(error) => &error.code,
+            Error::Upstream(error) => error.catalogue_code(),
             Error::Store(_) => "Internal",
         }
     }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures_util::stream::{self, Stream};
 
 use crate::app::connect::Connection;
 use crate::app::{App, Error, Resource, audit};
@@ -290,7 +289,8 @@ impl App {
         let outcome = match length.filter(|length| *length <= REPLAYABLE) {
             Some(length) => self.write_small(&query, environment, key, &options, &source, length).await,
             None => self.write_stream(&query, environment, key, &options, &source, length).await,
-        };
+        }
+        .map_err(too_large);
         let size = source.taken();
         let outcome = self.end(&query, outcome, |uploaded| (Some(size), uploaded.request_id.clone())).await?;
         let Uploaded { etag, version_id, .. } = outcome.value;
@@ -385,18 +385,6 @@ impl Listing {
         Ok(Some(page))
     }
 
-    /// The pages as a stream; it ends after an error.
-    pub fn pages(self) -> impl Stream<Item = Result<ObjectPage, Error>> {
-        stream::unfold(Some(self), |listing| async move {
-            let mut listing = listing?;
-            match listing.next().await {
-                Ok(Some(page)) => Some((Ok(page), Some(listing))),
-                Ok(None) => None,
-                Err(error) => Some((Err(error), None)),
-            }
-        })
-    }
-
     async fn fetch(&mut self) -> Result<((ObjectPage, Option<String>), Arc<Connection>), Error> {
         let most = i32::try_from(self.left.min(1000)).unwrap_or(1000);
         let request = &self.request;
@@ -453,6 +441,18 @@ fn check_condition(connection: &Connection, options: &PutOptions) -> Result<(), 
     }
     let text = format!("the provider `{}` does not honour conditions on uploads", connection.plan.profile.id);
     Err(AwsError::new(ErrorKind::Unsupported, "s3", "NotSupportedByProvider", text))
+}
+
+/// A body of unknown length shows only on its way that it is larger than the resource allows.
+fn too_large(error: Error) -> Error {
+    match error {
+        Error::Upstream(upstream)
+            if upstream.kind == ErrorKind::BrokenBody && upstream.code == "EntityTooLarge" =>
+        {
+            Error::TooLarge(upstream.message)
+        }
+        other => other,
+    }
 }
 
 fn broken(text: &str) -> Error {

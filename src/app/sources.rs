@@ -398,12 +398,7 @@ impl App {
 
 /// A failed check with cause and remedy from the catalogue.
 pub(super) fn failed(name: &str, call: &str, error: &AwsError) -> Check {
-    let code = if error.service == "sts" && call == "sts:AssumeRole" && error.kind == ErrorKind::AccessDenied
-    {
-        "RoleNotAssumable"
-    } else {
-        error.code.as_str()
-    };
+    let code = error.catalogue_code();
     let mut check = Check::new(name, Status::Failed, format!("{}: {}", error.code, error.message));
     check.call = Some(call.to_owned());
     check.cause = Some(code.to_owned());

@@ -15,7 +15,7 @@ use crate::app::sources::{elapsed_ms, failed};
 use crate::app::{App, Error};
 use crate::aws::{AwsError, ErrorKind, probe};
 use crate::clock::rfc3339;
-use crate::finding::has_errors;
+use crate::finding::{Severity, has_errors};
 use crate::model::check::{Answer, Check, Fix, Permission, Report, Status, verdict};
 use crate::model::error_catalogue;
 use crate::model::object::{GetOptions, ObjectKey, Operation, PutOptions};
@@ -171,7 +171,10 @@ impl App {
         let blocked = findings.iter().any(|finding| finding.code == "ENDPOINT_BLOCKED");
         if check_templates(subject.definition).is_err() || (has_errors(&findings) && !blocked) {
             let mut check = Check::new("definition-valid", Status::Failed, texts.join("; "));
-            check.remedy = findings.iter().find_map(|finding| finding.help.clone());
+            let first = findings.iter().find(|finding| finding.severity == Severity::Error);
+            check.cause = first.map(|finding| finding.code.to_owned());
+            let help = first.and_then(|finding| finding.help.clone());
+            check.remedy = help.or_else(|| Some("correct the field that the detail names".to_owned()));
             return check;
         }
         if texts.is_empty() || blocked {
@@ -301,18 +304,25 @@ impl App {
                 check
             }
             Err(error)
-                if matches!(error.kind, ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Blocked) =>
+                if matches!(
+                    error.kind,
+                    ErrorKind::NoSuchBucket | ErrorKind::NotFound | ErrorKind::AccessDenied
+                ) =>
             {
+                Check::new(
+                    "signature-accepted",
+                    Status::Passed,
+                    format!(
+                        "the store answered {} for a bucket that is not there, and did not object to the signature",
+                        error.code
+                    ),
+                )
+            }
+            // an answer about something else proves nothing about the signature
+            Err(error) => {
+                let error = self.named(&connection.plan, error).await;
                 failed("signature-accepted", "s3:ListObjectsV2", &error)
             }
-            Err(error) => Check::new(
-                "signature-accepted",
-                Status::Passed,
-                format!(
-                    "the store answered {} for a bucket that is not there, and did not object to the signature",
-                    error.code
-                ),
-            ),
             Ok(()) => Check::new("signature-accepted", Status::Passed, "the store accepted the signature"),
         };
         check.call = Some("s3:ListObjectsV2 (a bucket that is not there)".to_owned());
@@ -320,6 +330,28 @@ impl App {
             checks.0.retain(|check| check.name != "clock-in-step");
         }
         checks.push(check, started)
+    }
+
+    /// A port that speaks TLS often closes on plain HTTP without a word: a handshake tells it from a broken one.
+    async fn named(&self, plan: &Plan, mut error: AwsError) -> AwsError {
+        let without_tls = plan.endpoint.as_ref().filter(|endpoint| !endpoint.tls);
+        let Some(endpoint) = without_tls.filter(|_| error.code == "ConnectionReset") else { return error };
+        let target = probe::Target {
+            host: &endpoint.host,
+            port: endpoint.port,
+            tls: true,
+            ca_pem: plan.ca_pem.as_deref(),
+        };
+        let speaks_tls = match probe::reach(self.egress(), &target).await {
+            Ok(_) => true,
+            Err(refused) => {
+                ["TlsUnknownCa", "TlsNameMismatch", "TlsCertificateExpired"].contains(&refused.code.as_str())
+            }
+        };
+        if speaks_tls {
+            "NotHttp".clone_into(&mut error.code);
+        }
+        error
     }
 
     fn clock_in_step(&self, date: &str) -> Check {

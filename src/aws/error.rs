@@ -70,6 +70,8 @@ pub struct AwsError {
     pub region: Option<String>,
     /// The upstream's `Date`.
     pub date: Option<String>,
+    /// The object's tag, when a condition was answered.
+    pub etag: Option<String>,
 }
 
 impl AwsError {
@@ -84,6 +86,7 @@ impl AwsError {
             request_id: None,
             region: None,
             date: None,
+            etag: None,
         }
     }
 
@@ -95,6 +98,16 @@ impl AwsError {
     /// No answer in time.
     pub fn timeout(service: &'static str, after_ms: u128) -> Self {
         Self::new(ErrorKind::Timeout, service, "ReadTimeout", format!("no answer after {after_ms} ms"))
+    }
+
+    /// The code of the error catalogue. STS says `AccessDenied` for a role that may not be assumed, and other
+    /// services' STS say nothing at all for one that is not there.
+    pub fn catalogue_code(&self) -> &str {
+        match (self.service, self.kind) {
+            ("sts", ErrorKind::AccessDenied) => "RoleNotAssumable",
+            ("sts", ErrorKind::NotFound) => "NoSuchEntity",
+            _ => &self.code,
+        }
     }
 
     /// What an SDK error means.
@@ -147,6 +160,7 @@ fn from_response(
         request_id: header("x-amz-request-id").or_else(|| header("x-amzn-requestid")),
         region,
         date: header("date"),
+        etag: header("etag"),
     }
 }
 

@@ -191,7 +191,9 @@ impl S3 {
         // a store may take long to put the parts together, and answers only then
         let done = self.watched(|| 0, call.send()).await?;
         let request_id = done.request_id().map(str::to_owned);
-        Ok(Uploaded { etag: done.e_tag, version_id: done.version_id, request_id })
+        // Ceph RGW 16 answers with an empty tag here
+        let etag = done.e_tag.filter(|tag| !tag.is_empty());
+        Ok(Uploaded { etag, version_id: done.version_id, request_id })
     }
 
     /// Bounds a call that streams: not its whole time, but the time in which no byte moves.

@@ -35,7 +35,7 @@ pub(crate) async fn secret(out: &Output, flag: &str, argument: &str) -> anyhow::
     let literal = !argument.is_empty() && !argument.starts_with('@') && argument != "-";
     if literal && !argument.contains("{{") {
         out.warn(format!(
-            "the value of {flag} shows up in process lists and shell histories: use `@file` or `-`"
+            "the value given in {flag} shows up in process lists and shell histories: use `@file` or `-`"
         ));
     }
     value(argument).await

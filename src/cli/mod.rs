@@ -156,8 +156,10 @@ pub async fn run() -> ExitCode {
         Command::Serve(layers) => serve::serve(&layers, &out).await,
         Command::Dev(dev) => dev.run(&out).await,
         command => tokio::select! {
-            outcome = dispatch(command, &cli.connection, &out) => outcome,
+            // the signals are waited for before anything happens that they should undo
+            biased;
             code = interrupted() => return code,
+            outcome = dispatch(command, &cli.connection, &out) => outcome,
         },
     };
     match outcome {

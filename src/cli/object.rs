@@ -137,7 +137,7 @@ struct End {
 
 impl List {
     async fn run(self, session: &Session) -> anyhow::Result<Exit> {
-        let mut rows = Rows::new(&session.out)?;
+        let mut rows = Rows::new(&session.out);
         let mut cursor = self.cursor.clone();
         let end = loop {
             let left = self.limit.map(|limit| limit.saturating_sub(rows.count));
@@ -195,26 +195,15 @@ struct Rows {
 }
 
 impl Rows {
-    fn new(out: &Output) -> anyhow::Result<Rows> {
-        let mut writer = out.writer();
-        if out.format() == Format::Table {
-            writeln!(writer, "{:24}  {:>14}  KEY", "LAST MODIFIED", "SIZE")?;
-        }
-        Ok(Rows { format: out.format(), writer, count: 0, objects: 0, prefixes: Vec::new() })
+    fn new(out: &Output) -> Rows {
+        Rows { format: out.format(), writer: out.writer(), count: 0, objects: 0, prefixes: Vec::new() }
     }
 
     fn object(&mut self, object: &ObjectSummary, line: &Value) -> anyhow::Result<()> {
-        self.count += 1;
         match self.format {
             Format::Table => {
                 let at = object.last_modified.as_deref().unwrap_or_default();
-                writeln!(
-                    self.writer,
-                    "{:24}  {:>14}  {}",
-                    output::one_line(at),
-                    object.size,
-                    output::one_line(&object.key)
-                )?;
+                self.table_row(at, &object.size.to_string(), &object.key)?;
             }
             Format::Ndjson => writeln!(self.writer, "{line}")?,
             Format::Json => {
@@ -222,19 +211,27 @@ impl Rows {
                 write!(self.writer, "{before}{line}")?;
             }
         }
+        self.count += 1;
         self.objects += 1;
         Ok(())
     }
 
     fn prefix(&mut self, prefix: String, line: &Value) -> anyhow::Result<()> {
-        self.count += 1;
         match self.format {
-            Format::Table => {
-                writeln!(self.writer, "{:24}  {:>14}  {}", "", "group", output::one_line(&prefix))?;
-            }
+            Format::Table => self.table_row("", "group", &prefix)?,
             Format::Ndjson => writeln!(self.writer, "{line}")?,
             Format::Json => self.prefixes.push(prefix),
         }
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Fixed widths, because the rows to come are not known yet.
+    fn table_row(&mut self, at: &str, size: &str, key: &str) -> anyhow::Result<()> {
+        if self.count == 0 {
+            writeln!(self.writer, "{:24}  {:>14}  KEY", "LAST MODIFIED", "SIZE")?;
+        }
+        writeln!(self.writer, "{:24}  {size:>14}  {}", output::one_line(at), output::one_line(key))?;
         Ok(())
     }
 
@@ -248,6 +245,9 @@ impl Rows {
             writeln!(self.writer, "{before}],{rest}")?;
         }
         self.writer.flush()?;
+        if self.format == Format::Table && self.count == 0 {
+            out.say("no objects");
+        }
         if let Some(cursor) = cursor {
             out.say(format!("there is more: go on with --cursor '{cursor}'"));
         }

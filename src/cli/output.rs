@@ -127,6 +127,8 @@ impl Output {
         }
         let mut fields = Vec::new();
         flatten(String::new(), value, &mut fields);
+        // what it is called comes first, the rest by name
+        fields.sort_by_key(|(path, _)| !matches!(path.as_str(), "name" | "key"));
         let mut table = self.plain_table();
         for (path, text) in fields {
             table.add_row([self.heading(&path, Attribute::Dim), Cell::new(text)]);
@@ -153,11 +155,8 @@ impl Output {
 
     fn plain_table(&self) -> Table {
         let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        // a pipe gets every row on one line, however long it is
-        let arrangement =
-            if self.data.terminal { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
-        table.set_content_arrangement(arrangement);
+        // a row stays one line, however long it is, so that it can be searched and copied
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         if self.data.color {
             table.enforce_styling();
         }
@@ -228,7 +227,9 @@ impl Output {
 
     /// Shows that something runs; nothing when stderr is no terminal.
     pub(crate) fn spinner(&self, what: &str) -> ProgressBar {
-        let bar = ProgressBar::with_draw_target(None, self.progress_target()).with_message(plain(what));
+        let bar = ProgressBar::with_draw_target(None, self.progress_target())
+            .with_style(ProgressStyle::default_spinner())
+            .with_message(plain(what));
         bar.enable_steady_tick(Duration::from_millis(120));
         bar
     }

@@ -101,7 +101,8 @@ impl Problem {
         if let Some(upstream) = &self.upstream {
             lines.push(format!("  upstream: {}", upstream.sentence()));
         }
-        if let Some(remedy) = &self.remedy {
+        let said = self.errors.iter().any(|remark| remark.help == self.remedy);
+        if let Some(remedy) = self.remedy.as_ref().filter(|_| !said) {
             lines.push(format!("  remedy: {remedy}"));
         }
         if let Some(id) = &self.request_id {

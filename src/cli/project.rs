@@ -26,9 +26,6 @@ pub(crate) enum ProjectCommand {
 pub(crate) struct Create {
     /// Name of the project
     name: String,
-    /// Only check what would happen
-    #[arg(long)]
-    dry_run: bool,
 }
 
 impl ProjectCommand {
@@ -39,9 +36,9 @@ impl ProjectCommand {
                 session.out.rows(&answer, "projects", COLUMNS)?;
             }
             ProjectCommand::Create(create) => {
-                let call = Call::post(&["projects"], json!({"name": create.name})).dry_run(create.dry_run);
+                let call = Call::post(&["projects"], json!({"name": create.name}));
                 let answer = session.client.send(call).await?.body;
-                session.out.saved(&format!("made the project `{}`", create.name), &answer, create.dry_run)?;
+                session.out.saved(&format!("made the project `{}`", create.name), &answer, false)?;
             }
         }
         Ok(Exit::Ok)

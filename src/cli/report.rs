@@ -72,7 +72,7 @@ pub(crate) fn print_checks(out: &Output, checks: &[Check]) -> anyhow::Result<()>
             String::new()
         };
         out.line(format!("{} {name}  {detail}{took}", out.paint(style, mark)))?;
-        for (label, text) in notes(check) {
+        for (label, text) in notes(check, checks) {
             out.line(format!(
                 "    {} {}",
                 out.paint(Style::Faint, format!("{label:8}")),
@@ -93,7 +93,7 @@ fn mark(status: Status) -> (&'static str, Style) {
 }
 
 /// What people need who want to mend it; a check that passed needs no words.
-fn notes(check: &Check) -> Vec<(&'static str, String)> {
+fn notes(check: &Check, all: &[Check]) -> Vec<(&'static str, String)> {
     if matches!(check.status, Status::Passed) {
         return Vec::new();
     }
@@ -109,14 +109,16 @@ fn notes(check: &Check) -> Vec<(&'static str, String)> {
         Fix::Patch(patch) => format!("update the resource with --merge and {patch}"),
         Fix::Statement(statement) => format!("add the statement {statement}"),
     });
-    let waits = Some(check.depends_on.join(", "))
-        .filter(|names| !names.is_empty() && check.status == Status::Skipped);
+    let waits =
+        |name: &&String| all.iter().any(|other| other.name == **name && other.status != Status::Passed);
+    let needs: Vec<&str> = check.depends_on.iter().filter(waits).map(String::as_str).collect();
+    let needs = Some(needs.join(", ")).filter(|names| !names.is_empty() && check.status == Status::Skipped);
     let notes = [
         ("cause", check.cause.as_ref().map(known)),
         ("remedy", check.remedy.clone()),
         ("fix", fix),
         ("call", call.filter(|_| check.status != Status::Skipped)),
-        ("needs", waits),
+        ("needs", needs),
     ];
     notes.into_iter().filter_map(|(label, text)| text.map(|text| (label, text))).collect()
 }
@@ -142,10 +144,10 @@ mod tests {
         check.remedy = Some("allow `s3:ListBucket`".to_owned());
         check.call = Some("s3:ListObjectsV2 (max-keys 1)".to_owned());
         check.request_id = Some("u-1".to_owned());
-        let labels: Vec<&str> = notes(&check).iter().map(|(label, _)| *label).collect();
+        let labels: Vec<&str> = notes(&check, &[]).iter().map(|(label, _)| *label).collect();
         assert_eq!(labels, ["cause", "remedy", "call"]);
-        assert!(notes(&check)[0].1.starts_with("AccessDenied: the credentials are real"));
+        assert!(notes(&check, &[])[0].1.starts_with("AccessDenied: the credentials are real"));
         check.status = Status::Passed;
-        assert!(notes(&check).is_empty());
+        assert!(notes(&check, &[]).is_empty());
     }
 }

@@ -447,7 +447,7 @@ impl Clear {
         let answer = session.client.send(Call::new(reqwest::Method::POST, &path)).await?.body;
         let cleared = answer.get("cleared").and_then(Value::as_u64).unwrap_or_default();
         session.out.saved(
-            &format!("forgot {cleared} secrets; the next query reads them anew"),
+            &format!("secrets forgotten: {cleared}; the next query reads them anew"),
             &answer,
             false,
         )?;

@@ -63,9 +63,6 @@ pub(crate) struct Create {
     /// For the whole installation and all its projects
     #[arg(long)]
     installation: bool,
-    /// Only check what would happen
-    #[arg(long)]
-    dry_run: bool,
 }
 
 /// Flags of `token revoke`.
@@ -76,9 +73,6 @@ pub(crate) struct Revoke {
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
-    /// Only check what would happen
-    #[arg(long)]
-    dry_run: bool,
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
@@ -104,15 +98,14 @@ impl Create {
         body.set("role", self.role.as_str());
         body.plain("expires_at", expires_at);
         body.plain("installation", self.installation.then_some(true));
-        let answer =
-            session.client.send(Call::post(&["tokens"], body.into_value()).dry_run(self.dry_run)).await?.body;
+        let answer = session.client.send(Call::post(&["tokens"], body.into_value())).await?.body;
         let text = answer.get("token").and_then(Value::as_str);
         match text {
-            Some(text) if session.out.format() == Format::Table && !self.dry_run => {
+            Some(text) if session.out.format() == Format::Table => {
                 session.out.line(text)?;
                 session.out.say("this is the only time that the token is shown: keep it in a safe place");
             }
-            _ => session.out.saved("made the token", &answer, self.dry_run)?,
+            _ => session.out.saved("made the token", &answer, false)?,
         }
         Ok(Exit::Ok)
     }
@@ -139,11 +132,11 @@ async fn list(session: &Session) -> anyhow::Result<Exit> {
 impl Revoke {
     async fn run(self, session: &Session) -> anyhow::Result<Exit> {
         let question = format!("Revoke the token `{}`? Whoever uses it is locked out at once.", self.id);
-        input::confirm(&session.out, self.yes || self.dry_run, &question).await?;
+        input::confirm(&session.out, self.yes, &question).await?;
         let path = ["tokens", &self.id];
-        let call = Call::delete(&path).dry_run(self.dry_run);
+        let call = Call::delete(&path);
         let answer = session.client.send(call).await?.body;
-        session.out.saved(&format!("revoked the token `{}`", self.id), &answer, self.dry_run)?;
+        session.out.saved(&format!("revoked the token `{}`", self.id), &answer, false)?;
         Ok(Exit::Ok)
     }
 }
@@ -179,7 +172,6 @@ mod tests {
             expires_at: None,
             expires_in: Some(span.parse()?),
             installation: false,
-            dry_run: false,
         };
         Ok(create.expiry(1_000)?.map(|at| at.to_string()))
     }

@@ -293,10 +293,28 @@ impl Put {
         let bar = session.out.bar(&self.key, source.length, true);
         let outcome = send(session, request, source, &bar).await;
         bar.finish_and_clear();
-        let answer = outcome?;
+        let answer = match outcome {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.reason(session, error).await),
+        };
         let size = answer.get("size").and_then(Value::as_u64).unwrap_or_default();
         session.out.saved(&format!("wrote {size} bytes to `{}`", self.key), &answer, false)?;
         Ok(Exit::Ok)
+    }
+
+    /// A server that refuses at once closes the connection while bytes are on their way, and its answer can be
+    /// lost with it (RFC 9112, section 9.6). A look at the object is refused for the same reason.
+    async fn reason(&self, session: &Session, error: anyhow::Error) -> anyhow::Error {
+        if error.is::<Problem>() {
+            return error;
+        }
+        let refused = |why: &anyhow::Error| {
+            why.downcast_ref::<Problem>().is_some_and(|problem| !problem.is_missing_object())
+        };
+        match look(session, &self.resource, &self.key).await {
+            Err(why) if refused(&why) => why,
+            _ => error,
+        }
     }
 
     fn with_headers(&self, mut request: RequestBuilder) -> anyhow::Result<RequestBuilder> {

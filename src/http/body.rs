@@ -16,25 +16,41 @@ use crate::model::object::BodyError;
 
 /// A request's body for the use cases: it ends with an error when it stalls, ends early or grows too large.
 pub fn bounded(body: Body, idle: Duration, most: Option<u64>) -> app::Body {
-    Upload { body, idle, wait: None, taken: 0, most: most.unwrap_or(u64::MAX) }.boxed_unsync()
+    Upload { body, wait: Wait::new(idle), taken: 0, most: most.unwrap_or(u64::MAX) }.boxed_unsync()
 }
 
 struct Upload {
     body: Body,
-    idle: Duration,
-    wait: Option<Pin<Box<Sleep>>>,
+    wait: Wait,
     taken: u64,
     most: u64,
 }
 
-/// Polls the idle timer; it starts with the first wait and is set back by every byte.
-fn poll_idle(wait: &mut Option<Pin<Box<Sleep>>>, idle: Duration, context: &mut Context<'_>) -> Poll<()> {
-    wait.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle))).as_mut().poll(context)
+/// The time that a body may let its reader wait. It starts anew with every wait: how long the reader takes between
+/// two reads, because the other side is slow, is not the body's fault.
+struct Wait {
+    idle: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+    waiting: bool,
 }
 
-fn reset(wait: &mut Option<Pin<Box<Sleep>>>, idle: Duration) {
-    if let Some(wait) = wait {
-        wait.as_mut().reset(Instant::now() + idle);
+impl Wait {
+    fn new(idle: Duration) -> Wait {
+        Wait { idle, timer: None, waiting: false }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let idle = self.idle;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+        if !self.waiting {
+            timer.as_mut().reset(Instant::now() + idle);
+            self.waiting = true;
+        }
+        timer.as_mut().poll(context)
+    }
+
+    fn over(&mut self) {
+        self.waiting = false;
     }
 }
 
@@ -49,7 +65,7 @@ impl HttpBody for Upload {
         let this = &mut *self;
         match Pin::new(&mut this.body).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
-                reset(&mut this.wait, this.idle);
+                this.wait.over();
                 this.taken += frame.data_ref().map_or(0, |data| data.len() as u64);
                 if this.taken > this.most {
                     return Poll::Ready(Some(Err(BodyError::TooLarge(this.most))));
@@ -58,8 +74,8 @@ impl HttpBody for Upload {
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(BodyError::EndedEarly(error.to_string())))),
             Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => poll_idle(&mut this.wait, this.idle, context).map(|()| {
-                Some(Err(BodyError::Stalled(u64::try_from(this.idle.as_millis()).unwrap_or(u64::MAX))))
+            Poll::Pending => this.wait.poll(context).map(|()| {
+                Some(Err(BodyError::Stalled(u64::try_from(this.wait.idle.as_millis()).unwrap_or(u64::MAX))))
             }),
         }
     }
@@ -77,15 +93,14 @@ impl HttpBody for Upload {
 /// the last byte.
 pub struct Held<B> {
     body: B,
-    idle: Duration,
-    wait: Option<Pin<Box<Sleep>>>,
+    wait: Wait,
     _permit: Permit,
 }
 
 impl<B> Held<B> {
     /// Holds the place until the body is dropped.
     pub fn new(body: B, idle: Duration, permit: Permit) -> Held<B> {
-        Held { body, idle, wait: None, _permit: permit }
+        Held { body, wait: Wait::new(idle), _permit: permit }
     }
 }
 
@@ -104,10 +119,12 @@ where
         let this = &mut *self;
         match Pin::new(&mut this.body).poll_frame(context) {
             Poll::Ready(next) => {
-                reset(&mut this.wait, this.idle);
+                this.wait.over();
                 Poll::Ready(next.map(|frame| frame.map_err(Into::into)))
             }
-            Poll::Pending => poll_idle(&mut this.wait, this.idle, context)
+            Poll::Pending => this
+                .wait
+                .poll(context)
                 .map(|()| Some(Err("the store stalled in the middle of the body".into()))),
         }
     }

@@ -100,6 +100,12 @@ fn query_value(parts: &Parts, name: &str) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
+/// A value of the query string before it is decoded: what is not UTF-8 must not become another key.
+fn raw_value<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
+    let pairs = parts.uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
 /// The environment that the request is about.
 #[derive(Debug)]
 pub struct Environment(pub Name);
@@ -252,8 +258,11 @@ impl FromRequestParts<Api> for Object {
         };
         let resource = decoded(resource.unwrap_or_default())?;
         let key = match kind {
-            Some("object") => query_value(parts, "key")
-                .ok_or_else(|| Failure(Error::BadRequest("name the object: `?key=…`".to_owned())))?,
+            Some("object") => {
+                let given = raw_value(parts, "key")
+                    .ok_or_else(|| Failure(Error::BadRequest("name the object: `?key=…`".to_owned())))?;
+                decoded(&given.replace('+', " "))?
+            }
             _ => decoded(key.unwrap_or_default())?,
         };
         Ok(Object { resource, key })

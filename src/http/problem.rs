@@ -173,10 +173,19 @@ impl IntoResponse for Failure {
         if let Error::Upstream(upstream) = &self.0
             && upstream.kind == ErrorKind::NotModified
         {
-            return StatusCode::NOT_MODIFIED.into_response();
+            return not_modified(upstream.etag.as_deref());
         }
         problem(self.0).into_response()
     }
+}
+
+/// A 304 carries the tag that a 200 would (RFC 9110, 15.4.5).
+fn not_modified(etag: Option<&str>) -> Response {
+    let mut response = StatusCode::NOT_MODIFIED.into_response();
+    if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    response
 }
 
 /// What an error looks like to the caller.
@@ -239,7 +248,8 @@ pub fn problem(error: Error) -> Problem {
 
 fn of_upstream(error: &AwsError) -> Problem {
     let status = match error.kind {
-        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        // a role that is not there is not an object that is not there
+        ErrorKind::NotFound if error.service == "s3" => StatusCode::NOT_FOUND,
         ErrorKind::NotModified => StatusCode::NOT_MODIFIED,
         ErrorKind::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         ErrorKind::Conflict => StatusCode::CONFLICT,
@@ -249,17 +259,19 @@ fn of_upstream(error: &AwsError) -> Problem {
         ErrorKind::Unreachable | ErrorKind::Internal => StatusCode::BAD_GATEWAY,
         ErrorKind::Unsupported => StatusCode::NOT_IMPLEMENTED,
         ErrorKind::InvalidRequest | ErrorKind::BrokenBody => StatusCode::BAD_REQUEST,
-        ErrorKind::AccessDenied
+        ErrorKind::NotFound
+        | ErrorKind::AccessDenied
         | ErrorKind::BadCredentials
         | ErrorKind::NoSuchBucket
         | ErrorKind::WrongRegion
         | ErrorKind::ClockSkew
         | ErrorKind::Blocked => StatusCode::FAILED_DEPENDENCY,
     };
-    let mut problem = Problem::new(status, &error.code, error.message.clone());
-    if let Some(entry) = error_catalogue::find(&error.code) {
+    let code = error.catalogue_code();
+    let mut problem = Problem::new(status, code, error.message.clone());
+    if let Some(entry) = error_catalogue::find(code) {
         entry.cause.clone_into(&mut problem.title);
-        problem.remedy = remedy(&error.code);
+        problem.remedy = remedy(code);
     }
     if let Some(region) = error.region.as_ref().filter(|_| error.kind == ErrorKind::WrongRegion) {
         problem.remedy = Some(format!(

@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::stream;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -72,26 +72,30 @@ pub async fn list_objects(
 /// One line a row; the last line says whether there is more, or what went wrong.
 fn rows(listing: Listing, permit: Permit) -> Response {
     let stale_ms = listing.stale_ms;
-    let lines = listing.pages().map(move |page| {
-        // the place is held as long as the stream lives
-        let _held = &permit;
+    // the place is held as long as the stream lives
+    let state = Some((listing, permit, None));
+    let lines = stream::unfold(state, |state| async move {
+        let (mut listing, permit, cursor) = state?;
         let mut text = String::new();
-        match page {
-            Ok(page) => {
-                for object in &page.objects {
-                    push_line(&mut text, object);
-                }
-                for prefix in &page.prefixes {
-                    push_line(&mut text, &serde_json::json!({"prefix": prefix}));
-                }
-                push_line(
-                    &mut text,
-                    &serde_json::json!({"cursor": page.cursor, "truncated": page.truncated}),
-                );
+        let next = match listing.next().await {
+            Ok(Some(page)) => {
+                page.objects.iter().for_each(|object| push_line(&mut text, object));
+                page.prefixes
+                    .iter()
+                    .for_each(|prefix| push_line(&mut text, &serde_json::json!({"prefix": prefix})));
+                Some((listing, permit, page.cursor))
             }
-            Err(error) => push_line(&mut text, &serde_json::json!({"error": problem(error)})),
-        }
-        Ok::<_, std::convert::Infallible>(Bytes::from(text))
+            Ok(None) => {
+                let last = serde_json::json!({"cursor": cursor, "truncated": cursor.is_some()});
+                push_line(&mut text, &last);
+                None
+            }
+            Err(error) => {
+                push_line(&mut text, &serde_json::json!({"error": problem(error)}));
+                None
+            }
+        };
+        Some((Ok::<_, std::convert::Infallible>(Bytes::from(text)), next))
     });
     let response = ([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(lines)).into_response();
     with_staleness(response, stale_ms)
