@@ -66,46 +66,49 @@ pub struct Upstream {
 pub enum Problems {
     /// The request cannot be understood.
     #[response(status = 400, content_type = "application/problem+json")]
-    BadRequest(#[to_schema] Problem),
+    BadRequest(Problem),
     /// There is no valid token.
     #[response(status = 401, content_type = "application/problem+json")]
-    Unauthenticated(#[to_schema] Problem),
+    Unauthenticated(Problem),
     /// The token's role, or the resource's list of operations, does not allow it.
     #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(#[to_schema] Problem),
+    Forbidden(Problem),
     /// It is not there, or not for this token.
     #[response(status = 404, content_type = "application/problem+json")]
-    NotFound(#[to_schema] Problem),
+    NotFound(Problem),
     /// The name is taken, or the thing is in use.
     #[response(status = 409, content_type = "application/problem+json")]
-    Conflict(#[to_schema] Problem),
+    Conflict(Problem),
     /// `If-Match` or another condition does not hold.
     #[response(status = 412, content_type = "application/problem+json")]
-    PreconditionFailed(#[to_schema] Problem),
+    PreconditionFailed(Problem),
     /// More than a bound allows.
     #[response(status = 413, content_type = "application/problem+json")]
-    TooLarge(#[to_schema] Problem),
+    TooLarge(Problem),
     /// The definition has errors, each with its place.
     #[response(status = 422, content_type = "application/problem+json")]
-    Invalid(#[to_schema] Problem),
+    Invalid(Problem),
     /// The caller was allowed, the resource was not: credentials, policy, bucket, secret or endpoint.
     #[response(status = 424, content_type = "application/problem+json")]
-    FailedDependency(#[to_schema] Problem),
+    FailedDependency(Problem),
+    /// A change without `If-Match`.
+    #[response(status = 428, content_type = "application/problem+json")]
+    PreconditionRequired(Problem),
     /// Too many requests at once or too many failed attempts.
     #[response(status = 429, content_type = "application/problem+json")]
-    TooMany(#[to_schema] Problem),
+    TooMany(Problem),
     /// The service failed inside.
     #[response(status = 500, content_type = "application/problem+json")]
-    Internal(#[to_schema] Problem),
+    Internal(Problem),
     /// The store or the source cannot be reached.
     #[response(status = 502, content_type = "application/problem+json")]
-    BadGateway(#[to_schema] Problem),
+    BadGateway(Problem),
     /// The store, the source or this service asks for fewer requests.
     #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] Problem),
+    Unavailable(Problem),
     /// No answer in time.
     #[response(status = 504, content_type = "application/problem+json")]
-    Timeout(#[to_schema] Problem),
+    Timeout(Problem),
 }
 
 impl Problem {
