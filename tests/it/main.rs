@@ -2,5 +2,7 @@
 
 mod harness;
 mod harness_works;
+mod layers;
+mod openapi;
 mod smoke;
 mod support;
