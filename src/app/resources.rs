@@ -197,8 +197,8 @@ impl App {
         let before =
             serde_json::to_value(&old.definition).map_err(|error| Error::BadRequest(error.to_string()))?;
         let mut text = if patch { merge(before.clone(), body) } else { body };
-        let definition: Definition = parse_body(&text)?;
         let literals = kept_literals(&mut text, CREDENTIAL_FIELDS, &old.literals, typed)?;
+        let definition: Definition = parse_body(&text)?;
         let after =
             serde_json::to_value(&definition).map_err(|error| Error::BadRequest(error.to_string()))?;
         let moved = changed_paths(&before, &after, DESTINATION);
@@ -531,8 +531,8 @@ fn read_definition(mut body: Value) -> Result<(Definition, Literals), Error> {
     drop_view_fields(&mut body);
     rewrite_reference_objects(&mut body)?;
     let typed = literal::split(&mut body, CREDENTIAL_FIELDS, is_template);
-    let definition = parse_body(&body)?;
     let literals = kept_literals(&mut body, CREDENTIAL_FIELDS, &Literals::new(), typed)?;
+    let definition = parse_body(&body)?;
     Ok((definition, literals.values))
 }
 
@@ -584,6 +584,7 @@ pub(super) fn kept_literals(
         typed.insert(path.to_owned(), kept.clone());
         reused = true;
     }
+    literal::remark(definition, &typed);
     Ok(KeptLiterals { values: typed, reused })
 }
 
