@@ -4,5 +4,6 @@ mod harness;
 mod harness_works;
 mod layers;
 mod openapi;
+mod registry;
 mod smoke;
 mod support;
