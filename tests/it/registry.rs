@@ -1,5 +1,13 @@
 //! The registry: resources and sources as their users define them, on both databases.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "test code outside of test functions"
+)]
+
 mod changes;
 mod durability;
 mod literals;

@@ -151,3 +151,23 @@ async fn a_replica_sees_every_change_of_another_one() {
         assert_eq!(verified["broken_at"], Value::Null, "{verified:#}");
     }
 }
+
+/// Looks for changes of the other replica run all the time; none may take back what was acknowledged here.
+#[tokio::test]
+async fn a_replica_shows_its_own_writes_at_once_while_another_one_writes_too() {
+    for service in replicated().await {
+        let (_process, other) = service.replica().await;
+        let stopped = Arc::new(AtomicBool::new(false));
+        let (count, kept) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
+        let noise = tokio::spawn(write_until_killed(other, 0, 0, kept, count, Arc::clone(&stopped)));
+        for index in 0..80 {
+            let path = format!("/v1/resources/own-{index}");
+            expect(service.admin.post("/v1/resources", &open(&format!("own-{index}"))).await, 201);
+            for _ in 0..5 {
+                expect(service.admin.get(&path).await, 200);
+            }
+        }
+        stopped.store(true, Ordering::Relaxed);
+        noise.await.unwrap();
+    }
+}
