@@ -96,6 +96,19 @@ pub struct Presented<'a> {
     pub request_id: &'a str,
 }
 
+/// A token to make.
+#[derive(Debug, Clone, Copy)]
+pub struct WantedToken<'a> {
+    /// What it is for.
+    pub name: &'a str,
+    /// What it may do.
+    pub role: Role,
+    /// Of the whole installation instead of the caller's project.
+    pub whole_installation: bool,
+    /// Epoch milliseconds; none does not expire.
+    pub expires_ms: Option<i64>,
+}
+
 impl App {
     /// The sender of a request, in the project it is about.
     pub fn authenticate(&self, presented: Presented<'_>) -> Result<Caller, Error> {
@@ -136,29 +149,30 @@ impl App {
         }
     }
 
-    /// Makes a token; its text is shown once and never kept.
+    /// Makes a token; its text is shown once and never kept. A dry run makes none, so its text is empty.
     pub async fn create_token(
         &self,
         caller: &Caller,
-        name: &str,
-        role: Role,
-        whole_installation: bool,
-        expires_ms: Option<i64>,
+        wanted: WantedToken<'_>,
+        dry_run: bool,
     ) -> Result<(Token, SecretString), Error> {
-        if whole_installation && !caller.installation {
+        if wanted.whole_installation && !caller.installation {
             return Err(Error::InstallationOnly);
         }
-        let name = name.trim();
+        let name = wanted.name.trim();
         if name.is_empty() || name.chars().count() > 100 {
             return Err(Error::BadRequest("`name` must have 1 to 100 characters".to_owned()));
         }
         let now = self.clock.now_ms();
-        if expires_ms.is_some_and(|at| at <= now) {
+        if wanted.expires_ms.is_some_and(|at| at <= now) {
             return Err(Error::BadRequest("`expires_at` lies in the past".to_owned()));
         }
-        let text = new_token();
-        let project_id = (!whole_installation).then(|| Arc::clone(&caller.project.id));
-        let record = token_record(&text, name, role, project_id, now, expires_ms);
+        let text = if dry_run { SecretString::default() } else { new_token() };
+        let project_id = (!wanted.whole_installation).then(|| Arc::clone(&caller.project.id));
+        let record = token_record(&text, name, wanted.role, project_id, now, wanted.expires_ms);
+        if dry_run {
+            return Ok((self.shown_token(&record, 0), text));
+        }
         let event = audit::event(caller, "token.create", name, now);
         let sequence = self.store.create_token(&record, &event).await?;
         let shown = self.shown_token(&record, 0);
@@ -179,11 +193,14 @@ impl App {
     }
 
     /// Revokes a token at once.
-    pub async fn revoke_token(&self, caller: &Caller, id: &str) -> Result<(), Error> {
+    pub async fn revoke_token(&self, caller: &Caller, id: &str, dry_run: bool) -> Result<(), Error> {
         let known = self.tokens(caller).into_iter().any(|token| token.id == id);
         let missing = || Error::NotFound { what: "token", name: id.to_owned() };
         if !known {
             return Err(missing());
+        }
+        if dry_run {
+            return Ok(());
         }
         let event = audit::event(caller, "token.revoke", id, self.clock.now_ms());
         let sequence = self.store.delete_token(id, &event).await.map_err(|error| match error {
@@ -200,15 +217,27 @@ impl App {
     }
 
     /// Makes a project.
-    pub async fn create_project(&self, caller: &Caller, name: &Name) -> Result<Project, Error> {
+    pub async fn create_project(
+        &self,
+        caller: &Caller,
+        name: &Name,
+        dry_run: bool,
+    ) -> Result<Project, Error> {
         if !caller.installation {
             return Err(Error::InstallationOnly);
         }
         let now = self.clock.now_ms();
+        let taken = || Error::Conflict(format!("the project `{name}` exists already"));
+        if dry_run {
+            if self.registry.state().project(name).is_some() {
+                return Err(taken());
+            }
+            return Ok(Project { id: "".into(), name: name.clone(), created_at: rfc3339(now) });
+        }
         let event = audit::event(caller, "project.create", name.as_str(), now);
         let created = self.store.create_project(name, now, &event).await;
         let (project, sequence) = created.map_err(|error| match error {
-            StoreError::Conflict => Error::Conflict(format!("the project `{name}` exists already")),
+            StoreError::Conflict => taken(),
             other => other.into(),
         })?;
         self.registry.put_project(sequence, project.clone());

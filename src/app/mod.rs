@@ -36,7 +36,9 @@ use crate::config::Config;
 use crate::model::principal::Caller;
 use crate::store::{AuditRow, Store, Verification};
 
-pub use access::{DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, Permit, Presented, TOKEN_PREFIX, new_token};
+pub use access::{
+    DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, Permit, Presented, TOKEN_PREFIX, WantedToken, new_token,
+};
 pub use error::{Error, Unresolved};
 pub use objects::{Body, Listing, Opened, Outcome, Upload, Written};
 pub use registry::Resource;

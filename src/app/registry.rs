@@ -4,7 +4,6 @@
 //! sequence number in the database, which one task polls.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -63,13 +62,46 @@ pub struct State {
     tokens: HashMap<String, Arc<KnownToken>>,
 }
 
+/// A change of our own, with its sequence number.
+type Change = (i64, Box<dyn Fn(&mut State) + Send>);
+
 /// The registry.
-#[derive(Debug)]
 pub struct Registry {
     state: ArcSwap<State>,
-    writing: Mutex<()>,
-    /// Counts changes of our own, so that a reload sees whether one came while it read.
-    changes: AtomicU64,
+    /// Held while a state is put in place of another. Holds the changes of our own that came while everything is
+    /// read again; none when nothing is being read.
+    writing: Mutex<Option<Vec<Change>>>,
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Registry").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+/// Everything as the database has it.
+struct Rows {
+    sequence: i64,
+    projects: Vec<Project>,
+    resources: Vec<ResourceRecord>,
+    sources: Vec<SourceRecord>,
+    active: Vec<ActiveSource>,
+    tokens: Vec<TokenRecord>,
+}
+
+impl Rows {
+    async fn read(store: &Store) -> Result<Rows, StoreError> {
+        // read first: a change that comes in between is seen again by the next look
+        let sequence = store.sequence().await?;
+        Ok(Rows {
+            sequence,
+            projects: store.projects().await?,
+            resources: store.resources().await?,
+            sources: store.sources().await?,
+            active: store.active_sources().await?,
+            tokens: store.tokens().await?,
+        })
+    }
 }
 
 impl State {
@@ -178,8 +210,7 @@ impl State {
 impl Registry {
     /// Reads everything.
     pub async fn load(store: &Store) -> Result<Registry, StoreError> {
-        let registry =
-            Registry { state: ArcSwap::default(), writing: Mutex::new(()), changes: AtomicU64::new(0) };
+        let registry = Registry { state: ArcSwap::default(), writing: Mutex::new(None) };
         registry.reload(store).await?;
         Ok(registry)
     }
@@ -199,64 +230,32 @@ impl Registry {
     }
 
     async fn reload(&self, store: &Store) -> Result<(), StoreError> {
-        // a change of our own that comes while the rows are read may be missing in them: then they are read again
-        while !self.try_reload(store).await? {}
+        *self.writing() = Some(Vec::new());
+        let rows = Rows::read(store).await;
+        let mut writing = self.writing();
+        // a change of our own may have been committed after its table was read: it is made again on what was read
+        let missed = writing.take().unwrap_or_default();
+        let rows = rows?;
+        let old = self.state.load_full();
+        if old.sequence > rows.sequence {
+            return Ok(());
+        }
+        let sequence = rows.sequence;
+        let mut state = state_of(&old, rows);
+        let later = missed.iter().filter(|(own, _)| *own > sequence);
+        later.for_each(|(_, change)| change(&mut state));
+        self.state.store(Arc::new(state));
         Ok(())
     }
 
-    async fn try_reload(&self, store: &Store) -> Result<bool, StoreError> {
-        let changes = self.changes.load(Ordering::SeqCst);
-        // read first: a change of somebody else that comes in between is seen again by the next look
-        let sequence = store.sequence().await?;
-        let (projects, resources, sources) =
-            (store.projects().await?, store.resources().await?, store.sources().await?);
-        let (active, tokens) = (store.active_sources().await?, store.tokens().await?);
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.changes.load(Ordering::SeqCst) != changes {
-            return Ok(false);
-        }
-        let old = self.state.load_full();
-        let mut state = State { sequence, sources_epoch: old.sources_epoch, ..State::default() };
-        state.projects = projects.into_iter().map(|project| (project.name.clone(), project)).collect();
-        for record in resources {
-            let kept = old
-                .resource(&record.project_id, &record.definition.name)
-                .filter(|kept| kept.record.id == record.id && kept.record.version == record.version);
-            let resource = kept.cloned().unwrap_or_else(|| Resource::new(record));
-            let project = Arc::clone(&resource.record.project_id);
-            state.resources.entry(project).or_default().insert(resource.name().clone(), resource);
-        }
-        for record in sources {
-            let kept = old.sources.get(&record.id).filter(|kept| kept.record.version == record.version);
-            let source = kept.cloned().unwrap_or_else(|| Source::new(record));
-            state.sources.insert(Arc::clone(&source.record.id), source);
-        }
-        state.active = active
-            .into_iter()
-            .map(|active| ((active.project_id, active.environment), active.source_id))
-            .collect();
-        for record in tokens {
-            let token = old.tokens.get(&record.hash).cloned().unwrap_or_else(|| known(record));
-            state.tokens.insert(token.record.hash.clone(), token);
-        }
-        let same_sources = state.sources.len() == old.sources.len()
-            && state
-                .sources
-                .iter()
-                .all(|(id, source)| old.sources.get(id).is_some_and(|other| Arc::ptr_eq(source, other)))
-            && state.active == old.active;
-        if !same_sources {
-            state.sources_epoch += 1;
-        }
-        self.state.store(Arc::new(state));
-        Ok(true)
+    fn writing(&self) -> std::sync::MutexGuard<'_, Option<Vec<Change>>> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Applies a change of our own. A gap in the sequence means that another replica changed something too; then
     /// the old number stays and the next look reads everything.
-    fn apply(&self, sequence: i64, change: impl FnOnce(&mut State)) {
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.changes.fetch_add(1, Ordering::SeqCst);
+    fn apply(&self, sequence: i64, change: impl Fn(&mut State) + Send + 'static) {
+        let mut writing = self.writing();
         let mut state = self.state.load().copy();
         if state.sequence >= sequence {
             // a reload has seen it already
@@ -267,6 +266,9 @@ impl Registry {
             state.sequence = sequence;
         }
         self.state.store(Arc::new(state));
+        if let Some(missed) = writing.as_mut() {
+            missed.push((sequence, Box::new(change)));
+        }
     }
 
     pub(super) fn put_resource(
@@ -277,20 +279,22 @@ impl Registry {
     ) -> Arc<Resource> {
         let resource = Resource::new(record);
         let kept = Arc::clone(&resource);
-        self.apply(sequence, |state| {
+        let old_name = old.map(|old| old.name().clone());
+        self.apply(sequence, move |state| {
             let names = state.resources.entry(Arc::clone(&resource.record.project_id)).or_default();
-            if let Some(old) = old {
-                names.remove(old.name());
+            if let Some(old) = &old_name {
+                names.remove(old);
             }
-            names.insert(resource.name().clone(), resource);
+            names.insert(resource.name().clone(), Arc::clone(&resource));
         });
         kept
     }
 
     pub(super) fn remove_resource(&self, sequence: i64, old: &Resource) {
-        self.apply(sequence, |state| {
-            if let Some(names) = state.resources.get_mut(&old.record.project_id) {
-                names.remove(old.name());
+        let (project, name) = (Arc::clone(&old.record.project_id), old.name().clone());
+        self.apply(sequence, move |state| {
+            if let Some(names) = state.resources.get_mut(&project) {
+                names.remove(&name);
             }
         });
     }
@@ -298,41 +302,45 @@ impl Registry {
     pub(super) fn put_source(&self, sequence: i64, record: SourceRecord) -> Arc<Source> {
         let source = Source::new(record);
         let kept = Arc::clone(&source);
-        self.apply(sequence, |state| {
+        self.apply(sequence, move |state| {
             state.sources_epoch += 1;
-            state.sources.insert(Arc::clone(&source.record.id), source);
+            state.sources.insert(Arc::clone(&source.record.id), Arc::clone(&source));
         });
         kept
     }
 
     pub(super) fn remove_source(&self, sequence: i64, id: &str) {
-        self.apply(sequence, |state| {
+        let id = id.to_owned();
+        self.apply(sequence, move |state| {
             state.sources_epoch += 1;
-            state.sources.remove(id);
-            state.active.retain(|_, source| &**source != id);
+            state.sources.remove(id.as_str());
+            state.active.retain(|_, source| **source != *id);
         });
     }
 
     pub(super) fn set_active(&self, sequence: i64, active: ActiveSource) {
-        self.apply(sequence, |state| {
+        let ActiveSource { project_id, environment, source_id } = active;
+        self.apply(sequence, move |state| {
             state.sources_epoch += 1;
-            state.active.insert((active.project_id, active.environment), active.source_id);
+            state.active.insert((Arc::clone(&project_id), environment.clone()), Arc::clone(&source_id));
         });
     }
 
     pub(super) fn put_token(&self, sequence: i64, record: TokenRecord) {
-        self.apply(sequence, |state| {
-            state.tokens.insert(record.hash.clone(), known(record));
+        let token = known(record);
+        self.apply(sequence, move |state| {
+            state.tokens.insert(token.record.hash.clone(), Arc::clone(&token));
         });
     }
 
     pub(super) fn remove_token(&self, sequence: i64, id: &str) {
-        self.apply(sequence, |state| state.tokens.retain(|_, token| &*token.record.id != id));
+        let id = id.to_owned();
+        self.apply(sequence, move |state| state.tokens.retain(|_, token| *token.record.id != *id));
     }
 
     pub(super) fn put_project(&self, sequence: i64, project: Project) {
-        self.apply(sequence, |state| {
-            state.projects.insert(project.name.clone(), project);
+        self.apply(sequence, move |state| {
+            state.projects.insert(project.name.clone(), project.clone());
         });
     }
 
@@ -348,6 +356,44 @@ impl Registry {
     pub(super) fn find_source(&self, name: &Identifier, project_id: &str) -> Option<Arc<Source>> {
         self.state().source(project_id, name.as_str()).cloned()
     }
+}
+
+/// The state that rows make; what did not change is taken from the old one, with all that was made ready in it.
+fn state_of(old: &State, rows: Rows) -> State {
+    let mut state = State { sequence: rows.sequence, sources_epoch: old.sources_epoch, ..State::default() };
+    state.projects = rows.projects.into_iter().map(|project| (project.name.clone(), project)).collect();
+    for record in rows.resources {
+        let kept = old
+            .resource(&record.project_id, &record.definition.name)
+            .filter(|kept| kept.record.id == record.id && kept.record.version == record.version);
+        let resource = kept.cloned().unwrap_or_else(|| Resource::new(record));
+        let project = Arc::clone(&resource.record.project_id);
+        state.resources.entry(project).or_default().insert(resource.name().clone(), resource);
+    }
+    for record in rows.sources {
+        let kept = old.sources.get(&record.id).filter(|kept| kept.record.version == record.version);
+        let source = kept.cloned().unwrap_or_else(|| Source::new(record));
+        state.sources.insert(Arc::clone(&source.record.id), source);
+    }
+    state.active = rows
+        .active
+        .into_iter()
+        .map(|active| ((active.project_id, active.environment), active.source_id))
+        .collect();
+    for record in rows.tokens {
+        let token = old.tokens.get(&record.hash).cloned().unwrap_or_else(|| known(record));
+        state.tokens.insert(token.record.hash.clone(), token);
+    }
+    let same_sources = state.sources.len() == old.sources.len()
+        && state
+            .sources
+            .iter()
+            .all(|(id, source)| old.sources.get(id).is_some_and(|other| Arc::ptr_eq(source, other)))
+        && state.active == old.active;
+    if !same_sources {
+        state.sources_epoch += 1;
+    }
+    state
 }
 
 fn known(record: TokenRecord) -> Arc<KnownToken> {

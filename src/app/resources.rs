@@ -198,8 +198,8 @@ impl App {
         let before =
             serde_json::to_value(&old.definition).map_err(|error| Error::BadRequest(error.to_string()))?;
         let mut text = if patch { merge(before.clone(), body) } else { body };
-        let definition: Definition = parse_body(&text)?;
         let literals = kept_literals(&mut text, CREDENTIAL_FIELDS, &old.literals, typed)?;
+        let definition: Definition = parse_body(&text)?;
         let after =
             serde_json::to_value(&definition).map_err(|error| Error::BadRequest(error.to_string()))?;
         let moved = changed_paths(&before, &after, DESTINATION);
@@ -531,8 +531,8 @@ fn read_definition(mut body: Value) -> Result<(Definition, Literals), Error> {
     rewrite_reference_objects(&mut body)?;
     generate_external_id(&mut body)?;
     let typed = literal::split(&mut body, CREDENTIAL_FIELDS, is_template);
-    let definition = parse_body(&body)?;
     let literals = kept_literals(&mut body, CREDENTIAL_FIELDS, &Literals::new(), typed)?;
+    let definition = parse_body(&body)?;
     Ok((definition, literals.values))
 }
 
@@ -601,6 +601,7 @@ pub(super) fn kept_literals(
         typed.insert(path.to_owned(), kept.clone());
         reused = true;
     }
+    literal::remark(definition, &typed);
     Ok(KeptLiterals { values: typed, reused })
 }
 

@@ -129,11 +129,11 @@ impl App {
         let old_text =
             serde_json::to_value(&old.definition).map_err(|error| Error::BadRequest(error.to_string()))?;
         let mut text = if patch { merge(old_text.clone(), body) } else { body };
+        let literals = kept_literals(&mut text, CREDENTIAL_FIELDS, &old.literals, new_literals)?;
         let definition = parse_source(&text)?;
         if definition.name != old.definition.name {
             return Err(Error::BadRequest("a source keeps its name: references hold it".to_owned()));
         }
-        let literals = kept_literals(&mut text, CREDENTIAL_FIELDS, &old.literals, new_literals)?;
         let after =
             serde_json::to_value(&definition).map_err(|error| Error::BadRequest(error.to_string()))?;
         let moved = changed_paths(&old_text, &after, DESTINATION);
@@ -455,11 +455,7 @@ fn parse_source(body: &Value) -> Result<SourceDefinition, Error> {
 /// Parses a value; the message names what was expected, and never a value: a key may stand at the wrong place.
 pub(super) fn parse_body<T: serde::de::DeserializeOwned>(body: &Value) -> Result<T, Error> {
     T::deserialize(body).map_err(|error| {
-        let text = error.to_string();
-        let shown = match (text.split_once("string \""), text.rsplit_once("\", expected")) {
-            (Some((before, _)), Some((_, after))) => format!("{before}a string, expected{after}"),
-            _ => text,
-        };
+        let shown = literal::without_values(&error.to_string());
         Error::BadRequest(format!("the definition cannot be read: {shown}"))
     })
 }

@@ -5,6 +5,7 @@
 //! folder are one noun each, besides `client` (HTTP), `input`, `output`, `problem` and `exit` (the terminal's two
 //! ends), `definition` and `patch` (bodies from files and flags), and `report` (tests).
 
+mod alias;
 mod audit;
 mod client;
 mod definition;
@@ -18,6 +19,7 @@ mod problem;
 mod project;
 mod report;
 mod resource;
+mod resource_fields;
 mod secret;
 mod serve;
 mod settings;

@@ -6,10 +6,11 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::cli::client::Call;
-use crate::cli::definition::{self, CredentialFlags, RoleFlags, Update};
+use crate::cli::definition::{self, Update};
 use crate::cli::exit::{Exit, usage};
 use crate::cli::output::Column;
 use crate::cli::patch::Patch;
+use crate::cli::resource_fields::Fields;
 use crate::cli::{Session, input, report};
 
 const COLUMNS: &[Column] = &[
@@ -24,18 +25,6 @@ const COLUMNS: &[Column] = &[
 ];
 const HISTORY: &[Column] =
     &[("VERSION", "version"), ("CHANGED AT", "changed_at"), ("CHANGED BY", "changed_by")];
-
-/// Words of S3 for canned ACLs, and one for none.
-const ACLS: &[&str] = &[
-    "none",
-    "private",
-    "public-read",
-    "public-read-write",
-    "authenticated-read",
-    "aws-exec-read",
-    "bucket-owner-read",
-    "bucket-owner-full-control",
-];
 
 /// What can be done with resources.
 #[derive(Debug, Subcommand)]
@@ -193,171 +182,6 @@ pub(crate) struct Restore {
     /// Only check what would happen
     #[arg(long)]
     dry_run: bool,
-}
-
-/// The fields of a definition as flags. Empty values clear.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Definition")]
-pub(crate) struct Fields {
-    /// What the resource is for
-    #[arg(long, value_name = "TEXT")]
-    description: Option<String>,
-    /// Folder to sort it in, for example `finance/eu`
-    #[arg(long, value_name = "PATH")]
-    folder: Option<String>,
-    /// Label; may be repeated, and an empty value removes it
-    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = input::pair)]
-    labels: Vec<(String, String)>,
-    /// Name of the bucket, or ARN of an access point
-    #[arg(long, value_name = "NAME")]
-    bucket: Option<String>,
-    /// Region of the bucket
-    #[arg(long, value_name = "REGION")]
-    region: Option<String>,
-    /// Every key is relative to this prefix, and nothing outside can be reached
-    #[arg(long, value_name = "TEXT")]
-    prefix: Option<String>,
-    /// URL of an S3-compatible service; none means AWS
-    #[arg(long, value_name = "URL")]
-    endpoint: Option<String>,
-    /// How the bucket is put into the URL
-    #[arg(long, value_parser = ["auto", "virtual", "path"])]
-    addressing: Option<String>,
-    /// Profile of the provider; `auto` goes by the endpoint
-    #[arg(long, value_name = "NAME")]
-    provider: Option<String>,
-    /// Canned ACL that uploads get
-    #[arg(long, value_name = "ACL", value_parser = clap::builder::PossibleValuesParser::new(ACLS))]
-    default_acl: Option<String>,
-    /// Storage class that uploads get
-    #[arg(long, value_name = "CLASS")]
-    default_storage_class: Option<String>,
-    /// How uploads are encrypted
-    #[arg(long, value_parser = ["bucket-default", "sse-s3", "sse-kms"])]
-    encryption: Option<String>,
-    /// KMS key that uploads are encrypted with
-    #[arg(long, value_name = "ID")]
-    kms_key_id: Option<String>,
-    /// The caller pays for requests and transfer
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
-    requester_pays: Option<bool>,
-    /// Account that must own the bucket
-    #[arg(long, value_name = "ACCOUNT")]
-    expected_bucket_owner: Option<String>,
-    /// Operations that may run through the resource, with commas between them; `all` lifts the limit
-    #[arg(long, value_delimiter = ',', value_parser = ["all", "list", "head", "get", "put", "delete"])]
-    operations: Option<Vec<String>>,
-    /// Bytes that one read may answer
-    #[arg(long, value_name = "BYTES")]
-    max_read_bytes: Option<u64>,
-    /// Bytes that one upload may have
-    #[arg(long, value_name = "BYTES")]
-    max_put_bytes: Option<u64>,
-    /// Milliseconds until the store's first byte, 100 to 600000
-    #[arg(long, value_name = "MS")]
-    timeout_ms: Option<u64>,
-    /// Tries after the first one, 0 to 10
-    #[arg(long, value_name = "NUMBER")]
-    retries: Option<u32>,
-    /// Certificates (PEM) to trust besides the system's
-    #[arg(long, value_name = "FILE")]
-    ca_file: Option<String>,
-    #[command(flatten)]
-    credentials: CredentialFlags,
-    /// Do not sign requests
-    #[arg(
-        long,
-        help_heading = "Identity",
-        conflicts_with_all = ["access_key_id", "secret_access_key", "session_token", "default_chain", "role_arn"]
-    )]
-    anonymous: bool,
-    #[command(flatten)]
-    role: RoleFlags,
-    /// What the role's sessions may do at the most: `none` (all that the role may), `scoped` (this bucket and
-    /// prefix), or `@file` with a policy
-    #[arg(long, value_name = "POLICY", help_heading = "Identity")]
-    session_policy: Option<String>,
-}
-
-impl Fields {
-    async fn patch(&self, session: &Session) -> anyhow::Result<Patch> {
-        let mut patch = Patch::default();
-        self.add_texts(&mut patch);
-        self.add_limits(&mut patch);
-        self.credentials.add_to(&mut patch, &session.out).await?;
-        if self.anonymous {
-            definition::unsigned(&mut patch, "anonymous");
-        }
-        self.role.add_to(&mut patch);
-        if let Some(policy) = &self.session_policy {
-            patch.set("assume_role.session_policy", session_policy(policy).await?);
-        }
-        if let Some(file) = &self.ca_file {
-            let pem = if file.is_empty() { String::new() } else { input::value(&format!("@{file}")).await? };
-            patch.text("tls.ca_pem", Some(&pem));
-        }
-        Ok(patch)
-    }
-
-    fn add_texts(&self, patch: &mut Patch) {
-        // these have an empty form of their own
-        for (path, value) in [
-            ("description", &self.description),
-            ("folder", &self.folder),
-            ("region", &self.region),
-            ("prefix", &self.prefix),
-        ] {
-            patch.plain(path, value.as_deref());
-        }
-        patch.plain("bucket", self.bucket.as_deref());
-        for (path, value) in [
-            ("endpoint", &self.endpoint),
-            ("addressing", &self.addressing),
-            ("provider", &self.provider),
-            ("default_storage_class", &self.default_storage_class),
-            ("expected_bucket_owner", &self.expected_bucket_owner),
-        ] {
-            patch.text(path, value.as_deref());
-        }
-        let acl = self.default_acl.as_deref().map(|acl| if acl == "none" { "" } else { acl });
-        patch.text("default_acl", acl);
-        patch.plain("requester_pays", self.requester_pays);
-        for (name, value) in &self.labels {
-            let value = if value.is_empty() { Value::Null } else { json!(value) };
-            patch.set("labels", json!({ name: value }));
-        }
-        self.add_encryption(patch);
-    }
-
-    fn add_encryption(&self, patch: &mut Patch) {
-        let kind = self.encryption.as_ref().map(|kind| kind.replace('-', "_"));
-        if let Some(kind) = kind.or_else(|| self.kms_key_id.as_ref().map(|_| "sse_kms".to_owned())) {
-            let key = if kind == "sse_kms" { self.kms_key_id.as_deref() } else { Some("") };
-            patch.set("encryption.kind", kind);
-            patch.text("encryption.key_id", key);
-        }
-    }
-
-    fn add_limits(&self, patch: &mut Patch) {
-        patch.plain("limits.max_read_bytes", self.max_read_bytes);
-        patch.plain("limits.max_put_bytes", self.max_put_bytes);
-        patch.plain("limits.timeout_ms", self.timeout_ms);
-        patch.plain("limits.retries", self.retries);
-        if let Some(operations) = &self.operations {
-            let all = operations.iter().any(|operation| operation == "all");
-            patch.set("operations", if all { Value::Null } else { json!(operations) });
-        }
-    }
-}
-
-async fn session_policy(argument: &str) -> anyhow::Result<Value> {
-    match argument {
-        "none" | "scoped" => Ok(json!(argument)),
-        _ => match argument.strip_prefix('@') {
-            Some(file) => input::json(file.as_ref()).await,
-            None => Err(usage("--session-policy is `none`, `scoped` or `@file`")),
-        },
-    }
 }
 
 impl ResourceCommand {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use crate::cli::alias::AliasCommand;
 use crate::cli::client::Call;
 use crate::cli::definition::{self, CredentialFlags, RoleFlags, Update};
 use crate::cli::exit::{Exit, usage};
@@ -89,20 +90,6 @@ Exits with 1 when the verdict is `fails`.")]
     /// Short names for secrets
     #[command(subcommand)]
     Alias(AliasCommand),
-}
-
-/// What can be done with aliases.
-#[derive(Debug, Subcommand)]
-pub(crate) enum AliasCommand {
-    /// Lists the aliases of a source
-    #[command(after_help = "Example:\n  s3-connector source alias list aws-prod")]
-    List(Named),
-    /// Gives a secret a short name
-    #[command(after_help = "Example:\n  s3-connector source alias set aws-prod s3 payments/s3 --mode json")]
-    Set(AliasSet),
-    /// Removes a short name; the secret stays
-    #[command(after_help = "Example:\n  s3-connector source alias delete aws-prod s3 --yes")]
-    Delete(AliasDelete),
 }
 
 /// A source by its name.
@@ -208,38 +195,6 @@ pub(crate) struct Clear {
     all: bool,
 }
 
-/// Flags of `source alias set`.
-#[derive(Debug, Args)]
-pub(crate) struct AliasSet {
-    /// Name of the source
-    source: String,
-    /// Short name
-    alias: String,
-    /// Name of the secret inside the source's namespace, or its ARN
-    secret: String,
-    /// How the value is read
-    #[arg(long, value_parser = ["auto", "json", "plaintext"], default_value = "auto")]
-    mode: String,
-    /// Only check what would happen
-    #[arg(long)]
-    dry_run: bool,
-}
-
-/// Flags of `source alias delete`.
-#[derive(Debug, Args)]
-pub(crate) struct AliasDelete {
-    /// Name of the source
-    source: String,
-    /// Short name
-    alias: String,
-    /// Do not ask
-    #[arg(long, short)]
-    yes: bool,
-    /// Only check what would happen
-    #[arg(long)]
-    dry_run: bool,
-}
-
 /// The fields of a definition as flags. Empty values clear.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Definition")]
@@ -306,9 +261,7 @@ impl SourceCommand {
             SourceCommand::Refresh(refresh) => self::refresh(session, &refresh.name, &refresh.secrets).await,
             SourceCommand::Cache(named) => named.cache(session).await,
             SourceCommand::Clear(clear) => clear.run(session).await,
-            SourceCommand::Alias(AliasCommand::List(named)) => named.aliases(session).await,
-            SourceCommand::Alias(AliasCommand::Set(set)) => set.run(session).await,
-            SourceCommand::Alias(AliasCommand::Delete(delete)) => delete.run(session).await,
+            SourceCommand::Alias(command) => command.run(session).await,
         }
     }
 }
@@ -351,17 +304,6 @@ impl Named {
     async fn cache(self, session: &Session) -> anyhow::Result<Exit> {
         let answer = session.client.send(Call::get(&["sources", &self.name, "cache"])).await?.body;
         session.out.rows(&answer, "secrets", CACHE)?;
-        Ok(Exit::Ok)
-    }
-
-    async fn aliases(self, session: &Session) -> anyhow::Result<Exit> {
-        let answer = session.client.send(Call::get(&["sources", &self.name])).await?.body;
-        let aliases = answer.get("aliases").and_then(Value::as_object).into_iter().flatten();
-        let rows: Vec<Value> = aliases
-            .map(|(alias, meaning)| json!({"alias": alias, "secret": meaning.get("secret"), "mode": meaning.get("mode")}))
-            .collect();
-        let columns = [("ALIAS", "alias"), ("SECRET", "secret"), ("MODE", "mode")];
-        session.out.rows(&json!({"aliases": rows}), "aliases", &columns)?;
         Ok(Exit::Ok)
     }
 }
@@ -451,27 +393,6 @@ impl Clear {
             &answer,
             false,
         )?;
-        Ok(Exit::Ok)
-    }
-}
-
-impl AliasSet {
-    async fn run(self, session: &Session) -> anyhow::Result<Exit> {
-        let path = ["sources", &self.source, "aliases", &self.alias];
-        let body = json!({"secret": self.secret, "mode": self.mode});
-        let answer = session.client.send(Call::put(&path, body).dry_run(self.dry_run)).await?.body;
-        session.out.saved(&format!("`{}` means `{}` now", self.alias, self.secret), &answer, self.dry_run)?;
-        Ok(Exit::Ok)
-    }
-}
-
-impl AliasDelete {
-    async fn run(self, session: &Session) -> anyhow::Result<Exit> {
-        let question = format!("Remove the alias `{}` of `{}`?", self.alias, self.source);
-        input::confirm(&session.out, self.yes || self.dry_run, &question).await?;
-        let path = ["sources", &self.source, "aliases", &self.alias];
-        let answer = session.client.send(Call::delete(&path).dry_run(self.dry_run)).await?.body;
-        session.out.saved(&format!("removed the alias `{}`", self.alias), &answer, self.dry_run)?;
         Ok(Exit::Ok)
     }
 }

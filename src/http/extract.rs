@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::app::{DEFAULT_ENVIRONMENT, Error, Presented};
 use crate::http::Api;
 use crate::http::problem::{Failure, Problem};
+use crate::model::literal;
 use crate::model::name::Name;
 use crate::model::principal::{Caller, Role};
 
@@ -194,10 +195,7 @@ fn unreadable(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!("line {} column {}", error.line(), error.column());
     if error.is_data() {
-        let shown = match (text.split_once("string \""), text.rsplit_once("\", expected")) {
-            (Some((before, _)), Some((_, after))) => format!("{before}a string, expected{after}"),
-            _ => text,
-        };
+        let shown = literal::without_values(&text);
         return format!("the body is not what this route takes: {shown}");
     }
     format!("the body is not JSON: error at {place}")

@@ -91,6 +91,9 @@ pub enum Problems {
     /// The caller was allowed, the resource was not: credentials, policy, bucket, secret or endpoint.
     #[response(status = 424, content_type = "application/problem+json")]
     FailedDependency(Problem),
+    /// A change without `If-Match`.
+    #[response(status = 428, content_type = "application/problem+json")]
+    PreconditionRequired(Problem),
     /// Too many requests at once or too many failed attempts.
     #[response(status = 429, content_type = "application/problem+json")]
     TooMany(Problem),

@@ -59,8 +59,30 @@ pub fn marked<'a>(definition: &mut Value, paths: &'a [&'a str]) -> Vec<&'a str> 
     paths
         .iter()
         .copied()
-        .filter(|path| pointer(definition, path).is_some_and(|slot| slot.get("set").is_some()))
+        .filter(|path| pointer(definition, path).is_some_and(|slot| LiteralMark::deserialize(&*slot).is_ok()))
         .collect()
+}
+
+/// Writes the mark of every literal whose field holds one: what is shown comes from the key that is stored, not
+/// from what a client sent back or what stood there before.
+pub fn remark(definition: &mut Value, literals: &Literals) {
+    for (path, secret) in literals {
+        if let Some(slot) = pointer(definition, path).filter(|slot| slot.is_object()) {
+            *slot = mark(secret);
+        }
+    }
+}
+
+/// The text of a serde error without the values in it: a key may stand at the wrong place. Names of fields stay.
+pub fn without_values(error: &str) -> String {
+    let cut = |start: &str, end: &str, instead: &str| {
+        let (before, _) = error.split_once(start)?;
+        let (_, after) = error.rsplit_once(end)?;
+        Some(format!("{before}{instead}{after}"))
+    };
+    cut("string \"", "\", expected", "a string, expected")
+        .or_else(|| cut("unknown variant `", "`, expected", "an unknown word, expected"))
+        .unwrap_or_else(|| error.to_owned())
 }
 
 fn mark(secret: &SecretString) -> Value {
@@ -83,7 +105,7 @@ mod tests {
     use secrecy::ExposeSecret;
     use serde_json::json;
 
-    use super::{marked, split};
+    use super::{marked, remark, split, without_values};
 
     const PATHS: &[&str] = &["auth.id", "auth.secret", "auth.token"];
 
@@ -105,5 +127,28 @@ mod tests {
         let mut value = json!({"auth": {"secret": "short"}});
         split(&mut value, PATHS, |_| false);
         assert_eq!(value, json!({"auth": {"secret": {"set": true}}}));
+    }
+
+    #[test]
+    fn a_mark_tells_of_the_literal_and_not_of_what_was_sent() {
+        let mut value = json!({"auth": {"secret": "0123456789abcdefXYZW", "id": "{{ secrets.a }}"}});
+        let literals = split(&mut value, PATHS, |text| text.contains("{{"));
+        value["auth"]["secret"]["last4"] = json!("FAKE");
+        remark(&mut value, &literals);
+        assert_eq!(value["auth"]["secret"], json!({"set": true, "last4": "XYZW"}));
+        assert_eq!(value["auth"]["id"], "{{ secrets.a }}");
+        value["auth"]["secret"] = json!({"set": "KEY"});
+        assert!(marked(&mut value, PATHS).is_empty());
+    }
+
+    #[test]
+    fn an_error_is_told_without_the_values_in_it() {
+        let told = without_values("invalid type: string \"KEY\", expected `a\", expected b` at line 1");
+        assert!(!told.contains("KEY"), "{told}");
+        assert_eq!(
+            without_values("unknown variant `KEY`, expected `a` or `b`"),
+            "an unknown word, expected `a` or `b`"
+        );
+        assert_eq!(without_values("unknown field `bukket`"), "unknown field `bukket`");
     }
 }

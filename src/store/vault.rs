@@ -101,7 +101,7 @@ impl Store {
     ) -> Result<Vec<(String, i64)>> {
         self.count(1);
         let rows = sqlx::query(
-            "SELECT name, updated_ms FROM vault_secrets WHERE source_id = $1 AND name > $2 AND name LIKE $3 ESCAPE '!' ORDER BY name LIMIT $4",
+            "SELECT name, updated_ms FROM vault_secrets WHERE source_id = $1 AND name > $2 AND lower(name) LIKE lower($3) ESCAPE '!' ORDER BY name LIMIT $4",
         )
         .bind(source_id)
         .bind(after)

@@ -7,9 +7,9 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::app::Error;
+use crate::app::{Error, WantedToken};
 use crate::http::Api;
-use crate::http::extract::{Admin, By, JsonBody, Params, Segment, Viewer};
+use crate::http::extract::{Admin, By, DryRun, JsonBody, Params, Segment, Viewer};
 use crate::http::openapi::{Scope, Write};
 use crate::http::problem::{Failure, Problems};
 use crate::model::name::Name;
@@ -79,7 +79,7 @@ pub struct NewToken {
 /// A new token with its text.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CreatedToken {
-    /// The token itself: shown now and never again.
+    /// The token itself: shown now and never again; empty in a dry run.
     #[schema(example = "s3c_…")]
     token: String,
     /// What is known of it.
@@ -88,9 +88,10 @@ pub struct CreatedToken {
 }
 
 /// Makes a token.
-#[utoipa::path(post, path = "/v1/tokens", tag = "access", operation_id = "create_token", security(("token" = ["admin"])), params(Scope), request_body = NewToken, responses((status = 201, body = CreatedToken), Problems))]
+#[utoipa::path(post, path = "/v1/tokens", tag = "access", operation_id = "create_token", security(("token" = ["admin"])), params(Write), request_body = NewToken, responses((status = 201, body = CreatedToken), Problems))]
 pub async fn create_token(
     by: By<Admin>,
+    dry_run: DryRun,
     State(api): State<Api>,
     JsonBody(body): JsonBody<NewToken>,
 ) -> Result<(StatusCode, Json<CreatedToken>), Failure> {
@@ -101,20 +102,25 @@ pub async fn create_token(
         .as_deref()
         .map(|text| text.parse::<jiff::Timestamp>().map_err(|_| wrong()))
         .transpose()?;
-    let expires_ms = expires.map(jiff::Timestamp::as_millisecond);
-    let (shown, text) =
-        api.app.create_token(&by.0, &body.name, body.role, body.installation, expires_ms).await?;
-    Ok((StatusCode::CREATED, Json(CreatedToken { token: text.expose_secret().to_owned(), shown })))
+    let wanted = WantedToken {
+        name: &body.name,
+        role: body.role,
+        whole_installation: body.installation,
+        expires_ms: expires.map(jiff::Timestamp::as_millisecond),
+    };
+    let (shown, text) = api.app.create_token(&by.0, wanted, dry_run.0).await?;
+    Ok((created(dry_run), Json(CreatedToken { token: text.expose_secret().to_owned(), shown })))
 }
 
 /// Revokes a token at once.
-#[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "access", operation_id = "revoke_token", security(("token" = ["admin"])), params(("id" = String, Path, description = "The token's id."), Scope), responses((status = 204, description = "Revoked."), Problems))]
+#[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "access", operation_id = "revoke_token", security(("token" = ["admin"])), params(("id" = String, Path, description = "The token's id."), Write), responses((status = 204, description = "Revoked."), Problems))]
 pub async fn revoke_token(
     by: By<Admin>,
+    dry_run: DryRun,
     State(api): State<Api>,
     Segment(id): Segment<String>,
 ) -> Result<StatusCode, Failure> {
-    api.app.revoke_token(&by.0, &id).await?;
+    api.app.revoke_token(&by.0, &id, dry_run.0).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -144,11 +150,16 @@ pub struct NewProject {
 #[utoipa::path(post, path = "/v1/projects", tag = "access", operation_id = "create_project", security(("token" = ["admin"])), params(Write), request_body = NewProject, responses((status = 201, body = Project), Problems))]
 pub async fn create_project(
     by: By<Admin>,
+    dry_run: DryRun,
     State(api): State<Api>,
     JsonBody(body): JsonBody<NewProject>,
 ) -> Result<(StatusCode, Json<Project>), Failure> {
-    let project = api.app.create_project(&by.0, &body.name).await?;
-    Ok((StatusCode::CREATED, Json(project)))
+    let project = api.app.create_project(&by.0, &body.name, dry_run.0).await?;
+    Ok((created(dry_run), Json(project)))
+}
+
+fn created(dry_run: DryRun) -> StatusCode {
+    if dry_run.0 { StatusCode::OK } else { StatusCode::CREATED }
 }
 
 /// What of the audit.

@@ -1,0 +1,168 @@
+//! The audit: who did what, in a chain that shows when somebody changed it.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::{AnyConnection, Connection};
+
+use super::{open, token};
+use crate::support::{DATABASES, Service, Setup, expect};
+
+/// A connection to the service's database, past the service.
+async fn database(service: &Service) -> AnyConnection {
+    sqlx::any::install_default_drivers();
+    let url = match service.store_url() {
+        "" => format!("sqlite://{}", service.data.path().join("s3-connector.db").display()),
+        url => url.to_owned(),
+    };
+    AnyConnection::connect(&url).await.unwrap()
+}
+
+async fn verify(service: &Service) -> Value {
+    expect(service.admin.get("/v1/audit/verify").await, 200)
+}
+
+#[tokio::test]
+async fn every_change_has_a_row_with_who_what_and_outcome() {
+    for database in DATABASES {
+        let service = Setup::new().on(database).start().await;
+        let admin = &service.admin;
+        let (editor, id) = token(&service, "editor").await;
+        let request = editor.request(Method::POST, "/v1/resources").header("x-request-id", "the-create");
+        assert_eq!(request.json(&open("r", "b")).send().await.unwrap().status(), 201);
+        expect(editor.patch("/v1/resources/r", &json!({"bucket": "c"})).await, 200);
+        expect(editor.post("/v1/resources/r/copy", &json!({"name": "s"})).await, 201);
+        expect(editor.post("/v1/resources/r/restore", &json!({"version": 1})).await, 200);
+        expect(editor.delete("/v1/resources/s").await, 204);
+        expect(admin.post("/v1/sources", &json!({"name": "vault", "kind": "local"})).await, 201);
+        expect(admin.put("/v1/sources/vault/secrets/s3", &json!({"value": "x"})).await, 200);
+        expect(admin.put("/v1/sources/vault/aliases/a", &json!({"secret": "s3"})).await, 200);
+        expect(admin.delete("/v1/sources/vault/secrets/s3").await, 204);
+        expect(admin.patch("/v1/sources/vault", &json!({"description": "x"})).await, 200);
+        expect(admin.delete("/v1/sources/vault").await, 204);
+        expect(admin.delete(&format!("/v1/tokens/{id}")).await, 204);
+        expect(admin.post("/v1/projects", &json!({"name": "billing"})).await, 201);
+        let list = expect(admin.get("/v1/audit?limit=100").await, 200);
+        let mut rows = list["rows"].as_array().unwrap().clone();
+        rows.reverse();
+        let told: Vec<(&str, &str)> = rows
+            .iter()
+            .map(|row| (row["action"].as_str().unwrap(), row["subject"].as_str().unwrap()))
+            .collect();
+        let wanted = [
+            ("token.create", "editor"),
+            ("resource.create", "r"),
+            ("resource.update", "r"),
+            ("resource.copy", "s"),
+            ("resource.restore", "r"),
+            ("resource.delete", "s"),
+            ("source.create", "vault"),
+            ("source.activate", "vault"),
+            ("secret.put", "vault"),
+            ("source.alias", "vault"),
+            ("secret.delete", "vault"),
+            ("source.update", "vault"),
+            ("source.delete", "vault"),
+            ("token.revoke", id.as_str()),
+            ("project.create", "billing"),
+        ];
+        assert_eq!(told, wanted);
+        let create = &rows[1];
+        assert_eq!(create["who"], format!("editor ({id})"));
+        assert_eq!((&create["request_id"], &create["outcome"]), (&json!("the-create"), &json!("ok")));
+        assert_eq!(create["from"], "127.0.0.1");
+        assert!(create["at"].as_str().unwrap().ends_with('Z'), "{create:#}");
+        assert!(rows[2]["detail"].as_str().unwrap().contains("bucket"), "{:#}", rows[2]);
+        assert_eq!(rows[8]["secrets"], json!(["s3"]));
+        assert_eq!(verify(&service).await["broken_at"], Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn queries_have_rows_with_their_outcome() {
+    for database in DATABASES {
+        let service = Setup::new().on(database).start().await;
+        let admin = &service.admin;
+        let mut body = open("r", "bucket");
+        body["endpoint"] = json!("http://127.0.0.1:9");
+        body["limits"] = json!({"retries": 0});
+        expect(admin.post("/v1/resources", &body).await, 201);
+        let failed = expect(admin.query("r", &json!({"operation": "head", "key": "a/b.txt"})).await, 502);
+        let list = expect(admin.get("/v1/audit?limit=1").await, 200);
+        let row = &list["rows"][0];
+        assert_eq!(
+            (&row["action"], &row["subject"], &row["key"]),
+            (&json!("object.head"), &json!("r"), &json!("a/b.txt"))
+        );
+        assert_eq!(row["outcome"], failed["code"], "{row:#}");
+        assert_eq!(row["request_id"], failed["request_id"]);
+        assert_eq!(verify(&service).await["broken_at"], Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn the_rows_are_paged_newest_first() {
+    let service = Setup::new().start().await;
+    for index in 0..7 {
+        expect(service.admin.post("/v1/resources", &open(&format!("r{index}"), "b")).await, 201);
+    }
+    let mut subjects = Vec::new();
+    let mut before = String::new();
+    loop {
+        let page = expect(service.admin.get(&format!("/v1/audit?limit=3{before}")).await, 200);
+        let rows = page["rows"].as_array().unwrap();
+        subjects.extend(rows.iter().map(|row| row["subject"].as_str().unwrap().to_owned()));
+        let Some(cursor) = page["cursor"].as_i64() else { break };
+        before = format!("&before={cursor}");
+    }
+    assert_eq!(subjects, ["r6", "r5", "r4", "r3", "r2", "r1", "r0"]);
+}
+
+#[tokio::test]
+async fn rows_of_many_writers_and_replicas_stay_one_chain() {
+    for database in DATABASES {
+        let service = Setup::new().on(database).start().await;
+        let (_process, other) = service.replica().await;
+        let writers: Vec<_> = (0..8)
+            .map(|writer| {
+                let client = if writer % 2 == 0 { service.admin.clone() } else { other.clone() };
+                tokio::spawn(async move {
+                    for index in 0..5 {
+                        let body = open(&format!("r-{writer}-{index}"), "b");
+                        expect(client.post("/v1/resources", &body).await, 201);
+                    }
+                })
+            })
+            .collect();
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        let verified = verify(&service).await;
+        // the first start wrote two: the project and the token
+        assert_eq!((&verified["broken_at"], &verified["rows"]), (&Value::Null, &json!(42)), "{verified:#}");
+    }
+}
+
+/// Whatever is done to the table past the service, the walk finds the first row that does not follow.
+#[tokio::test]
+async fn a_row_that_was_changed_removed_or_cut_off_is_found() {
+    let damages = [
+        ("UPDATE audit SET event = replace(event, 'resource.create', 'resource.delete') WHERE id = 4", 4),
+        ("UPDATE audit SET hash = previous_hash WHERE id = 5", 5),
+        ("DELETE FROM audit WHERE id = 4", 5),
+        ("DELETE FROM audit WHERE id = (SELECT max(id) FROM audit)", 8),
+    ];
+    for database_kind in DATABASES {
+        for (damage, broken_at) in damages {
+            let service = Setup::new().on(database_kind).start().await;
+            for index in 0..6 {
+                expect(service.admin.post("/v1/resources", &open(&format!("r{index}"), "b")).await, 201);
+            }
+            let before = verify(&service).await;
+            assert_eq!((&before["broken_at"], &before["rows"]), (&Value::Null, &json!(8)), "{before:#}");
+            let mut connection = database(&service).await;
+            let done = sqlx::query(damage).execute(&mut connection).await.unwrap();
+            assert_eq!(done.rows_affected(), 1, "{damage}");
+            assert_eq!(verify(&service).await["broken_at"], broken_at, "{damage}");
+        }
+    }
+}
