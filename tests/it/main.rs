@@ -2,5 +2,11 @@
 
 mod harness;
 mod harness_works;
+mod rotation;
+mod secrets;
+mod secrets_cache;
+mod secrets_faults;
+mod secrets_roles;
+mod secrets_world;
 mod smoke;
 mod support;
