@@ -32,8 +32,7 @@ async fn a_source_can_be_saved_although_its_test_fails() {
     let gone = embedded.url.clone();
     embedded.store.stop().await;
     let source = moto_source("later", &gone, "later");
-    let report =
-        expect(service.admin.post("/v1/sources/test", &json!({"definition": source})).await, 200);
+    let report = expect(service.admin.post("/v1/sources/test", &json!({"definition": source})).await, 200);
     assert_eq!(report["verdict"], "fails", "{report:#}");
     let readable = check(&report, "secrets-readable");
     assert_eq!(readable["status"], "failed");
@@ -70,8 +69,7 @@ async fn a_denied_list_is_skipped_and_a_denied_read_fails() {
         let user = aws::create_moto_user(&servers, "denied", &aws::allow(&[action], &["*"])).await;
         let source = at_moto_auth(name, &servers, &user);
         expect(service.admin.post("/v1/sources", &source).await, 201);
-        let report =
-            expect(service.admin.post(&format!("/v1/sources/{name}/test"), &json!({})).await, 200);
+        let report = expect(service.admin.post(&format!("/v1/sources/{name}/test"), &json!({})).await, 200);
         assert_eq!(check(&report, "credentials-valid")["status"], "passed", "{report:#}");
         assert_eq!(check(&report, "secrets-readable")["status"], readable, "{report:#}");
         assert_eq!(check(&report, "secrets-listable")["status"], listable, "{report:#}");
@@ -88,7 +86,7 @@ async fn secrets_are_listed_with_the_text_to_paste() {
     world.secrets.create(&unique("outside"), "value").await;
     let list = expect(world.admin().get("/v1/sources/moto/secrets").await, 200);
     assert_eq!(names(&list), ["alpha", "beta/one", "beta/two"]);
-    assert_eq!(list["secrets"][0]["reference"], "{{ secrets.alpha }}");
+    assert_eq!(list["secrets"][0]["reference"], "{{ secrets['alpha'] }}");
     assert_eq!(list["secrets"][1]["reference"], "{{ secrets['beta/one'] }}");
     assert!(list["secrets"][0]["arn"].as_str().unwrap().starts_with("arn:aws:secretsmanager:"));
     assert!(list["secrets"][0]["last_changed_at"].is_string());
@@ -180,7 +178,8 @@ async fn a_reference_can_name_its_source() {
     expect(world.admin().put("/v1/sources/active", &activate).await, 200);
     expect(world.list("active").await, 200);
     let sources = expect(world.admin().get("/v1/sources").await, 200);
-    let active: Vec<&Value> = sources["sources"].as_array().unwrap().iter().map(|s| &s["active_in"]).collect();
+    let active: Vec<&Value> =
+        sources["sources"].as_array().unwrap().iter().map(|s| &s["active_in"]).collect();
     assert_eq!(active, [&json!([]), &json!(["production"])], "{sources:#}");
 }
 
@@ -207,7 +206,10 @@ async fn one_resource_reads_other_secrets_in_another_environment() {
     aws::put_object(&aws::s3(&staging.url, &key), "bucket", "a.txt", "staging").await;
     world.keys("s3").await;
     world.secrets.create_json(&format!("{namespace}/s3"), &pair(&key)).await;
-    expect(world.admin().post("/v1/sources", &moto_source("staging", &world.front.url(), &namespace)).await, 201);
+    expect(
+        world.admin().post("/v1/sources", &moto_source("staging", &world.front.url(), &namespace)).await,
+        201,
+    );
     let activate = json!({"environment": "staging", "source": "staging"});
     expect(world.admin().put("/v1/sources/active", &activate).await, 200);
     let mut body = templated("main", &world.embedded.url, "bucket", ID, SECRET);
@@ -243,7 +245,8 @@ async fn an_alias_stands_for_a_secret_and_a_mode() {
 #[tokio::test]
 async fn a_path_goes_through_arrays_and_any_key() {
     let world = World::start().await;
-    let value = json!({"pairs": [{"a b": "no"}, {"a b": [world.embedded.key.id], "s": world.embedded.key.secret}]});
+    let value =
+        json!({"pairs": [{"a b": "no"}, {"a b": [world.embedded.key.id], "s": world.embedded.key.secret}]});
     world.secrets.create_json(&world.full("deep/one"), &value).await;
     let id = "{{ secrets['deep/one'].pairs[1]['a b'][0] }}";
     world.resource("main", id, "{{ secrets['deep/one']['pairs'][1].s }}").await;

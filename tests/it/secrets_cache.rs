@@ -70,7 +70,9 @@ async fn the_status_tells_versions_and_users_and_no_value() {
     world.resource("second", ID, SECRET).await;
     let empty = expect(world.admin().get("/v1/sources/moto/cache").await, 200);
     assert_eq!(empty["secrets"], json!([]));
-    expect(world.list("main").await, 200);
+    for name in ["main", "second"] {
+        expect(world.list(name).await, 200);
+    }
     let status = expect(world.admin().get("/v1/sources/moto/cache").await, 200);
     let row = &status["secrets"][0];
     assert_eq!(row["secret"], world.full("s3"), "{status:#}");

@@ -165,7 +165,8 @@ async fn a_role_is_assumed_once_however_many_resources_and_requests_use_it() {
             expect(answer, 200);
         }
     }
-    let mut assumed: Vec<String> = assumptions(&rgw.front).iter().map(|form| form["RoleArn"].clone()).collect();
+    let mut assumed: Vec<String> =
+        assumptions(&rgw.front).iter().map(|form| form["RoleArn"].clone()).collect();
     assumed.sort();
     let mut expected = roles.to_vec();
     expected.sort();
@@ -228,7 +229,8 @@ async fn requests_go_on_while_sts_is_down_and_the_session_is_valid() {
 /// The forms of the calls of `AssumeRole` that came in.
 fn assumptions(front: &HttpFault) -> Vec<HashMap<String, String>> {
     let form = |request: Recorded| url::form_urlencoded::parse(&request.body).into_owned().collect();
-    let calls = front.requests().into_iter().filter(|request| request.action.as_deref() == Some("AssumeRole"));
+    let calls =
+        front.requests().into_iter().filter(|request| request.action.as_deref() == Some("AssumeRole"));
     calls.map(form).collect()
 }
 
