@@ -6,8 +6,8 @@
 //! when a version changed is a client made.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -182,10 +182,6 @@ impl App {
         if let Some(found) = self.current(resource, environment) {
             return Ok(found);
         }
-        let _building = resource.building.lock().await;
-        if let Some(found) = self.current(resource, environment) {
-            return Ok(found);
-        }
         self.reconnect(resource, environment).await
     }
 
@@ -213,7 +209,9 @@ impl App {
             environment,
         };
         let templates = templates(&definition)?;
+        // before the lock: the cache lets those who wait for the same secret share one load, a lock would queue them
         let snapshot = self.resolve(&subject, &templates).await?;
+        let _building = resource.building.lock().unwrap_or_else(PoisonError::into_inner);
         let old = resource.connections.load_full();
         let same = old.iter().find(|(name, connection)| {
             name == environment

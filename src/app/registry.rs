@@ -23,13 +23,13 @@ pub struct Resource {
     /// What queries in the environments use; made by the first one.
     pub(super) connections: ArcSwap<Vec<(Name, Arc<Connection>)>>,
     /// Held while a connection is made, so that a burst makes one.
-    pub(super) building: tokio::sync::Mutex<()>,
+    pub(super) building: Mutex<()>,
 }
 
 impl Resource {
     /// Nothing is made ready yet.
     pub fn new(record: ResourceRecord) -> Arc<Resource> {
-        Arc::new(Resource { record, connections: ArcSwap::default(), building: tokio::sync::Mutex::new(()) })
+        Arc::new(Resource { record, connections: ArcSwap::default(), building: Mutex::new(()) })
     }
 
     /// Its name.

@@ -1,8 +1,11 @@
 //! The cache of secrets, as callers of the service see it.
 
+use std::time::{Duration, Instant};
+
 use futures_util::future;
 use serde_json::json;
 
+use crate::harness::fault_proxy::Fault;
 use crate::secrets_world::{ID, SECRET, World, new_key, pair};
 use crate::support::expect;
 
@@ -50,6 +53,20 @@ async fn a_ttl_of_zero_reads_for_every_query() {
         expect(world.list("main").await, 200);
     }
     assert_eq!(world.fetches(), 5);
+}
+
+#[tokio::test]
+async fn queries_wait_for_a_slow_source_together_and_not_one_after_the_other() {
+    let world = World::with(json!({"cache_ttl_ms": 0})).await;
+    world.main().await;
+    expect(world.list("main").await, 200);
+    world.wire.set(Fault::Latency(Duration::from_millis(200)));
+    let began = Instant::now();
+    for answer in future::join_all((0..10).map(|_| world.list("main"))).await {
+        expect(answer, 200);
+    }
+    // one call takes 400 ms and more, ten in a row 4 s
+    assert!(began.elapsed() < Duration::from_millis(2_500), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
