@@ -11,11 +11,12 @@ use serde_json::json;
 
 use crate::harness::aws;
 use crate::harness::http_fault::{Answer, HttpFault};
-use crate::secrets_world::{ID, SECRET, World, new_key, pair};
+use crate::secrets_world::{ID, SECRET, World, new_key, pair, until};
 use crate::support::{DATABASES, Embedded, Setup, answer, expect, templated};
 
 /// Rotations follow each other a little slower than a refused secret is fetched again.
 const PACE: Duration = Duration::from_millis(1_100);
+const READERS: usize = 8;
 
 #[tokio::test]
 async fn every_operation_goes_through_a_rotation() {
@@ -202,11 +203,14 @@ async fn no_query_fails_while_keys_rotate_under_load() {
         for _ in 0..5 {
             pace.tick().await;
             world.rotate(&["s3"]).await;
+            // from the moment on at which every reader has met the new key
+            let met = queries.load(Ordering::Relaxed) + 2 * READERS;
+            until("queries after a rotation", async || queries.load(Ordering::Relaxed) >= met).await;
+            pace.reset();
         }
-        pace.tick().await;
         done.store(true, Ordering::Relaxed);
     };
-    tokio::join!(future::join_all((0..8).map(|_| read())), rotate);
+    tokio::join!(future::join_all((0..READERS).map(|_| read())), rotate);
     let (queries, fetches) = (queries.into_inner(), world.fetches());
     assert!(queries > 100, "{queries} queries say little");
     assert!((6..=12).contains(&fetches), "{fetches} calls for 5 rotations and {queries} queries");

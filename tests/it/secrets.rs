@@ -1,5 +1,13 @@
 //! Sources of kind `aws`: made, tested, listed, and what their references mean.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code outside of test functions"
+)]
+
 use aws_sdk_secretsmanager::primitives::Blob;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

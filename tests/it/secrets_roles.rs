@@ -1,6 +1,12 @@
 //! Roles: assumed by sources and by resources, shared, scoped and renewed.
 
-#![allow(clippy::unwrap_used, reason = "test code outside of test functions")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code outside of test functions"
+)]
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
