@@ -209,6 +209,7 @@ impl App {
             environment,
         };
         let templates = templates(&definition)?;
+        // before the lock: the cache lets those who wait for the same secret share one load, a lock would queue them
         let snapshot = self.resolve(&subject, &templates).await?;
         // the lock makes one client out of a burst; nothing inside waits
         let _building = resource.building.lock().unwrap_or_else(PoisonError::into_inner);

@@ -341,7 +341,7 @@ impl App {
         self.with_connection(&query.resource, environment, |connection| async move {
             let full = full_key(&connection.prefix, key)?;
             check_condition(&connection, options)?;
-            // a small body of unknown length is gathered by the upload itself, and gone after the first try
+            // what was only gathered has been put back; what was streamed to the store is gone
             if source.taken() > 0 {
                 let text = "the credentials were replaced while the body was being sent: send it again";
                 return Err(AwsError::new(ErrorKind::Throttled, "s3", "OperationAborted", text));

@@ -51,13 +51,15 @@ struct Shared {
 struct Inner {
     body: UploadBody,
     rest: Bytes,
+    /// A body must not be polled after its end.
+    ended: bool,
 }
 
 impl Source {
     /// Nothing is read yet.
     pub fn new(body: UploadBody) -> Source {
         Source(Arc::new(Shared {
-            inner: Mutex::new(Inner { body, rest: Bytes::new() }),
+            inner: Mutex::new(Inner { body, rest: Bytes::new(), ended: false }),
             taken: AtomicU64::new(0),
         }))
     }
@@ -87,6 +89,13 @@ impl Source {
         Ok(collected.freeze())
     }
 
+    /// Takes back what was collected and not used: the next reader gets it first.
+    pub(super) fn put_back(&self, bytes: &Bytes) {
+        let mut inner = self.0.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.rest = [bytes.as_ref(), inner.rest.as_ref()].concat().into();
+        self.0.taken.fetch_sub(bytes.len() as u64, Ordering::Relaxed);
+    }
+
     fn poll_bytes(&self, context: &mut Context<'_>, most: u64) -> Poll<Option<Result<Bytes, BodyError>>> {
         let mut inner = self.0.inner.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
@@ -96,6 +105,9 @@ impl Source {
                 self.0.taken.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                 return Poll::Ready(Some(Ok(bytes)));
             }
+            if inner.ended {
+                return Poll::Ready(None);
+            }
             match Pin::new(&mut inner.body).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => {
                     // trailers of a request are of no use to a store
@@ -104,7 +116,7 @@ impl Source {
                     }
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
-                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Ready(None) => inner.ended = true,
                 Poll::Pending => return Poll::Pending,
             }
         }

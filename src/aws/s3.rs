@@ -241,7 +241,10 @@ impl S3 {
             .set_if_unmodified_since(http_date(conditions.if_unmodified_since.as_deref()))
             .set_expected_bucket_owner(self.expected_owner.clone())
             .set_request_payer(self.payer.clone());
-        let found = self.timed(call.send()).await?;
+        let found = match self.timed(call.send()).await {
+            Err(error) if is_refusal(&error) => return Err(self.refusal(key, options, error).await),
+            found => found?,
+        };
         let request_id = found.request_id().map(str::to_owned);
         let content_length = found.content_length.and_then(|length| u64::try_from(length).ok());
         Ok(Download {
@@ -309,6 +312,24 @@ impl S3 {
             body: DownloadBody(found.body.into_inner()),
             request_id,
         })
+    }
+
+    /// Why a HEAD was refused. Its answer has no body and so no code, which leaves a rotated key and a policy alike;
+    /// a GET of one byte needs the same permission and says which.
+    async fn refusal(&self, key: &ObjectKey, options: &GetOptions, error: AwsError) -> AwsError {
+        let call = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key.as_str())
+            .range("bytes=0-0")
+            .set_version_id(options.version_id.clone())
+            .set_expected_bucket_owner(self.expected_owner.clone())
+            .set_request_payer(self.payer.clone());
+        match self.timed(call.send()).await {
+            Err(told) if is_refusal(&told) => told,
+            _ => error,
+        }
     }
 
     /// Deletes an object; the version id of a delete marker comes back.
@@ -430,6 +451,11 @@ impl S3 {
             Encryption::SseKms { key_id } => (Some(ServerSideEncryption::AwsKms), key_id.clone()),
         }
     }
+}
+
+/// Refused credentials and policies; AWS answers 400 to a token that has expired.
+fn is_refusal(error: &AwsError) -> bool {
+    matches!(error.status, Some(400 | 403))
 }
 
 fn metadata(options: &PutOptions) -> Option<HashMap<String, String>> {

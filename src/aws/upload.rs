@@ -77,11 +77,15 @@ impl S3 {
         if length.is_none() {
             let gathered = source.collect(GATHERED_PART).await.map_err(|error| broken(&error))?;
             if gathered.len() < GATHERED_PART {
-                return self.put_bytes(key, options, gathered).await;
+                let outcome = self.put_bytes(key, options, gathered.clone()).await;
+                return outcome.inspect_err(|_| source.put_back(&gathered));
             }
             first = Some(gathered);
         }
-        let upload_id = self.create_multipart(key, options).await?;
+        let upload_id = self
+            .create_multipart(key, options)
+            .await
+            .inspect_err(|_| first.iter().for_each(|gathered| source.put_back(gathered)))?;
         let outcome = async {
             let parts = match length {
                 Some(length) => self.stream_parts(key, &upload_id, source, length).await?,
