@@ -220,8 +220,8 @@ impl App {
         let changed = changed_paths(&before, &after, &top_level(&before, &after));
         let note = if moved.is_empty() { "" } else { "; keys now go to another place" };
         event.detail = Some(format!("changed {}{note}", changed.join(", ")));
-        let (record, sequence) =
-            self.store.update_resource(old, definition, literals.values, now, &event).await?;
+        let updated = self.store.update_resource(old, definition, literals.values, now, &event).await;
+        let (record, sequence) = updated.map_err(named("resource", name))?;
         let resource = self.registry.put_resource(sequence, Some(&resource), record);
         Ok(Saved { view: self.resource_view(caller, &resource.record) })
     }
@@ -303,8 +303,9 @@ impl App {
         }
         let mut event = audit::event(caller, "resource.restore", name, now);
         event.detail = Some(format!("restored version {version}"));
-        let (record, sequence) =
-            self.store.update_resource(&resource.record, definition, row.literals, now, &event).await?;
+        let updated =
+            self.store.update_resource(&resource.record, definition, row.literals, now, &event).await;
+        let (record, sequence) = updated.map_err(named("resource", name))?;
         let resource = self.registry.put_resource(sequence, Some(&resource), record);
         Ok(Saved { view: self.resource_view(caller, &resource.record) })
     }

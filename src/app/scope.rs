@@ -61,7 +61,7 @@ mod tests {
     use super::session_policy;
     use crate::model::resource::Definition;
 
-    fn definition(operations: serde_json::Value) -> Definition {
+    fn definition(operations: &serde_json::Value) -> Definition {
         serde_json::from_value(serde_json::json!({
             "name": "r", "bucket": "b", "auth": {"kind": "anonymous"}, "operations": operations,
         }))
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_scoped_policy_names_the_bucket_the_prefix_and_the_operations() {
-        let text = session_policy(&definition(serde_json::json!(["list", "get"])), "b", "a/*");
+        let text = session_policy(&definition(&serde_json::json!(["list", "get"])), "b", "a/*");
         let policy: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(policy["Statement"][0]["Resource"][0], "arn:aws:s3:::b");
         assert_eq!(policy["Statement"][0]["Condition"]["StringLike"]["s3:prefix"][0], "a/${*}*");

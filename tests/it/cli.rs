@@ -1,5 +1,13 @@
 //! The command line against a running service: data on stdout, words on stderr, exit codes that scripts can use.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code outside of test functions"
+)]
+
 use std::fs;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};

@@ -1,5 +1,13 @@
 //! What a query costs, counted exactly: one call to the store, no call to anybody else, no database statement.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code outside of test functions"
+)]
+
 use serde_json::json;
 
 use crate::harness::aws::{Secrets, unique};

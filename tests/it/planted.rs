@@ -1,6 +1,14 @@
 //! A stored secret value is in memory and nowhere else: marked values are planted wherever a secret can be, the
 //! service is used and provoked, and then every log line, answer, file and metric is searched for them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code outside of test functions"
+)]
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -1,5 +1,13 @@
 //! `docs/quickstart.md` says what works: its `sh` blocks run here, in order, as one script.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code outside of test functions"
+)]
+
 use std::process::Command;
 
 use crate::harness::aws;

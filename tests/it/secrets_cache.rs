@@ -107,12 +107,12 @@ async fn a_refresh_says_what_changed() {
     let first = world.main().await;
     expect(world.list("main").await, 200);
     let refresh = json!({"secrets": ["s3"]});
-    let same = expect(world.admin().post("/v1/sources/moto/cache/refresh", &refresh).await, 200);
+    let same = expect(world.admin().post("/v1/sources/moto/refresh", &refresh).await, 200);
     assert_eq!(same["refreshed"][0]["before"], first.version_id, "{same:#}");
     assert_eq!(same["refreshed"][0]["after"], first.version_id);
     let key = new_key();
     let second = world.secrets.put(&world.full("s3"), &pair(&key).to_string()).await;
-    let changed = expect(world.admin().post("/v1/sources/moto/cache/refresh", &json!({})).await, 200);
+    let changed = expect(world.admin().post("/v1/sources/moto/refresh", &json!({})).await, 200);
     assert_eq!(changed["refreshed"].as_array().unwrap().len(), 1);
     assert_eq!(changed["refreshed"][0]["before"], first.version_id, "{changed:#}");
     assert_eq!(changed["refreshed"][0]["after"], second.version_id);
@@ -121,7 +121,7 @@ async fn a_refresh_says_what_changed() {
     expect(world.list("main").await, 200);
     assert_eq!(world.embedded.store.requests(), requests + 1, "the new keys are used from the first try");
     let missing = json!({"secrets": ["nothing"]});
-    let failed = expect(world.admin().post("/v1/sources/moto/cache/refresh", &missing).await, 200);
+    let failed = expect(world.admin().post("/v1/sources/moto/refresh", &missing).await, 200);
     assert!(failed["refreshed"][0]["after"].is_null(), "{failed:#}");
     assert!(failed["refreshed"][0]["error"].as_str().unwrap().starts_with("ResourceNotFoundException"));
 }
@@ -130,7 +130,7 @@ async fn a_refresh_says_what_changed() {
 async fn a_cleared_cache_is_read_anew() {
     let world = World::start().await;
     world.main().await;
-    for path in ["/v1/sources/moto/cache/clear", "/v1/cache/clear"] {
+    for path in ["/v1/sources/moto/clear", "/v1/cache/clear"] {
         expect(world.list("main").await, 200);
         assert_eq!(expect(world.admin().post(path, &json!({})).await, 200)["cleared"], 1);
         assert_eq!(expect(world.admin().post(path, &json!({})).await, 200)["cleared"], 0);
@@ -171,7 +171,7 @@ async fn a_refusal_is_remembered_until_the_source_is_saved_or_refreshed() {
     world.keys("s3").await;
     expect(world.list("main").await, 424);
     let refresh = json!({"secrets": ["s3"]});
-    expect(world.admin().post("/v1/sources/moto/cache/refresh", &refresh).await, 200);
+    expect(world.admin().post("/v1/sources/moto/refresh", &refresh).await, 200);
     expect(world.list("main").await, 200);
     assert_eq!(world.fetches(), 3);
 }

@@ -1,5 +1,13 @@
 //! The main job in one test: register, resolve, test, put, list, get.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code outside of test functions"
+)]
+
 use serde_json::json;
 
 use crate::support::{DATABASES, Embedded, Setup, expect, templated};
