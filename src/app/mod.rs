@@ -46,6 +46,9 @@ pub use resources::{ResourceView, Saved, TestOptions, Version};
 pub use secrets::{CacheStatus, Cleared, RefreshOutcome, SecretList};
 pub use sources::{SourceSaved, SourceView};
 
+/// KiB of uploads that are kept at once, to be sent again when a key is refused: 64 MiB.
+const REPLAY_KIB: usize = 64 * 1024;
+
 /// Everything the service is made of.
 #[derive(Debug)]
 pub struct App {
@@ -60,6 +63,8 @@ pub struct App {
     audit: audit::AuditLog,
     failures: access::Failures,
     places: Arc<Semaphore>,
+    /// KiB of uploads that may be kept until the store has accepted them.
+    replays: Semaphore,
     tracker: TaskTracker,
     stopping: CancellationToken,
 }
@@ -88,6 +93,7 @@ impl App {
             audit: audit::AuditLog::start(Arc::clone(&store), config.audit.flush_ms, &TaskTracker::new()),
             failures: access::Failures::default(),
             places: Arc::new(Semaphore::new(config.server.max_queries)),
+            replays: Semaphore::new(REPLAY_KIB),
             stopping: CancellationToken::new(),
             http,
             store,

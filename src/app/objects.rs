@@ -13,6 +13,7 @@ use crate::app::connect::Connection;
 use crate::app::{App, Error, Resource, audit};
 use crate::aws::body::Source;
 use crate::aws::s3::{Download, ListPage, ListRequest, Uploaded};
+use crate::aws::upload::MULTIPART_FROM;
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::name::Name;
 use crate::model::object::{
@@ -338,11 +339,17 @@ impl App {
         source: &Source,
         length: Option<u64>,
     ) -> Result<(Uploaded, Arc<Connection>), Error> {
+        // one request that streams is kept while it does, as far as there is room; larger bodies go in parts, and
+        // their first call, which carries no byte, finds out whether the key is good
+        let kib = length
+            .filter(|length| *length < MULTIPART_FROM)
+            .and_then(|length| u32::try_from(length / 1024 + 1).ok());
+        let _room = kib.and_then(|kib| self.replays.try_acquire_many(kib).ok()).inspect(|_| source.keep());
         self.with_connection(&query.resource, environment, |connection| async move {
             let full = full_key(&connection.prefix, key)?;
             check_condition(&connection, options)?;
-            // what was only gathered has been put back; what was streamed to the store is gone
-            if source.taken() > 0 {
+            // what was streamed to the store and not kept is gone
+            if !source.rewind() {
                 let text = "the credentials were replaced while the body was being sent: send it again";
                 return Err(AwsError::new(ErrorKind::Throttled, "s3", "OperationAborted", text));
             }

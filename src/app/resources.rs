@@ -78,16 +78,6 @@ pub(super) struct KeptLiterals {
     pub(super) reused: bool,
 }
 
-impl Resource {
-    /// Whether a connection of the resource was made with a secret.
-    pub(super) fn uses(&self, key: &SecretKey) -> bool {
-        self.connections
-            .load()
-            .iter()
-            .any(|(_, connection)| connection.used.iter().any(|used| used.key == *key))
-    }
-}
-
 impl App {
     /// A page of the caller's resources whose name, description, folder or bucket holds `filter`, after `cursor`.
     pub fn resources(
@@ -394,6 +384,29 @@ impl App {
             }
         }
         findings
+    }
+
+    /// Whether a resource names a secret, in any of its environments.
+    pub(super) fn references(&self, resource: &Resource, key: &SecretKey) -> bool {
+        let record = &resource.record;
+        let default = Name::parse(crate::app::DEFAULT_ENVIRONMENT).ok();
+        let mut environments = record.definition.environments.keys().cloned().chain(default);
+        environments.any(|environment| {
+            let definition = record.definition.in_environment(&environment);
+            let subject = Subject {
+                definition: &definition,
+                literals: &record.literals,
+                project_id: &record.project_id,
+                environment: &environment,
+            };
+            let templates = connect::templates(&definition).unwrap_or_default();
+            templates.iter().any(|(field, template)| {
+                template.references().any(|reference| {
+                    let source = self.source_of(&subject, field, reference);
+                    source.is_ok_and(|source| source.wanted(reference).key == *key)
+                })
+            })
+        })
     }
 
     fn template_findings(

@@ -221,7 +221,8 @@ impl App {
         let source = self.known_source(caller, name)?;
         let state = self.registry.state();
         let resources = state.resources(&caller.project.id);
-        let users = |key: &SecretKey| resources.iter().filter(|resource| resource.uses(key)).count();
+        let users =
+            |key: &SecretKey| resources.iter().filter(|resource| self.references(resource, key)).count();
         let entries = self.cache.status(&source.record.id);
         Ok(entries
             .into_iter()

@@ -1,5 +1,6 @@
 //! Bodies on their way through: streams stay streams.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,6 +52,10 @@ struct Shared {
 struct Inner {
     body: UploadBody,
     rest: Bytes,
+    /// What is read again after a rewind, before the body goes on.
+    again: VecDeque<Bytes>,
+    /// What went through, when the source may be rewound.
+    kept: Option<Vec<Bytes>>,
     /// A body must not be polled after its end.
     ended: bool,
 }
@@ -59,7 +64,13 @@ impl Source {
     /// Nothing is read yet.
     pub fn new(body: UploadBody) -> Source {
         Source(Arc::new(Shared {
-            inner: Mutex::new(Inner { body, rest: Bytes::new(), ended: false }),
+            inner: Mutex::new(Inner {
+                body,
+                rest: Bytes::new(),
+                again: VecDeque::new(),
+                kept: None,
+                ended: false,
+            }),
             taken: AtomicU64::new(0),
         }))
     }
@@ -67,6 +78,26 @@ impl Source {
     /// Bytes that went through; tells a slow upload from a dead one, and one that can start over from one that cannot.
     pub fn taken(&self) -> u64 {
         self.0.taken.load(Ordering::Relaxed)
+    }
+
+    /// Keeps what goes through, so that the source can start over. The bytes are shared with what is sent, not copied.
+    pub fn keep(&self) {
+        self.0.inner.lock().unwrap_or_else(PoisonError::into_inner).kept = Some(Vec::new());
+    }
+
+    /// Starts over; false when bytes went through that were not kept.
+    pub fn rewind(&self) -> bool {
+        let mut inner = self.0.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.taken() == 0 {
+            return true;
+        }
+        let Some(kept) = inner.kept.take() else { return false };
+        let rest = std::mem::take(&mut inner.rest);
+        let later = std::mem::take(&mut inner.again);
+        inner.again = kept.into_iter().chain([rest]).chain(later).collect();
+        inner.kept = Some(Vec::new());
+        self.0.taken.store(0, Ordering::Relaxed);
+        true
     }
 
     /// The next `length` bytes as a body of their own. Only one part may be read at a time.
@@ -103,7 +134,14 @@ impl Source {
                 let most = usize::try_from(most).unwrap_or(usize::MAX).min(inner.rest.len());
                 let bytes = inner.rest.split_to(most);
                 self.0.taken.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                if let Some(kept) = &mut inner.kept {
+                    kept.push(bytes.clone());
+                }
                 return Poll::Ready(Some(Ok(bytes)));
+            }
+            if let Some(bytes) = inner.again.pop_front() {
+                inner.rest = bytes;
+                continue;
             }
             if inner.ended {
                 return Poll::Ready(None);

@@ -12,6 +12,6 @@ pub mod http;
 pub mod probe;
 pub mod s3;
 pub mod secrets_manager;
-mod upload;
+pub mod upload;
 
 pub use error::{AwsError, ErrorKind};

@@ -24,7 +24,7 @@ use crate::model::object::{BodyError, ObjectKey, PutOptions};
 
 const SERVICE: &str = "s3";
 /// From this size on an upload goes in parts.
-const MULTIPART_FROM: u64 = 16 << 20;
+pub const MULTIPART_FROM: u64 = 16 << 20;
 /// The size of a streamed part; grows when 10,000 of them would not do (S3 user guide, multipart limits).
 const PART: u64 = 16 << 20;
 const MOST_PARTS: u64 = 10_000;

@@ -25,20 +25,25 @@ mod table;
 mod tests;
 
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
 
 use self::meters::Meters;
 use self::plan::{Forced, Plan, Want};
-use self::slot::Slot;
+use self::slot::{Flight, Slot};
 use self::table::Table;
 use crate::clock::Clock;
 
 pub use self::entry::{Entry, Hit, Policy, Secret};
 pub use self::meters::Counters;
+
+/// A load is waited for so long before a value past its end is served instead.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What an entry is found by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -221,17 +226,31 @@ impl Cache {
         let want = Want { key, policy, loader, now_ms };
         let hit = match self.plan(&want) {
             Plan::Answer(answer) => answer?,
-            Plan::Wait { slot, flight } => match flight.outcome().await {
-                Ok(landed) => landed.hit(policy),
-                Err(error) if error.class.is_transient() => {
-                    let want = Want { now_ms: self.clock.now_ms(), ..want };
-                    Self::last_value(&slot, &want).ok_or(error)?
-                }
-                Err(error) => return Err(error),
-            },
+            Plan::Wait { slot, flight } => self.wait(&slot, &want, flight).await?,
         };
         self.note_stale(&want, &hit);
         Ok(hit)
+    }
+
+    /// Waits for a load. One that is slow while there still is a value that may be served is not waited for: a source
+    /// that hangs must not make every reader hang for its timeout. The load goes on, and its outcome is cached.
+    async fn wait(&self, slot: &Arc<Slot>, want: &Want<'_>, flight: Flight) -> Result<Hit, Arc<LoadError>> {
+        let last = || Self::last_value(slot, &Want { now_ms: self.clock.now_ms(), ..*want });
+        let mut landing = pin!(flight.outcome());
+        let outcome = match tokio::time::timeout(PATIENCE, &mut landing).await {
+            Ok(outcome) => outcome,
+            // with a TTL of 0 a reader asked for the value of now
+            Err(_) if want.policy.ttl_ms == 0 => landing.await,
+            Err(_) => match last() {
+                Some(hit) => return Ok(hit),
+                None => landing.await,
+            },
+        };
+        match outcome {
+            Ok(landed) => Ok(landed.hit(want.policy)),
+            Err(error) if error.class.is_transient() => last().ok_or(error),
+            Err(error) => Err(error),
+        }
     }
 
     /// Loads the secret now, whatever is cached, and forgets a remembered error.
