@@ -103,8 +103,8 @@ fn query_value(parts: &Parts, name: &str) -> Option<String> {
 
 /// A value of the query string before it is decoded: what is not UTF-8 must not become another key.
 fn raw_value<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
-    let pairs = parts.uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+    let mut pairs = parts.uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
 /// The environment that the request is about.

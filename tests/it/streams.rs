@@ -270,19 +270,28 @@ async fn an_upload_that_pauses_for_a_moment_completes() {
 async fn a_slow_store_is_not_the_senders_fault() {
     let front = HttpFault::alone().await;
     let started = "<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>";
-    let slow = Answer::new(200, "application/xml", started).after(Duration::from_secs(2));
-    front.answer_to("POST /bucket/k?uploads", 1, slow);
+    front.answer_to("POST /bucket/k?uploads", 1, Answer::new(200, "application/xml", started));
     let mut part = Answer::new(200, "text/plain", "");
     part.headers.push(("etag", "\"1\"".to_owned()));
-    front.answer_to("PUT /bucket/k?", 9, part);
+    front.answer_to("PUT /bucket/k?", 1, part.clone().after(Duration::from_millis(2_500)));
+    front.answer_to("PUT /bucket/k?", 1, part);
     let done = "<CompleteMultipartUploadResult><ETag>\"1-2\"</ETag></CompleteMultipartUploadResult>";
     front.answer_to("POST /bucket/k?", 1, Answer::new(200, "application/xml", done));
     let mut place = Faucet::start(0).await.place();
     place.url = front.url();
-    let service = service_with(&place, Setup::new().with(IDLE, "500"), &json!({})).await;
-    let streamed = reqwest::Body::wrap_stream(stream::iter([Ok::<_, std::io::Error>(bytes(20 * MIB))]));
-    let done = expect(put(&service.admin, "k", streamed).await, 200);
-    assert_eq!(done["size"], 20 * MIB);
+    let service = service_with(&place, Setup::new().with(IDLE, "1500"), &json!({})).await;
+    let mut upload = begin_upload(&service.admin, None, 8 * MIB).await;
+    let stored = async {
+        while front.count("PUT /bucket/k?") == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    time::timeout(LONG, stored).await.expect("the first part was not sent");
+    // the store takes longer than a sender may pause, and the sender goes on a moment after it is asked to
+    time::sleep(Duration::from_millis(2_800)).await;
+    upload.write_all(b"4\r\nrest\r\n0\r\n\r\n").await.unwrap();
+    let written = finish(upload).await;
+    assert_eq!((written.status, &written.json()["size"]), (200, &json!(8 * MIB + 4)), "{written:?}");
 }
 
 #[tokio::test]
