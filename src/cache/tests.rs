@@ -236,7 +236,7 @@ async fn a_load_that_panics_is_an_error_and_frees_the_key() {
 #[test]
 fn a_runtime_that_shuts_down_leaves_no_reader_waiting() {
     let (f, source) = (fixture(), Source::new());
-    let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let first = runtime();
     first.block_on(async {
         assert!(poll(pin!(f.cache.get(&key("db"), POLICY, &source.loader))).is_none());

@@ -9,7 +9,8 @@ use serde_json::json;
 use crate::cli::exit::{Exit, usage};
 use crate::cli::output::{self, Format, Output};
 use crate::config::{Config, Overrides};
-use crate::{dev, http};
+use crate::dev;
+use crate::http;
 
 /// Where settings come from.
 #[derive(Debug, Default, Args)]

@@ -267,7 +267,12 @@ async fn a_store_that_cannot_be_reached_in_time_is_told_from_one_that_refuses() 
     }
     proxy.set(Fault::Refuse);
     assert_problem(client.query("main", &list()).await, 502, "ConnectionReset", "try again");
+    let address = proxy.address();
     drop(proxy);
+    // the kernel may still take a connection for a listener that is being closed
+    while tokio::net::TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
     for query in [list(), get(), put()] {
         assert_problem(client.query("main", &query).await, 502, "ConnectionRefused", "correct the port");
     }

@@ -15,7 +15,7 @@ use std::path::Path;
 use serde_json::Value;
 
 /// Routes that are pages, not operations.
-const PAGES: &[&str] = &["/docs", "/docs/docs.css", "/docs/docs.js"];
+const PAGES: &[&str] = &["/docs", "/docs/docs.css", "/docs/docs.js", "/docs/errors/{code}"];
 /// What every operation of `/v1` can answer.
 const SHARED_ERRORS: &[&str] = &[
     "400", "401", "403", "404", "409", "412", "413", "422", "424", "428", "429", "500", "502", "503", "504",

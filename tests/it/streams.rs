@@ -475,13 +475,18 @@ async fn a_place_comes_back_with_the_end_of_its_download() {
         assert_eq!(get(&service.admin, "k").await.len(), 4 * MIB);
         wait_until_admitted(&service.admin).await;
     }
-    let upload = begin_upload(&service.admin, Some(MIB), 10).await;
     let busy = async {
-        while raw(&service.admin, "HEAD", &by_path("main", "k"), &[], b"").await.status != 429 {
-            tokio::task::yield_now().await;
+        loop {
+            let upload = begin_upload(&service.admin, Some(MIB), 10).await;
+            for _ in 0..50 {
+                if raw(&service.admin, "HEAD", &by_path("main", "k"), &[], b"").await.status == 429 {
+                    return upload;
+                }
+            }
+            // one of the requests above came first, and the upload itself was turned away
         }
     };
-    time::timeout(LONG, busy).await.expect("an upload under way holds its place");
+    let upload = time::timeout(LONG, busy).await.expect("an upload under way holds its place");
     drop(upload);
     wait_until_admitted(&service.admin).await;
 }
