@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -29,6 +29,10 @@ const DEFAULT_LIMIT: u64 = 1_000;
 const MOST_GATHERED: u64 = 100_000;
 /// A body up to this size is gathered, so that it can be sent again after a rotation.
 const REPLAYABLE: u64 = 1 << 20;
+
+/// What is read of a body that is refused, so that its sender gets to read the answer.
+const DRAIN_BYTES: u64 = 64 << 20;
+const DRAIN_TIME: Duration = Duration::from_secs(3);
 
 /// Who asks what of which resource.
 #[derive(Debug, Clone)]
@@ -68,6 +72,8 @@ pub struct Upload {
     pub body: Body,
     /// How many, when it is known.
     pub length: Option<u64>,
+    /// The sender waits to be asked for the body (`Expect: 100-continue`).
+    pub on_demand: bool,
 }
 
 /// The query that runs, for its audit row.
@@ -260,7 +266,16 @@ impl App {
     ) -> Result<Written, Error> {
         let (app, caller, name, environment) =
             (Arc::clone(self), caller.clone(), name.to_owned(), environment.clone());
-        let task = self.tracker.spawn(async move { app.write(&caller, &name, &environment, upload).await });
+        let Upload { key, options, body, length, on_demand } = upload;
+        let source = Source::new(body);
+        let task = self.tracker.spawn(async move {
+            let outcome = app.write(&caller, &name, &environment, (&key, options), &source, length).await;
+            if outcome.is_err() && (source.taken() > 0 || !on_demand) {
+                // only a sender that is through, or nearly, reads the answer
+                tokio::time::timeout(DRAIN_TIME, source.drain(DRAIN_BYTES)).await.ok();
+            }
+            outcome
+        });
         task.await.unwrap_or_else(|_| {
             Err(AwsError::new(ErrorKind::Internal, "s3", "InternalError", "the upload ended unexpectedly")
                 .into())
@@ -272,10 +287,10 @@ impl App {
         caller: &Caller,
         name: &str,
         environment: &Name,
-        upload: Upload,
+        (key, mut options): (&str, PutOptions),
+        source: &Source,
+        length: Option<u64>,
     ) -> Result<Written, Error> {
-        let Upload { key, mut options, body, length } = upload;
-        let key = key.as_str();
         let query = self.begin(caller, name, Operation::Put, Some(key))?;
         let most = query.resource.record.definition.limits.max_put_bytes;
         if let (Some(most), Some(length)) = (most, length)
@@ -286,10 +301,9 @@ impl App {
             )));
         }
         options.content_type = options.content_type.or_else(|| guessed_type(key));
-        let source = Source::new(body);
         let outcome = match length.filter(|length| *length <= REPLAYABLE) {
-            Some(length) => self.write_small(&query, environment, key, &options, &source, length).await,
-            None => self.write_stream(&query, environment, key, &options, &source, length).await,
+            Some(length) => self.write_small(&query, environment, key, &options, source, length).await,
+            None => self.write_stream(&query, environment, key, &options, source, length).await,
         }
         .map_err(too_large);
         let size = source.taken();

@@ -100,6 +100,19 @@ impl Source {
         true
     }
 
+    /// Reads up to `most` bytes and throws them away. A connection that is closed with bytes unread may take the
+    /// answer with it.
+    pub async fn drain(&self, most: u64) {
+        self.0.inner.lock().unwrap_or_else(PoisonError::into_inner).kept = None;
+        let mut left = most;
+        while left > 0 {
+            match std::future::poll_fn(|context| self.poll_bytes(context, left)).await {
+                Some(Ok(bytes)) => left -= bytes.len() as u64,
+                Some(Err(_)) | None => return,
+            }
+        }
+    }
+
     /// The next `length` bytes as a body of their own. Only one part may be read at a time.
     pub(super) fn part(&self, length: u64) -> SdkBody {
         SdkBody::from_body_1_x(Part { source: self.clone(), left: length })

@@ -183,7 +183,8 @@ pub async fn put_object(
     let idle = Duration::from_millis(api.app.config.server.body_idle_timeout_ms);
     let most = api.app.put_limit(&by.0, &object.resource);
     let body = bounded(body, idle, most);
-    let upload = Upload { key: object.key, options, body, length };
+    let on_demand = headers.contains_key(header::EXPECT);
+    let upload = Upload { key: object.key, options, body, length, on_demand };
     let written = api.app.put(&by.0, &object.resource, &environment.0, upload).await?;
     let mut response = Json(&written.value).into_response();
     set(response.headers_mut(), header::ETAG, written.value.etag.as_deref());

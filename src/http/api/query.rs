@@ -185,7 +185,7 @@ pub async fn query(
             let length = Some(bytes.len() as u64);
             let idle = Duration::from_millis(app.config.server.body_idle_timeout_ms);
             let body = bounded(Body::from(bytes), idle, app.put_limit(caller, &name));
-            let upload = Upload { key, options, body, length };
+            let upload = Upload { key, options, body, length, on_demand: true };
             let written = app.put(caller, &name, environment, upload).await?;
             (Answer::Put(written.value), written.stale_ms)
         }
