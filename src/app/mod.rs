@@ -7,8 +7,10 @@
 
 mod access;
 mod audit;
+mod body;
 pub mod connect;
 mod error;
+mod findings;
 mod heal;
 mod objects;
 mod registry;
@@ -18,6 +20,7 @@ mod secrets;
 mod source;
 mod sources;
 mod test;
+mod test_bucket;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::app::resources::{changed_paths, kept_literals, merge};
+use crate::app::body::{changed_paths, kept_literals, merge};
 use crate::app::source::{self, Source};
 use crate::app::{App, Error, audit};
 use crate::aws::secrets_manager::Version;

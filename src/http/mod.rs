@@ -28,6 +28,9 @@ use crate::telemetry;
 
 pub use openapi::json as openapi_json;
 
+/// How often samples are put into their buckets.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
 /// What handlers share.
 #[derive(Clone)]
 pub struct Api {
@@ -67,6 +70,10 @@ pub async fn start(config: Config) -> anyhow::Result<Serving> {
     let started = App::start(config, Clock::system()).await?;
     let app = started.app;
     let stop = CancellationToken::new();
+    if let Some(metrics) = metrics.clone() {
+        let stopped = stop.clone();
+        app.tracker().spawn(async move { stopped.run_until_cancelled_owned(upkeep(metrics)).await });
+    }
     let router = router::router(Api { app: Arc::clone(&app), metrics });
     let stopped = stop.clone();
     let task = tokio::spawn(async move {
@@ -75,6 +82,15 @@ pub async fn start(config: Config) -> anyhow::Result<Serving> {
     });
     tracing::info!(address = %address, "listening");
     Ok(Serving { address, bootstrap_token: started.bootstrap_token, stop, task })
+}
+
+/// Samples of histograms pile up until they are put into their buckets, which a scrape does, or this.
+async fn upkeep(metrics: PrometheusHandle) {
+    let mut turn = tokio::time::interval(METRICS_UPKEEP);
+    loop {
+        turn.tick().await;
+        metrics.run_upkeep();
+    }
 }
 
 /// Serves until the process is asked to end.

@@ -1,0 +1,198 @@
+//! What there is to say about a definition without sending anything.
+
+use crate::app::connect::{self, Subject};
+use crate::app::{App, Error, Resource};
+use crate::cache::SecretKey;
+use crate::finding::{Finding, Severity, has_errors};
+use crate::model::literal::{self, Literals};
+use crate::model::name::Name;
+use crate::model::principal::Caller;
+use crate::model::provider;
+use crate::model::resource::{Auth, CREDENTIAL_FIELDS, Definition, IDENTITY_FIELDS};
+use crate::template::{self, Step};
+
+impl App {
+    pub(super) fn check(
+        &self,
+        caller: &Caller,
+        definition: &Definition,
+        literals: &Literals,
+    ) -> Result<(), Error> {
+        let findings = self.findings(caller, definition, literals);
+        if has_errors(&findings) { Err(Error::invalid(findings)) } else { Ok(()) }
+    }
+
+    /// Everything there is to say about a definition without sending anything.
+    pub(super) fn findings(
+        &self,
+        caller: &Caller,
+        definition: &Definition,
+        literals: &Literals,
+    ) -> Vec<Finding> {
+        let mut findings = definition.validate();
+        if let Err(error) = definition.tls.ca_pem.as_deref().map_or(Ok(()), crate::aws::http::check_ca) {
+            findings.push(Finding::error("INVALID_CA", "tls.ca_pem", error.to_string()));
+        }
+        findings.extend(missing_keys(definition, literals));
+        findings.extend(unsupported(definition));
+        let environments = definition.environments.keys().cloned();
+        let default = Name::parse(crate::app::DEFAULT_ENVIRONMENT).ok();
+        for environment in environments.chain(default) {
+            let seen = definition.in_environment(&environment);
+            for finding in self.template_findings(caller, &seen, &environment) {
+                if !findings.contains(&finding) {
+                    findings.push(finding);
+                }
+            }
+        }
+        findings
+    }
+
+    /// Whether a resource names a secret, in any of its environments.
+    pub(super) fn references(&self, resource: &Resource, key: &SecretKey) -> bool {
+        let record = &resource.record;
+        let default = Name::parse(crate::app::DEFAULT_ENVIRONMENT).ok();
+        let mut environments = record.definition.environments.keys().cloned().chain(default);
+        environments.any(|environment| {
+            let definition = record.definition.in_environment(&environment);
+            let subject = Subject {
+                definition: &definition,
+                literals: &record.literals,
+                project_id: &record.project_id,
+                environment: &environment,
+            };
+            let templates = connect::templates(&definition).unwrap_or_default();
+            templates.iter().any(|(field, template)| {
+                template.references().any(|reference| {
+                    let source = self.source_of(&subject, field, reference);
+                    source.is_ok_and(|source| source.wanted(reference).key == *key)
+                })
+            })
+        })
+    }
+
+    fn template_findings(
+        &self,
+        caller: &Caller,
+        definition: &Definition,
+        environment: &Name,
+    ) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (field, text) in definition.text_fields() {
+            match template::parse(text) {
+                Err(error) => findings.push(
+                    Finding::error("TEMPLATE_SYNTAX", field, error.message)
+                        .at(error.line, error.column)
+                        .with_help(error.help),
+                ),
+                Ok(template) => {
+                    for reference in template.references() {
+                        findings.extend(self.reference_finding(
+                            caller,
+                            definition,
+                            environment,
+                            field,
+                            reference,
+                        ));
+                    }
+                    if field == "endpoint" && !template.has_references() && !text.is_empty() {
+                        let blocked = self.egress().check_url(text).err();
+                        findings.extend(
+                            blocked.map(|blocked| {
+                                Finding::error("ENDPOINT_BLOCKED", field, blocked.to_string())
+                            }),
+                        );
+                    }
+                }
+            }
+        }
+        findings
+    }
+
+    /// A reference outside the credential fields must be declared as configuration on its source; a source that
+    /// is not there can be made later.
+    fn reference_finding(
+        &self,
+        caller: &Caller,
+        definition: &Definition,
+        environment: &Name,
+        field: &'static str,
+        reference: &template::Reference,
+    ) -> Option<Finding> {
+        let literals = Literals::new();
+        let subject =
+            Subject { definition, literals: &literals, project_id: &caller.project.id, environment };
+        let position = |finding: Finding| finding.at(reference.span.line, reference.span.column);
+        let source = match self.source_of(&subject, field, reference) {
+            Ok(source) => source,
+            Err(error) => {
+                let severity = if is_sensitive(field) { Severity::Warning } else { Severity::Error };
+                return Some(position(Finding::new(severity, "SOURCE_MISSING", field, error.to_string())));
+            }
+        };
+        if is_sensitive(field) {
+            return None;
+        }
+        let path = path_text(&reference.path);
+        let declared = source.record.definition.declares(&reference.secret, &path);
+        let name = &source.record.definition.name;
+        let wanted =
+            if path.is_empty() { reference.secret.clone() } else { format!("{}.{path}", reference.secret) };
+        (!declared).then(|| {
+            position(Finding::error(
+                "NOT_DECLARED_AS_CONFIGURATION",
+                field,
+                format!("the value of `{reference}` would become visible here, and the source `{name}` does not declare it as configuration"),
+            ))
+            .with_help(format!("an admin can add `{wanted}`, or a pattern such as `*.{field}`, to `config_paths` of the source `{name}`"))
+        })
+    }
+}
+
+/// Whether a field's rendered value stays inside the service.
+fn is_sensitive(field: &str) -> bool {
+    CREDENTIAL_FIELDS.contains(&field) || IDENTITY_FIELDS.contains(&field)
+}
+
+fn path_text(path: &[Step]) -> String {
+    let parts: Vec<String> = path
+        .iter()
+        .map(|step| match step {
+            Step::Key { name, .. } => name.clone(),
+            Step::Index(index) => index.to_string(),
+        })
+        .collect();
+    parts.join(".")
+}
+
+fn missing_keys(definition: &Definition, literals: &Literals) -> Vec<Finding> {
+    let Auth::AccessKey { access_key_id, secret_access_key, .. } = &definition.auth else {
+        return Vec::new();
+    };
+    let fields = [("auth.access_key_id", access_key_id), ("auth.secret_access_key", secret_access_key)];
+    let missing = |(path, field): &(&str, &literal::Credential)| match field {
+        literal::Credential::Template(text) => text.trim().is_empty(),
+        literal::Credential::Literal(_) => !literals.contains_key(*path),
+    };
+    let help = "give a template such as `{{ secrets.s3.key_id }}`, or the key itself";
+    fields
+        .iter()
+        .filter(|field| missing(field))
+        .map(|(path, _)| Finding::error("KEY_MISSING", *path, "the key is empty").with_help(help))
+        .collect()
+}
+
+/// What the provider's profile says will not work.
+fn unsupported(definition: &Definition) -> Option<Finding> {
+    let host = definition.endpoint.as_deref().and_then(|url| url::Url::parse(url).ok());
+    let profile = provider::choose(&definition.provider, host.as_ref().and_then(url::Url::host_str));
+    let acl = definition.default_acl.is_some() && !profile.object_acl;
+    acl.then(|| {
+        Finding::warning(
+            "ACL_NOT_SUPPORTED",
+            "default_acl",
+            format!("objects of the provider `{}` have no ACLs", profile.id),
+        )
+        .with_help("remove `default_acl`")
+    })
+}
