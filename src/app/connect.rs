@@ -445,6 +445,9 @@ impl App {
         let http = self.http.get(port, plan.ca_pem.as_deref()).map_err(|error| {
             Error::from(AwsError::new(ErrorKind::InvalidRequest, "s3", "InvalidRequest", error.to_string()))
         })?;
+        let direct = self.http.direct(port, plan.ca_pem.as_deref()).map_err(|error| {
+            Error::from(AwsError::new(ErrorKind::InvalidRequest, "s3", "InvalidRequest", error.to_string()))
+        })?;
         let (credentials, slot) = match (&plan.base, &plan.role) {
             (None, _) => (None, None),
             (Some(base), None) => (Some(self.identities.base(base, &plan.region)), None),
@@ -460,6 +463,7 @@ impl App {
             path_style: plan.path_style,
             credentials,
             http,
+            direct,
             timeout: plan.timeout,
             retries: plan.retries,
             expected_owner: plan.expected_owner.clone(),

@@ -10,6 +10,7 @@ use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Incoming;
 
 use crate::model::object::BodyError;
 
@@ -18,25 +19,41 @@ pub type UploadBody = UnsyncBoxBody<Bytes, BodyError>;
 
 /// Bytes that a store sends.
 #[derive(Debug)]
-pub struct DownloadBody(pub(super) SdkBody);
+pub enum DownloadBody {
+    /// Over the SDK.
+    Sdk(SdkBody),
+    /// Over the direct path.
+    Direct(Incoming),
+}
 
 impl Body for DownloadBody {
     type Data = Bytes;
     type Error = aws_smithy_types::body::Error;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.0).poll_frame(context)
+        match self.get_mut() {
+            DownloadBody::Sdk(body) => Pin::new(body).poll_frame(context),
+            DownloadBody::Direct(body) => {
+                Pin::new(body).poll_frame(context).map(|next| next.map(|frame| frame.map_err(Into::into)))
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        Body::is_end_stream(&self.0)
+        match self {
+            DownloadBody::Sdk(body) => Body::is_end_stream(body),
+            DownloadBody::Direct(body) => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        Body::size_hint(&self.0)
+        match self {
+            DownloadBody::Sdk(body) => Body::size_hint(body),
+            DownloadBody::Direct(body) => body.size_hint(),
+        }
     }
 }
 

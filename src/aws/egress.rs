@@ -174,6 +174,13 @@ pub struct EgressResolver {
     port: u16,
 }
 
+impl EgressResolver {
+    /// The addresses of a name that may be reached.
+    pub async fn addresses(&self, name: &str) -> Result<Vec<SocketAddr>, ResolveError> {
+        self.egress.resolve(name, self.port).await
+    }
+}
+
 impl ResolveDns for EgressResolver {
     fn resolve_dns<'a>(&'a self, name: &'a str) -> DnsFuture<'a> {
         DnsFuture::new(async move {

@@ -110,6 +110,23 @@ impl AwsError {
         }
     }
 
+    /// What an answer of S3 means.
+    pub(super) fn from_answer(
+        service: &'static str,
+        status: u16,
+        headers: &http::HeaderMap,
+        body: &[u8],
+    ) -> Self {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (code, message) = (text_element(body, "Code"), text_element(body, "Message"));
+        classified(service, status, code.as_deref(), message.as_deref(), header, body)
+    }
+
+    /// What a failure before there was an answer means.
+    pub(super) fn from_chain(service: &'static str, error: &(dyn StdError + 'static)) -> Self {
+        from_chain(service, error)
+    }
+
     /// What an SDK error means.
     pub fn from_sdk<E>(service: &'static str, error: &SdkError<E, HttpResponse>) -> Self
     where
@@ -142,9 +159,18 @@ fn from_response(
     message: Option<&str>,
     raw: &HttpResponse,
 ) -> AwsError {
-    let status = raw.status().as_u16();
     let header = |name: &str| raw.headers().get(name).map(str::to_owned);
-    let body = raw.body().bytes().unwrap_or_default();
+    classified(service, raw.status().as_u16(), code, message, header, raw.body().bytes().unwrap_or_default())
+}
+
+fn classified(
+    service: &'static str,
+    status: u16,
+    code: Option<&str>,
+    message: Option<&str>,
+    header: impl Fn(&str) -> Option<String>,
+    body: &[u8],
+) -> AwsError {
     let code = code.map_or_else(|| code_of_status(status).to_owned(), str::to_owned);
     let mut kind = kind_of(&code, status);
     let region = header("x-amz-bucket-region").or_else(|| element(body, "Region"));
@@ -162,6 +188,20 @@ fn from_response(
         date: header("date"),
         etag: header("etag"),
     }
+}
+
+/// The text of the first XML element of that name, unescaped.
+fn text_element(body: &[u8], name: &str) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let (_, rest) = text.split_once(&format!("<{name}>"))?;
+    let (value, _) = rest.split_once('<')?;
+    let unescaped = value
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&apos;", "'")
+        .replace("&amp;", "&");
+    (!unescaped.is_empty()).then_some(unescaped)
 }
 
 /// Answers to HEAD, and those of some stores, carry no code.

@@ -1,23 +1,61 @@
 //! HTTP clients for the SDK: pooled per trust and port, with the egress rules in their resolver.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
-use crate::aws::egress::Egress;
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::aws::egress::{Egress, EgressResolver, ResolveError};
 
 /// Idle connections are kept so long; most stores close them a little later.
 const POOL_IDLE: Duration = Duration::from_secs(50);
+/// The time that a connection may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes that one connection buffers, so that slow readers cost little.
+const BUFFER: usize = 128 * 1024;
 
 /// Makes and shares HTTP clients.
 #[derive(Debug)]
 pub struct HttpClients {
     egress: Arc<Egress>,
     clients: Mutex<HashMap<(u16, Option<String>), SharedHttpClient>>,
+    direct: Mutex<HashMap<(u16, Option<String>), DirectClient>>,
+}
+
+/// A client of the direct path.
+pub type DirectClient = Client<HttpsConnector<HttpConnector<Names>>, Empty<Bytes>>;
+
+/// The egress rules as hyper's resolver.
+#[derive(Debug, Clone)]
+pub struct Names(EgressResolver);
+
+impl tower::Service<Name> for Names {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = ResolveError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ResolveError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ResolveError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let resolver = self.0.clone();
+        Box::pin(async move { Ok(resolver.addresses(name.as_str()).await?.into_iter()) })
+    }
 }
 
 /// A certificate bundle that cannot be read.
@@ -28,7 +66,7 @@ pub struct InvalidCa;
 impl HttpClients {
     /// Makes none yet.
     pub fn new(egress: Arc<Egress>) -> HttpClients {
-        HttpClients { egress, clients: Mutex::new(HashMap::new()) }
+        HttpClients { egress, clients: Mutex::new(HashMap::new()), direct: Mutex::new(HashMap::new()) }
     }
 
     /// The rules that the clients apply.
@@ -56,6 +94,47 @@ impl HttpClients {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner).insert(key, client.clone());
         Ok(client)
     }
+}
+
+impl HttpClients {
+    /// The client of the direct path, for the same endpoints.
+    pub fn direct(&self, port: u16, ca_pem: Option<&str>) -> Result<DirectClient, InvalidCa> {
+        let key = (port, ca_pem.map(str::to_owned));
+        if let Some(client) = self.direct.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(client.clone());
+        }
+        let mut connector = HttpConnector::new_with_resolver(Names(self.egress.resolver(port)));
+        connector.set_nodelay(true);
+        connector.enforce_http(false);
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_tls_config(tls_config(ca_pem)?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_timer(TokioTimer::new())
+            .http1_max_buf_size(BUFFER)
+            .build(connector);
+        self.direct.lock().unwrap_or_else(PoisonError::into_inner).insert(key, client.clone());
+        Ok(client)
+    }
+}
+
+/// TLS that trusts the system's authorities and those of `ca_pem`.
+pub fn tls_config(ca_pem: Option<&str>) -> Result<rustls::ClientConfig, InvalidCa> {
+    let mut roots = rustls::RootCertStore::empty();
+    // certificates of the system that cannot be read are of no use to anyone
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(pem) = ca_pem {
+        roots.add_parsable_certificates(parse_ca(pem)?);
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|_| InvalidCa)?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// The certificates of a bundle; at least one.

@@ -6,6 +6,7 @@
 
 pub mod body;
 pub mod credentials;
+mod direct;
 pub mod egress;
 pub mod error;
 pub mod http;

@@ -69,20 +69,8 @@ pub async fn reach(egress: &Egress, target: &Target<'_>) -> Result<Times, AwsErr
 }
 
 async fn shake_hands(stream: TcpStream, target: &Target<'_>) -> Result<(), AwsError> {
-    let mut roots = rustls::RootCertStore::empty();
-    // certificates of the system that cannot be read are of no use to anyone
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(pem) = target.ca_pem {
-        let certificates =
-            http::parse_ca(pem).map_err(|error| unreachable("TlsUnknownCa", &error.to_string()))?;
-        roots.add_parsable_certificates(certificates);
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| unreachable("TlsFailure", &error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let config =
+        http::tls_config(target.ca_pem).map_err(|error| unreachable("TlsUnknownCa", &error.to_string()))?;
     let name = ServerName::try_from(target.host.to_owned())
         .map_err(|error| unreachable("TlsNameMismatch", &error.to_string()))?;
     let handshake = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream);
