@@ -25,8 +25,8 @@ use crate::aws::egress::{Egress, EgressResolver, ResolveError};
 const POOL_IDLE: Duration = Duration::from_secs(50);
 /// The time that a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Bytes that one connection buffers, so that slow readers cost little.
-const BUFFER: usize = 128 * 1024;
+/// Bytes that one connection buffers: large bodies want large reads, and 64 slow readers must still cost little.
+const BUFFER: usize = 384 * 1024;
 
 /// Makes and shares HTTP clients.
 #[derive(Debug)]
