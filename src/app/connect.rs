@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::app::findings::{is_sensitive, path_text};
 use crate::app::registry::State;
 use crate::app::source::{self, Source};
 use crate::app::{App, Error, Resource, Unresolved, scope};
@@ -23,13 +24,18 @@ use crate::cache::{Hit, SecretKey};
 use crate::model::literal::{Credential, Literals};
 use crate::model::name::Name;
 use crate::model::provider::{self, Profile, Sts};
-use crate::model::resource::{Addressing, Auth, Definition, Encryption, NamedPolicy, SessionPolicy};
+use crate::model::resource::{
+    Addressing, Auth, Definition, Encryption, NamedPolicy, SessionPolicy, is_region,
+};
 use crate::template::{self, Reference, Template};
 
 /// Milliseconds until the store's first byte when a definition does not say otherwise.
 const DEFAULT_TIMEOUT_MS: u64 = 30_000;
 /// Tries after the first one when a definition does not say otherwise.
 const DEFAULT_RETRIES: u32 = 2;
+
+/// Environments of one resource whose connections are kept.
+const MOST_CONNECTIONS: usize = 16;
 
 /// What queries of one resource in one environment use.
 pub struct Connection {
@@ -230,6 +236,8 @@ impl App {
         connection.confirm(generation, &snapshot);
         let connection = Arc::new(connection);
         let mut all: Vec<_> = old.iter().filter(|(name, _)| name != environment).cloned().collect();
+        // environments are free text: only the newest are kept
+        all.drain(..all.len().saturating_sub(MOST_CONNECTIONS - 1));
         all.push((environment.clone(), Arc::clone(&connection)));
         resource.connections.store(Arc::new(all));
         Ok(connection)
@@ -309,6 +317,15 @@ impl App {
         let region = text("region")
             .filter(|region| !region.is_empty())
             .unwrap_or_else(|| profile.default_region.to_owned());
+        if !is_region(&region) {
+            let error = AwsError::new(
+                ErrorKind::InvalidRequest,
+                "s3",
+                "InvalidRequest",
+                "the region is not a region",
+            );
+            return Err(error.into());
+        }
         let prefix = text("prefix").unwrap_or_default();
         let bucket = text("bucket").unwrap_or_default();
         let base = base(subject, &rendered)?;
@@ -365,6 +382,12 @@ impl App {
                 None,
             )
         };
+        // checked when it is saved, and here again: what is declared, and which source is active, may have changed
+        let definition = &source.record.definition;
+        if !is_sensitive(field) && !definition.declares(&reference.secret, &path_text(&reference.path)) {
+            let reason = format!("the source `{}` does not declare it as configuration", definition.name);
+            return Err(unresolved(field, reference, &wanted.key.secret, "SecretNotUsable", reason, None));
+        }
         let hit = snapshot.hits.get(&wanted.key).ok_or_else(missing)?;
         hit.entry.secret.value.look_up(wanted.mode, &reference.path).map_err(|error| {
             let code = match error {

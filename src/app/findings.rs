@@ -150,11 +150,11 @@ impl App {
 }
 
 /// Whether a field's rendered value stays inside the service.
-fn is_sensitive(field: &str) -> bool {
+pub(super) fn is_sensitive(field: &str) -> bool {
     CREDENTIAL_FIELDS.contains(&field) || IDENTITY_FIELDS.contains(&field)
 }
 
-fn path_text(path: &[Step]) -> String {
+pub(super) fn path_text(path: &[Step]) -> String {
     let parts: Vec<String> = path
         .iter()
         .map(|step| match step {

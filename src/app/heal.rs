@@ -26,12 +26,13 @@ impl App {
         F: Future<Output = Result<T, AwsError>>,
     {
         let connection = self.connect(resource, environment).await?;
+        let began_ms = self.clock.now_ms();
         let refused = match call(Arc::clone(&connection)).await {
             Ok(done) => return Ok((done, connection)),
             Err(error) if error.kind == ErrorKind::BadCredentials => error,
             Err(error) => return Err(error.into()),
         };
-        let healed = self.heal(&connection).await;
+        let healed = self.heal(&connection, began_ms).await;
         let label = if healed { "changed" } else { "unchanged" };
         metrics::counter!("s3_connector_credentials_refused_total", "secrets" => label).increment(1);
         if !healed {
@@ -53,7 +54,7 @@ impl App {
     }
 
     /// Whether something changed that makes another try worthwhile.
-    async fn heal(self: &Arc<Self>, connection: &Connection) -> bool {
+    async fn heal(self: &Arc<Self>, connection: &Connection, began_ms: i64) -> bool {
         let mut changed = false;
         for used in &connection.used {
             let found = self.registry.state().source_by_id(&used.key.source).cloned();
@@ -72,7 +73,7 @@ impl App {
         }
         // a session that was ended early is as refused as a key that was rotated
         let session =
-            connection.slot.as_ref().is_some_and(|slot| slot.forget_older_than(REFETCH_INTERVAL_MS));
+            connection.slot.as_ref().is_some_and(|slot| slot.refused(began_ms, REFETCH_INTERVAL_MS));
         changed || session
     }
 }

@@ -173,12 +173,23 @@ async fn watch(app: Arc<App>) {
         tokio::select! {
             () = app.stopping.cancelled() => return,
             _ = keep.tick() => app.keep_token_uses().await,
-            _ = look.tick() => match app.registry.catch_up(&app.store).await {
-                // a vault secret may be among what changed: its new value is read at its next use
-                Ok(true) => app.forget_local_secrets(),
-                Ok(false) => {}
-                Err(error) => tracing::warn!(cause = %error, "the store cannot be asked for changes"),
-            },
+            _ = look.tick() => catch_up(&app).await,
         }
+    }
+}
+
+/// Sees what other replicas changed. What was loaded from a source as it was before is let go.
+async fn catch_up(app: &App) {
+    let before = Arc::clone(&app.registry.state());
+    match app.registry.catch_up(&app.store).await {
+        Ok(true) => {
+            for source in before.sources_changed_in(&app.registry.state()) {
+                app.cache.clear_source(&source);
+            }
+            // a vault secret may be among what changed: its new value is read at its next use
+            app.forget_local_secrets();
+        }
+        Ok(false) => {}
+        Err(error) => tracing::warn!(cause = %error, "the store cannot be asked for changes"),
     }
 }

@@ -87,7 +87,7 @@ struct Query<'a> {
 
 impl App {
     /// Starts a query: the resource exists for the caller and allows the operation.
-    fn begin<'a>(
+    async fn begin<'a>(
         &self,
         caller: &'a Caller,
         name: &str,
@@ -97,7 +97,13 @@ impl App {
         let resource = self.known_resource(caller, name)?;
         let allowed = resource.record.definition.operations.as_ref();
         if allowed.is_some_and(|allowed| !allowed.contains(&operation)) {
-            return Err(Error::OperationNotAllowed { resource: name.to_owned(), operation });
+            let error = Error::OperationNotAllowed { resource: name.to_owned(), operation };
+            let mut event = audit::event(caller, "", name, self.clock.now_ms());
+            event.action = format!("object.{}", operation.as_str());
+            event.key = key.map(str::to_owned);
+            error.code().clone_into(&mut event.outcome);
+            self.audit.note(event).await;
+            return Err(error);
         }
         Ok(Query { caller, resource, operation, key, started: Instant::now() })
     }
@@ -172,7 +178,7 @@ impl App {
         options: ListOptions,
     ) -> Result<Listing, Error> {
         let prefix = options.prefix.clone();
-        let query = self.begin(caller, name, Operation::List, Some(&prefix))?;
+        let query = self.begin(caller, name, Operation::List, Some(&prefix)).await?;
         let mut listing = Listing {
             app: Arc::clone(self),
             resource: Arc::clone(&query.resource),
@@ -227,7 +233,7 @@ impl App {
         options: &GetOptions,
         operation: Operation,
     ) -> Result<Opened, Error> {
-        let query = self.begin(caller, name, operation, Some(key))?;
+        let query = self.begin(caller, name, operation, Some(key)).await?;
         let most = query.resource.record.definition.limits.max_read_bytes;
         let outcome = self
             .with_connection(&query.resource, environment, |connection| async move {
@@ -241,6 +247,9 @@ impl App {
             .and_then(|(mut download, connection)| {
                 key.clone_into(&mut download.metadata.key);
                 match (most, download.content_length) {
+                    (Some(most), None) if operation == Operation::Get => Err(Error::TooLarge(format!(
+                        "the store does not say how large the object is, and the resource allows reads of {most} bytes"
+                    ))),
                     (Some(most), Some(length)) if operation == Operation::Get && length > most => Err(Error::TooLarge(format!(
                         "the object has {length} bytes and the resource allows reads of {most}: ask for a range"
                     ))),
@@ -291,7 +300,7 @@ impl App {
         source: &Source,
         length: Option<u64>,
     ) -> Result<Written, Error> {
-        let query = self.begin(caller, name, Operation::Put, Some(key))?;
+        let query = self.begin(caller, name, Operation::Put, Some(key)).await?;
         let most = query.resource.record.definition.limits.max_put_bytes;
         if let (Some(most), Some(length)) = (most, length)
             && length > most
@@ -381,7 +390,28 @@ impl App {
         key: &str,
         version_id: Option<&str>,
     ) -> Result<Outcome<Option<String>>, Error> {
-        let query = self.begin(caller, name, Operation::Delete, Some(key))?;
+        let (app, caller, name, environment) =
+            (Arc::clone(self), caller.clone(), name.to_owned(), environment.clone());
+        let (key, version_id) = (key.to_owned(), version_id.map(str::to_owned));
+        // in a task of its own: what was deleted is audited although the caller went away
+        let task = self.tracker.spawn(async move {
+            app.remove(&caller, &name, &environment, &key, version_id.as_deref()).await
+        });
+        task.await.unwrap_or_else(|_| {
+            let text = "the deletion ended unexpectedly";
+            Err(AwsError::new(ErrorKind::Internal, "s3", "InternalError", text).into())
+        })
+    }
+
+    async fn remove(
+        self: &Arc<Self>,
+        caller: &Caller,
+        name: &str,
+        environment: &Name,
+        key: &str,
+        version_id: Option<&str>,
+    ) -> Result<Outcome<Option<String>>, Error> {
+        let query = self.begin(caller, name, Operation::Delete, Some(key)).await?;
         let outcome = self
             .with_connection(&query.resource, environment, |connection| async move {
                 let full = full_key(&connection.prefix, key)?;

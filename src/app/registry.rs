@@ -148,6 +148,17 @@ impl State {
         self.sources.get(id)
     }
 
+    /// Sources that are another version in `newer`.
+    pub fn sources_changed_in(&self, newer: &State) -> Vec<Arc<str>> {
+        let changed = |source: &&Arc<Source>| {
+            newer
+                .sources
+                .get(&source.record.id)
+                .is_none_or(|other| other.record.version != source.record.version)
+        };
+        self.sources.values().filter(changed).map(|source| Arc::clone(&source.record.id)).collect()
+    }
+
     /// All sources that live in our own vault.
     pub fn local_sources(&self) -> impl Iterator<Item = &Arc<Source>> {
         self.sources.values().filter(|source| source.record.definition.kind == SourceKind::Local)

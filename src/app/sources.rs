@@ -148,12 +148,13 @@ impl App {
         let event = audit::event(caller, "source.update", name, now);
         let (record, sequence) =
             self.store.update_source(old, definition, literals.values, now, &event).await?;
-        if !moved.is_empty() || old_text.get("namespace") != after.get("namespace") {
-            self.cache.clear_source(&record.id);
-        } else {
-            self.cache.forget_errors(&record.id);
-        }
         let source = self.registry.put_source(sequence, record);
+        // afterwards: what a query loads from here on comes from the new place
+        if !moved.is_empty() || old_text.get("namespace") != after.get("namespace") {
+            self.cache.clear_source(&source.record.id);
+        } else {
+            self.cache.forget_errors(&source.record.id);
+        }
         Ok(SourceSaved { view: self.source_view(&source.record) })
     }
 

@@ -75,6 +75,8 @@ struct Inner {
     kept: Option<Vec<Bytes>>,
     /// A body must not be polled after its end.
     ended: bool,
+    /// Grows with every rewind: a part that was cut before it must not take bytes from the ones after.
+    turn: u64,
 }
 
 impl Source {
@@ -87,6 +89,7 @@ impl Source {
                 again: VecDeque::new(),
                 kept: None,
                 ended: false,
+                turn: 0,
             }),
             taken: AtomicU64::new(0),
         }))
@@ -105,6 +108,7 @@ impl Source {
     /// Starts over; false when bytes went through that were not kept.
     pub fn rewind(&self) -> bool {
         let mut inner = self.0.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.turn += 1;
         if self.taken() == 0 {
             return true;
         }
@@ -120,10 +124,15 @@ impl Source {
     /// Reads up to `most` bytes and throws them away. A connection that is closed with bytes unread may take the
     /// answer with it.
     pub async fn drain(&self, most: u64) {
-        self.0.inner.lock().unwrap_or_else(PoisonError::into_inner).kept = None;
+        let turn = {
+            let mut inner = self.0.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            inner.kept = None;
+            inner.turn += 1;
+            inner.turn
+        };
         let mut left = most;
         while left > 0 {
-            match std::future::poll_fn(|context| self.poll_bytes(context, left)).await {
+            match std::future::poll_fn(|context| self.poll_bytes(context, turn, left)).await {
                 Some(Ok(bytes)) => left -= bytes.len() as u64,
                 Some(Err(_)) | None => return,
             }
@@ -132,15 +141,16 @@ impl Source {
 
     /// The next `length` bytes as a body of their own. Only one part may be read at a time.
     pub(super) fn part(&self, length: u64) -> SdkBody {
-        SdkBody::from_body_1_x(Part { source: self.clone(), left: length })
+        SdkBody::from_body_1_x(Part { source: self.clone(), turn: self.turn(), left: length })
     }
 
     /// The next bytes, up to `most`; fewer only at the end.
     pub async fn collect(&self, most: usize) -> Result<Bytes, BodyError> {
+        let turn = self.turn();
         let mut collected = bytes::BytesMut::new();
         while collected.len() < most {
             let room = (most - collected.len()) as u64;
-            let next = std::future::poll_fn(|context| self.poll_bytes(context, room)).await;
+            let next = std::future::poll_fn(|context| self.poll_bytes(context, turn, room)).await;
             match next {
                 Some(Ok(bytes)) => collected.extend_from_slice(&bytes),
                 Some(Err(error)) => return Err(error),
@@ -150,6 +160,10 @@ impl Source {
         Ok(collected.freeze())
     }
 
+    fn turn(&self) -> u64 {
+        self.0.inner.lock().unwrap_or_else(PoisonError::into_inner).turn
+    }
+
     /// Takes back what was collected and not used: the next reader gets it first.
     pub(super) fn put_back(&self, bytes: &Bytes) {
         let mut inner = self.0.inner.lock().unwrap_or_else(PoisonError::into_inner);
@@ -157,8 +171,16 @@ impl Source {
         self.0.taken.fetch_sub(bytes.len() as u64, Ordering::Relaxed);
     }
 
-    fn poll_bytes(&self, context: &mut Context<'_>, most: u64) -> Poll<Option<Result<Bytes, BodyError>>> {
+    fn poll_bytes(
+        &self,
+        context: &mut Context<'_>,
+        turn: u64,
+        most: u64,
+    ) -> Poll<Option<Result<Bytes, BodyError>>> {
         let mut inner = self.0.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if inner.turn != turn {
+            return Poll::Ready(Some(Err(BodyError::EndedEarly("the upload started over".to_owned()))));
+        }
         loop {
             if !inner.rest.is_empty() {
                 let most = usize::try_from(most).unwrap_or(usize::MAX).min(inner.rest.len());
@@ -194,6 +216,7 @@ impl Source {
 /// A stretch of the source.
 struct Part {
     source: Source,
+    turn: u64,
     left: u64,
 }
 
@@ -208,7 +231,7 @@ impl Body for Part {
         if self.left == 0 {
             return Poll::Ready(None);
         }
-        let polled = self.source.poll_bytes(context, self.left);
+        let polled = self.source.poll_bytes(context, self.turn, self.left);
         polled.map(|next| match next {
             Some(Ok(bytes)) => {
                 self.left -= bytes.len() as u64;

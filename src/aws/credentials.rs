@@ -169,6 +169,7 @@ impl Identities {
             &duration,
             &target.region,
             target.endpoint.as_deref().unwrap_or_default(),
+            target.ca_pem.as_deref().unwrap_or_default(),
         ]);
         let client = self.sts(base, target)?;
         Ok(self.slot(digest, || Origin::Role { client: Box::new(client), role: role.clone() }))
@@ -341,9 +342,13 @@ impl Slot {
         }
     }
 
-    /// Lets go of a session that the store refused, unless it is younger than `ms`; says whether it did.
-    pub fn forget_older_than(&self, ms: u64) -> bool {
+    /// Lets go of a session that the store refused to a call that began at `began_ms`, unless it is younger than `ms`;
+    /// says whether there is a newer one, or will be.
+    pub fn refused(&self, began_ms: i64, ms: u64) -> bool {
         let now = self.clock.now_ms();
+        if self.current.load().as_ref().is_none_or(|session| session.since_ms > began_ms) {
+            return true;
+        }
         let young = |session: &Session| now - session.since_ms < i64::try_from(ms).unwrap_or(i64::MAX);
         if self.current.load().as_ref().is_none_or(|session| young(session)) {
             return false;

@@ -179,8 +179,11 @@ fn base(bucket: &str, region: &str, endpoint: Option<&Endpoint>, path_style: boo
     let Some(endpoint) = endpoint else {
         let other_partition =
             region.starts_with("cn-") || region.contains("-iso") || region.starts_with("eusc-");
+        // the region becomes a part of a host name, and must not become anything else
+        let label =
+            region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         // a bucket with dots does not fit the certificate's wildcard
-        if other_partition || region.is_empty() || bucket.contains(['.', '_']) {
+        if other_partition || !label || region.is_empty() || bucket.contains(['.', '_']) {
             return None;
         }
         let host = format!("s3.{region}.amazonaws.com");
@@ -288,5 +291,8 @@ mod tests {
         check("b", "cn-north-1", None, false, None);
         check("b", "us-iso-east-1", None, false, None);
         check("", "us-east-1", None, false, None);
+        for region in ["x@127.0.0.1:8443/", "evil.com:22/", "a.b", "X", "a/b", "a?b", "a#b"] {
+            check("b", region, None, false, None);
+        }
     }
 }

@@ -349,6 +349,14 @@ fn known_cause(service: &'static str, at: &(dyn StdError + 'static)) -> Option<A
             cause = at.source();
         }
     }
+    if io.kind() == std::io::ErrorKind::TimedOut {
+        return Some(AwsError::new(
+            ErrorKind::Timeout,
+            service,
+            "ConnectTimeout",
+            "no connection came about in time",
+        ));
+    }
     let code = match io.kind() {
         std::io::ErrorKind::ConnectionRefused => "ConnectionRefused",
         std::io::ErrorKind::ConnectionReset

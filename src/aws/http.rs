@@ -23,6 +23,8 @@ use crate::aws::egress::{Egress, EgressResolver, ResolveError};
 
 /// Idle connections are kept so long; most stores close them a little later.
 const POOL_IDLE: Duration = Duration::from_secs(50);
+/// Clients that are kept.
+const MOST_CLIENTS: usize = 256;
 /// The time that a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes that one connection buffers: large bodies want large reads, and 64 slow readers must still cost little.
@@ -91,7 +93,7 @@ impl HttpClients {
             .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
             .tls_context(context)
             .build_with_resolver(self.egress.resolver(port));
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner).insert(key, client.clone());
+        insert(&self.clients, key, &client);
         Ok(client)
     }
 }
@@ -117,9 +119,23 @@ impl HttpClients {
             .pool_timer(TokioTimer::new())
             .http1_max_buf_size(BUFFER)
             .build(connector);
-        self.direct.lock().unwrap_or_else(PoisonError::into_inner).insert(key, client.clone());
+        insert(&self.direct, key, &client);
         Ok(client)
     }
+}
+
+/// Keeps a client for others. Ports and certificates come from definitions, also from ones that are only tested, so
+/// the number is bounded; who has a client keeps it.
+fn insert<T: Clone>(
+    clients: &Mutex<HashMap<(u16, Option<String>), T>>,
+    key: (u16, Option<String>),
+    client: &T,
+) {
+    let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
+    if clients.len() >= MOST_CLIENTS {
+        clients.clear();
+    }
+    clients.insert(key, client.clone());
 }
 
 /// TLS that trusts the system's authorities and those of `ca_pem`.

@@ -342,6 +342,16 @@ impl Definition {
                     .with_help("give the bucket's name, for example `acme-invoices`"),
             );
         }
+        let regions = self.environments.values().filter_map(|environment| environment.region.as_ref());
+        for region in
+            regions.chain([&self.region]).filter(|region| !region.contains("{{") && !is_region(region))
+        {
+            let shown: String = region.chars().take(64).collect();
+            findings.push(
+                Finding::error("INVALID_REGION", "region", format!("`{shown}` is not a region"))
+                    .with_help("a region has letters, digits, `-`, `_` and `.`, for example `eu-central-1`"),
+            );
+        }
         if provider::find(&self.provider).is_none() && self.provider != provider::AUTO {
             let known: Vec<&str> = provider::PROFILES.iter().map(|profile| profile.id).collect();
             findings.push(
@@ -367,6 +377,11 @@ impl Definition {
         }
         findings
     }
+}
+
+/// Whether a text can be a region: it becomes a part of host names and signatures. Empty is the provider's default.
+pub fn is_region(text: &str) -> bool {
+    text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 impl Limits {

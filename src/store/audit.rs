@@ -69,10 +69,13 @@ impl Store {
     pub async fn verify_audit(&self) -> Result<Verification> {
         let mut found = Verification { rows: 0, broken_at: None, head: String::new() };
         let mut after = 0_i64;
+        // read first: rows that are appended meanwhile are not walked
+        let head = self.audit_head().await?;
+        let last = head.split_once(':').and_then(|(id, _)| id.parse::<i64>().ok()).unwrap_or(0);
         loop {
             self.count(1);
-            let sql = "SELECT id, event, previous_hash, hash FROM audit WHERE id > $1 ORDER BY id LIMIT 1000";
-            let rows = sqlx::query(sql).bind(after).fetch_all(&self.pool).await?;
+            let sql = "SELECT id, event, previous_hash, hash FROM audit WHERE id > $1 AND id <= $2 ORDER BY id LIMIT 1000";
+            let rows = sqlx::query(sql).bind(after).bind(last).fetch_all(&self.pool).await?;
             if rows.is_empty() {
                 break;
             }
@@ -90,7 +93,6 @@ impl Store {
                 after = id;
             }
         }
-        let head = self.audit_head().await?;
         if head != format!("{after}:{}", found.head)
             && !(after == 0 && head.is_empty())
             && found.broken_at.is_none()
