@@ -10,6 +10,7 @@ mod faucet;
 mod harness;
 mod harness_works;
 mod layers;
+mod leaks;
 mod objects;
 mod objects_errors;
 mod objects_lists;
