@@ -79,6 +79,13 @@ pub struct Seal {
     /// The master key from the environment.
     #[serde(skip)]
     pub key: Option<SecretString>,
+    /// The master key that `rotate-key` changes to, from the environment.
+    #[serde(skip)]
+    pub new_key: Option<SecretString>,
+    /// The key of AWS KMS that seals the master key; empty for a file or the environment.
+    pub kms_key_arn: String,
+    /// Another endpoint of AWS KMS; empty for the region's own.
+    pub kms_endpoint: String,
 }
 
 /// What may be reached.
@@ -185,6 +192,7 @@ impl Config {
         config.egress.allow.retain(|entry| !entry.trim().is_empty());
         config.default_chain.projects.retain(|project| !project.trim().is_empty());
         config.seal.key = secret_variable("S3_CONNECTOR_SEALING_KEY");
+        config.seal.new_key = secret_variable("S3_CONNECTOR_NEW_SEALING_KEY");
         config.bootstrap_token = secret_variable("S3_CONNECTOR_BOOTSTRAP_TOKEN");
         Ok(config)
     }
@@ -192,6 +200,13 @@ impl Config {
 
 fn secret_variable(name: &str) -> Option<SecretString> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).map(SecretString::from)
+}
+
+impl Seal {
+    /// The endpoint of AWS KMS, when it is another than the region's own.
+    pub fn kms_endpoint(&self) -> Option<&str> {
+        Some(self.kms_endpoint.as_str()).filter(|endpoint| !endpoint.is_empty())
+    }
 }
 
 impl Store {

@@ -12,6 +12,7 @@ pub mod connect;
 mod error;
 mod findings;
 mod heal;
+mod keys;
 mod objects;
 mod registry;
 mod resources;
@@ -43,6 +44,7 @@ pub use access::{
     DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, Permit, Presented, TOKEN_PREFIX, WantedToken, new_token,
 };
 pub use error::{Error, Unresolved};
+pub use keys::{NewMaster, change_master_key, open_store, rotate_data_key};
 pub use objects::{Body, Listing, Opened, Outcome, Upload, Written};
 pub use registry::Resource;
 pub use resources::{ResourceView, Saved, TestOptions, Version};
@@ -84,7 +86,7 @@ pub struct Started {
 impl App {
     /// Opens the store, makes what the first start needs, and starts the background tasks.
     pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Started> {
-        let store = Arc::new(Store::open(&config.store, &config.seal).await?);
+        let store = Arc::new(keys::open_store(&config, clock.now_ms()).await?);
         let tracker = TaskTracker::new();
         let egress = Arc::new(Egress::new(&config.egress)?);
         let http = Arc::new(HttpClients::new(egress));

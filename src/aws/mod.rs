@@ -10,6 +10,7 @@ mod direct;
 pub mod egress;
 pub mod error;
 pub mod http;
+pub mod kms;
 pub mod probe;
 pub mod s3;
 pub mod secrets_manager;

@@ -13,15 +13,16 @@ use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
+use crate::app;
 use crate::aws::egress::Egress;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Format, Output};
 use crate::cli::report;
 use crate::cli::serve::Layers;
 use crate::cli::settings::without_password;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::check::{Check, Status};
-use crate::store::Store;
 
 /// Bytes that are written to see whether there is room.
 const TRIAL_BYTES: usize = 1 << 20;
@@ -95,7 +96,7 @@ impl Doctor {
                 format!("`{shown}` is not opened, because that may make or change it; --create does it"),
             );
         }
-        let store = match Store::open(&config.store, &config.seal).await {
+        let store = match app::open_store(config, Clock::system().now_ms()).await {
             Ok(store) => store,
             Err(error) => {
                 return failed(
@@ -178,6 +179,9 @@ fn write_trial(folder: &Path) -> std::io::Result<()> {
 fn sealing_key(config: &Config) -> Check {
     const NAME: &str = "sealing-key-usable";
     const REMEDY: &str = "put the right key back; a new one is made with `openssl rand -base64 32`, but opens nothing that was sealed with the old one";
+    if !config.seal.kms_key_arn.is_empty() {
+        return passed(NAME, format!("`{}` of AWS KMS; whether it opens shows with the database", config.seal.kms_key_arn));
+    }
     if let Some(key) = &config.seal.key {
         let usable = is_key(key);
         return if usable {

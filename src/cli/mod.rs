@@ -20,6 +20,7 @@ mod project;
 mod report;
 mod resource;
 mod resource_fields;
+mod rotate_key;
 mod secret;
 mod serve;
 mod settings;
@@ -42,6 +43,7 @@ use crate::cli::object::ObjectCommand;
 use crate::cli::output::{Format, Output};
 use crate::cli::project::ProjectCommand;
 use crate::cli::resource::ResourceCommand;
+use crate::cli::rotate_key::RotateKey;
 use crate::cli::secret::SecretCommand;
 use crate::cli::serve::{Dev, Layers};
 use crate::cli::settings::Settings;
@@ -121,6 +123,15 @@ The first start makes the sealing key and an admin token, which it prints once.
         after_help = "Example:\n  s3-connector doctor --config s3-connector.toml\n\nExits with 1 when something is wrong."
     )]
     Doctor(Doctor),
+    /// Change the key that seals stored keys and vault secrets, beside the running service
+    #[command(after_help = "Examples:
+  s3-connector rotate-key                                  a new data key: everything is sealed again
+  s3-connector rotate-key --master-file /etc/s3c/new.key   another master key: only the data key is
+  s3-connector rotate-key --master-kms arn:aws:kms:eu-central-1:111122223333:alias/s3-connector
+
+Run it on the host of the service, with the service's settings. A run that was cut off is finished by the next one.
+After a change of the master key, change the settings as it says and restart every replica.")]
+    RotateKey(RotateKey),
     /// Show the settings that are in force, or the documented defaults; never secrets
     #[command(after_help = "Examples:
   s3-connector config --defaults > s3-connector.toml
@@ -188,6 +199,7 @@ async fn dispatch(command: Command, connection: &Connection, out: &Rc<Output>) -
         Command::Serve(layers) => serve::serve(&layers, out).await,
         Command::Dev(dev) => dev.run(out).await,
         Command::Doctor(doctor) => doctor.run(out).await,
+        Command::RotateKey(rotate) => rotate.run(out).await,
         Command::Config(settings) => settings.run(out),
         Command::Openapi => openapi(out),
         Command::Completions { shell } => completions(out, shell),
@@ -290,6 +302,8 @@ mod tests {
             "s3-connector serve --config c.toml --listen 127.0.0.1:0 --data d",
             "s3-connector dev --once --data d --listen 127.0.0.1:0",
             "s3-connector doctor --create",
+            "s3-connector rotate-key --data d",
+            "s3-connector rotate-key --master-file new.key --config c.toml",
             "s3-connector config --defaults",
             "s3-connector completions fish",
         ] {
@@ -315,6 +329,7 @@ mod tests {
             "s3-connector token create ci --role root",
             "s3-connector token create ci --role user --expires-in 1d --expires-at 2030-01-01T00:00:00Z",
             "s3-connector config --defaults --data d",
+            "s3-connector rotate-key --master-file a --master-env",
             "s3-connector resource list --output yaml",
             "s3-connector nonsense",
         ] {

@@ -61,7 +61,7 @@ fn shown(config: &Config) -> Value {
         max_queries_per_token,
     } = server;
     let Store { data, url, max_connections, poll_ms } = store;
-    let Seal { key_file, key: _ } = seal;
+    let Seal { key_file, key: _, new_key: _, kms_key_arn, kms_endpoint } = seal;
     let Egress { allow, ports } = egress;
     let Cache { max_bytes, max_entries } = cache;
     let DefaultChain { projects, direct } = default_chain;
@@ -78,7 +78,7 @@ fn shown(config: &Config) -> Value {
             "max_queries_per_token": max_queries_per_token,
         },
         "store": {"data": data.display().to_string(), "url": without_password(url), "max_connections": max_connections, "poll_ms": poll_ms},
-        "seal": {"key_file": key_file},
+        "seal": {"key_file": key_file, "kms_key_arn": kms_key_arn, "kms_endpoint": kms_endpoint},
         "egress": {"allow": allow, "ports": ports},
         "cache": {"max_bytes": max_bytes, "max_entries": max_entries},
         "default_chain": {"projects": projects, "direct": direct},

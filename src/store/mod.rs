@@ -5,22 +5,30 @@
 //! every change of a definition carries its audit row in the same transaction.
 
 mod audit;
+pub mod keys;
 mod projects;
 mod resources;
-pub mod seal;
+mod rotate;
+mod seal;
 mod sources;
 mod tokens;
 mod vault;
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use sqlx::any::AnyPoolOptions;
 use sqlx::{Any, AnyPool, Row, Transaction};
 
 use crate::config;
 use crate::model::audit::Event;
-use seal::{SealError, Sealer};
+use keys::MasterKey;
+use seal::{Ring, Sealer};
 
 pub use audit::{AuditRow, Verification};
 pub use resources::{HistoryRow, ResourceRecord, TestRow};
+pub use rotate::Resealed;
+pub use seal::SealError;
 pub use sources::{ActiveSource, SourceRecord};
 pub use tokens::TokenRecord;
 pub use vault::VaultSecret;
@@ -69,70 +77,125 @@ impl From<sqlx::Error> for StoreError {
 
 type Result<T> = std::result::Result<T, StoreError>;
 
+/// A store whose database is open, and whose sealed values are not yet.
+#[derive(Debug)]
+pub struct LockedStore {
+    pool: AnyPool,
+    kms_blob: Option<Vec<u8>>,
+    first_start: bool,
+}
+
 /// An open store.
 #[derive(Debug)]
 pub struct Store {
     pool: AnyPool,
-    sealer: Sealer,
+    master: Sealer,
+    ring: ArcSwap<Ring>,
 }
 
 /// A change under way: committed as one with its audit rows, or not at all.
 struct Change<'a> {
     transaction: Transaction<'a, Any>,
     sequence: i64,
+    /// What the change seals with.
+    ring: Arc<Ring>,
+}
+
+impl LockedStore {
+    /// Opens the database and migrates it; makes it on the first start.
+    pub async fn open(settings: &config::Store) -> anyhow::Result<LockedStore> {
+        let pool = open_pool(settings).await?;
+        MIGRATIONS.run(&pool).await?;
+        if settings.database_url().starts_with("sqlite:") {
+            restrict_database_files(settings)?;
+        }
+        let mut connection = pool.acquire().await?;
+        let keys: i64 = sqlx::query("SELECT count(*) AS keys FROM data_keys")
+            .fetch_one(&mut *connection)
+            .await?
+            .try_get("keys")?;
+        let kms_blob = keys::kms_blob(&mut connection).await?;
+        drop(connection);
+        Ok(LockedStore { pool, kms_blob, first_start: keys == 0 })
+    }
+
+    /// Whether nothing was ever sealed here.
+    pub fn is_first_start(&self) -> bool {
+        self.first_start
+    }
+
+    /// The master key as AWS KMS sealed it; absent when it comes from elsewhere.
+    pub fn kms_blob(&self) -> Option<&[u8]> {
+        self.kms_blob.as_deref()
+    }
+
+    /// Opens the data keys with the master key; makes the first one on the first start.
+    pub async fn unlock(self, master: &MasterKey, now_ms: i64) -> anyhow::Result<Store> {
+        let sealer = master.sealer();
+        let mut transaction = self.pool.begin().await?;
+        // two replicas may start for the first time at once: the second one waits here and finds the first one's key
+        lock_changes(&mut transaction).await?;
+        let ring = keys::read_ring(&mut transaction, &sealer).await.map_err(not_its_key)?;
+        let ring = match ring {
+            Some(ring) => ring,
+            None => {
+                keys::add_data_key(&mut transaction, &sealer, now_ms).await?;
+                keys::put_kms_blob(&mut transaction, master.kms_blob.as_deref()).await?;
+                let made = keys::read_ring(&mut transaction, &sealer).await?;
+                made.ok_or_else(|| anyhow::anyhow!("the data key cannot be kept"))?
+            }
+        };
+        transaction.commit().await?;
+        Ok(Store { pool: self.pool, master: sealer, ring: ArcSwap::from_pointee(ring) })
+    }
+}
+
+fn not_its_key(error: StoreError) -> anyhow::Error {
+    match error {
+        StoreError::Seal(_) => anyhow::anyhow!(
+            "the sealing key does not belong to this database: give the key that was made with it"
+        ),
+        other => other.into(),
+    }
+}
+
+async fn open_pool(settings: &config::Store) -> anyhow::Result<AnyPool> {
+    sqlx::any::install_default_drivers();
+    let url = settings.database_url();
+    let sqlite = url.starts_with("sqlite:");
+    if sqlite {
+        prepare_folder(&settings.data)?;
+    }
+    AnyPoolOptions::new()
+        .max_connections(settings.max_connections)
+        .acquire_timeout(std::time::Duration::from_secs(10))
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                if sqlite {
+                    // readers go on while one writes, and a commit is on the disk when it is acknowledged
+                    for pragma in [
+                        "PRAGMA journal_mode = WAL",
+                        "PRAGMA synchronous = FULL",
+                        "PRAGMA foreign_keys = ON",
+                    ] {
+                        sqlx::query(pragma).execute(&mut *connection).await?;
+                    }
+                }
+                Ok(())
+            })
+        })
+        .connect(&url)
+        .await
+        .map_err(|error| anyhow::anyhow!("the database `{}` cannot be opened: {error}", redacted(&url)))
+}
+
+/// Takes the lock of all changes.
+async fn lock_changes(transaction: &mut Transaction<'_, Any>) -> Result<()> {
+    sqlx::query("UPDATE changes SET sequence = sequence WHERE id = 1").execute(&mut **transaction).await?;
+    Ok(())
 }
 
 impl Store {
-    /// Opens the database, migrates it and opens its data key; makes both on the first start.
-    pub async fn open(settings: &config::Store, seal: &config::Seal) -> anyhow::Result<Store> {
-        sqlx::any::install_default_drivers();
-        let url = settings.database_url();
-        let sqlite = url.starts_with("sqlite:");
-        if sqlite {
-            prepare_folder(&settings.data)?;
-        }
-        let pool = AnyPoolOptions::new()
-            .max_connections(settings.max_connections)
-            .acquire_timeout(std::time::Duration::from_secs(10))
-            .after_connect(move |connection, _| {
-                Box::pin(async move {
-                    if sqlite {
-                        // readers go on while one writes, and a commit is on the disk when it is acknowledged
-                        for pragma in [
-                            "PRAGMA journal_mode = WAL",
-                            "PRAGMA synchronous = FULL",
-                            "PRAGMA foreign_keys = ON",
-                        ] {
-                            sqlx::query(pragma).execute(&mut *connection).await?;
-                        }
-                    }
-                    Ok(())
-                })
-            })
-            .connect(&url)
-            .await
-            .map_err(|error| {
-                anyhow::anyhow!("the database `{}` cannot be opened: {error}", redacted(&url))
-            })?;
-        MIGRATIONS.run(&pool).await?;
-        let stored: Option<String> = sqlx::query("SELECT value FROM meta WHERE name = 'data_key'")
-            .fetch_optional(&pool)
-            .await?
-            .map(|row| row.try_get("value"))
-            .transpose()?;
-        let (sealer, new_key) = Sealer::open(settings, seal, stored.as_deref())?;
-        if let Some(wrapped) = new_key {
-            sqlx::query("INSERT INTO meta (name, value) VALUES ('data_key', $1)")
-                .bind(wrapped)
-                .execute(&pool)
-                .await?;
-        }
-        if sqlite {
-            restrict_database_files(settings)?;
-        }
-        Ok(Store { pool, sealer })
-    }
-
     /// Answers when the database does.
     pub async fn ping(&self) -> Result<()> {
         self.count(1);
@@ -167,9 +230,52 @@ impl Store {
         sqlx::query("UPDATE changes SET sequence = sequence + 1 WHERE id = 1")
             .execute(&mut *transaction)
             .await?;
-        let row =
-            sqlx::query("SELECT sequence FROM changes WHERE id = 1").fetch_one(&mut *transaction).await?;
-        Ok(Change { sequence: row.try_get("sequence")?, transaction })
+        self.locked(transaction).await
+    }
+
+    /// Takes the lock without a change that replicas have to look at.
+    async fn lock(&self) -> Result<Change<'_>> {
+        self.count(2);
+        let mut transaction = self.pool.begin().await?;
+        lock_changes(&mut transaction).await?;
+        self.locked(transaction).await
+    }
+
+    /// Reads what the holder of the lock needs. Another replica may have changed the data key.
+    async fn locked<'a>(&self, mut transaction: Transaction<'a, Any>) -> Result<Change<'a>> {
+        let row = sqlx::query(
+            "SELECT sequence, (SELECT max(id) FROM data_keys) AS data_key FROM changes WHERE id = 1",
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        let (sequence, newest): (i64, String) = (row.try_get("sequence")?, row.try_get("data_key")?);
+        let mut ring = self.ring.load_full();
+        if ring.newest != newest {
+            ring = self.read_ring(&mut transaction).await?;
+        }
+        Ok(Change { sequence, transaction, ring })
+    }
+
+    async fn read_ring(&self, connection: &mut sqlx::AnyConnection) -> Result<Arc<Ring>> {
+        self.count(1);
+        let read = keys::read_ring(connection, &self.master).await.inspect_err(|error| {
+            tracing::error!(cause = %error, "the data key was changed and cannot be read: was the master key changed? restart with the new one");
+        })?;
+        let read = read.ok_or_else(|| StoreError::Corrupt("the data keys are gone".to_owned()))?;
+        let ring = Arc::new(self.ring.load().followed_by(read));
+        self.ring.store(Arc::clone(&ring));
+        Ok(ring)
+    }
+
+    /// Opens what was read; reads the keys again when another replica has changed them.
+    async fn opened<T>(&self, open: impl Fn(&Ring) -> Result<T>) -> Result<T> {
+        match open(&self.ring.load()) {
+            Err(StoreError::Seal(SealError::UnknownKey)) => {
+                let mut connection = self.pool.acquire().await?;
+                open(&*self.read_ring(&mut connection).await?)
+            }
+            other => other,
+        }
     }
 
     /// Writes the audit row and commits; gives the sequence number of the change.

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
 use crate::model::audit::Event;
 use crate::model::check::Report;
 use crate::model::literal::Literals;
 use crate::model::resource::Definition;
+use crate::store::seal::Ring;
 use crate::store::{Change, Result, Store, StoreError, new_id};
 
 /// Test results kept for a resource.
@@ -61,7 +63,7 @@ pub struct TestRow {
 const COLUMNS: &str =
     "SELECT id, project_id, definition, sealed, version, created_ms, updated_ms FROM resources";
 
-fn place(id: &str) -> String {
+pub(super) fn place(id: &str) -> String {
     format!("resources/sealed/{id}")
 }
 
@@ -71,7 +73,7 @@ impl Store {
         self.count(1);
         let rows =
             sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY id"))).fetch_all(&self.pool).await?;
-        rows.iter().map(|row| self.resource(row)).collect()
+        self.opened(|ring| rows.iter().map(|row| resource(ring, row)).collect()).await
     }
 
     /// Keeps a new resource.
@@ -92,8 +94,8 @@ impl Store {
             created_ms: now_ms,
             updated_ms: now_ms,
         };
-        let sealed = self.sealer.seal_literals(&place(&record.id), &record.literals)?;
         let mut change = self.change().await?;
+        let sealed = change.ring.seal_literals(&place(&record.id), &record.literals)?;
         sqlx::query(
             "INSERT INTO resources (id, project_id, name, definition, sealed, version, created_ms, updated_ms) VALUES ($1, $2, $3, $4, $5, 1, $6, $6)",
         )
@@ -126,8 +128,8 @@ impl Store {
             updated_ms: now_ms,
             ..old.clone()
         };
-        let sealed = self.sealer.seal_literals(&place(&record.id), &record.literals)?;
         let mut change = self.change().await?;
+        let sealed = change.ring.seal_literals(&place(&record.id), &record.literals)?;
         let done = sqlx::query(
             "UPDATE resources SET name = $1, definition = $2, sealed = $3, version = version + 1, updated_ms = $4 WHERE id = $5 AND version = $6",
         )
@@ -178,19 +180,7 @@ impl Store {
         .bind(id)
         .fetch_all(&self.pool)
         .await?;
-        rows.iter()
-            .map(|row| {
-                let (definition, sealed): (String, Vec<u8>) =
-                    (row.try_get("definition")?, row.try_get("sealed")?);
-                Ok(HistoryRow {
-                    version: row.try_get("version")?,
-                    definition: parsed(&definition, id)?,
-                    literals: self.sealer.open_literals(&place(id), &sealed)?,
-                    changed_ms: row.try_get("changed_ms")?,
-                    changed_by: row.try_get("changed_by")?,
-                })
-            })
-            .collect()
+        self.opened(|ring| rows.iter().map(|row| history_row(ring, id, row)).collect()).await
     }
 
     /// Keeps a test's result and lets the oldest beyond a hundred go.
@@ -239,20 +229,31 @@ impl Store {
             })
             .collect()
     }
+}
 
-    fn resource(&self, row: &sqlx::any::AnyRow) -> Result<ResourceRecord> {
-        let (id, project_id): (String, String) = (row.try_get("id")?, row.try_get("project_id")?);
-        let (definition, sealed): (String, Vec<u8>) = (row.try_get("definition")?, row.try_get("sealed")?);
-        Ok(ResourceRecord {
-            definition: parsed(&definition, &id)?,
-            literals: self.sealer.open_literals(&place(&id), &sealed)?,
-            id: id.into(),
-            project_id: project_id.into(),
-            version: row.try_get("version")?,
-            created_ms: row.try_get("created_ms")?,
-            updated_ms: row.try_get("updated_ms")?,
-        })
-    }
+fn resource(ring: &Ring, row: &AnyRow) -> Result<ResourceRecord> {
+    let (id, project_id): (String, String) = (row.try_get("id")?, row.try_get("project_id")?);
+    let (definition, sealed): (String, Vec<u8>) = (row.try_get("definition")?, row.try_get("sealed")?);
+    Ok(ResourceRecord {
+        definition: parsed(&definition, &id)?,
+        literals: ring.open_literals(&place(&id), &sealed)?,
+        id: id.into(),
+        project_id: project_id.into(),
+        version: row.try_get("version")?,
+        created_ms: row.try_get("created_ms")?,
+        updated_ms: row.try_get("updated_ms")?,
+    })
+}
+
+fn history_row(ring: &Ring, id: &str, row: &AnyRow) -> Result<HistoryRow> {
+    let (definition, sealed): (String, Vec<u8>) = (row.try_get("definition")?, row.try_get("sealed")?);
+    Ok(HistoryRow {
+        version: row.try_get("version")?,
+        definition: parsed(&definition, id)?,
+        literals: ring.open_literals(&place(id), &sealed)?,
+        changed_ms: row.try_get("changed_ms")?,
+        changed_by: row.try_get("changed_by")?,
+    })
 }
 
 async fn write_history(

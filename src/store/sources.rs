@@ -8,6 +8,7 @@ use crate::model::audit::Event;
 use crate::model::literal::Literals;
 use crate::model::name::Name;
 use crate::model::secret::SourceDefinition;
+use crate::store::seal::Ring;
 use crate::store::{Result, Store, StoreError, new_id};
 
 /// A source as it is stored, with its literal keys opened.
@@ -43,7 +44,7 @@ pub struct ActiveSource {
 const COLUMNS: &str =
     "SELECT id, project_id, definition, sealed, version, created_ms, updated_ms FROM sources";
 
-fn place(id: &str) -> String {
+pub(super) fn place(id: &str) -> String {
     format!("sources/sealed/{id}")
 }
 
@@ -53,7 +54,7 @@ impl Store {
         self.count(1);
         let rows =
             sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY id"))).fetch_all(&self.pool).await?;
-        rows.iter().map(|row| self.source(row)).collect()
+        self.opened(|ring| rows.iter().map(|row| source(ring, row)).collect()).await
     }
 
     /// Keeps a new source.
@@ -66,8 +67,8 @@ impl Store {
         event: &Event,
     ) -> Result<(SourceRecord, i64)> {
         let id = new_id();
-        let sealed = self.sealer.seal_literals(&place(&id), &literals)?;
         let mut change = self.change().await?;
+        let sealed = change.ring.seal_literals(&place(&id), &literals)?;
         sqlx::query(
             "INSERT INTO sources (id, project_id, name, definition, sealed, version, created_ms, updated_ms) VALUES ($1, $2, $3, $4, $5, 1, $6, $6)",
         )
@@ -101,8 +102,8 @@ impl Store {
         now_ms: i64,
         event: &Event,
     ) -> Result<(SourceRecord, i64)> {
-        let sealed = self.sealer.seal_literals(&place(&old.id), &literals)?;
         let mut change = self.change().await?;
+        let sealed = change.ring.seal_literals(&place(&old.id), &literals)?;
         let done = sqlx::query(
             "UPDATE sources SET name = $1, definition = $2, sealed = $3, version = version + 1, updated_ms = $4 WHERE id = $5 AND version = $6",
         )
@@ -175,22 +176,22 @@ impl Store {
         .await?;
         self.commit(change, event).await
     }
+}
 
-    fn source(&self, row: &sqlx::any::AnyRow) -> Result<SourceRecord> {
-        let (id, project_id): (String, String) = (row.try_get("id")?, row.try_get("project_id")?);
-        let (definition, sealed): (String, Vec<u8>) = (row.try_get("definition")?, row.try_get("sealed")?);
-        let definition = serde_json::from_str(&definition)
-            .map_err(|error| StoreError::Corrupt(format!("source {id}: {error}")))?;
-        Ok(SourceRecord {
-            literals: self.sealer.open_literals(&place(&id), &sealed)?,
-            id: id.into(),
-            project_id: project_id.into(),
-            definition,
-            version: row.try_get("version")?,
-            created_ms: row.try_get("created_ms")?,
-            updated_ms: row.try_get("updated_ms")?,
-        })
-    }
+fn source(ring: &Ring, row: &sqlx::any::AnyRow) -> Result<SourceRecord> {
+    let (id, project_id): (String, String) = (row.try_get("id")?, row.try_get("project_id")?);
+    let (definition, sealed): (String, Vec<u8>) = (row.try_get("definition")?, row.try_get("sealed")?);
+    let definition = serde_json::from_str(&definition)
+        .map_err(|error| StoreError::Corrupt(format!("source {id}: {error}")))?;
+    Ok(SourceRecord {
+        literals: ring.open_literals(&place(&id), &sealed)?,
+        id: id.into(),
+        project_id: project_id.into(),
+        definition,
+        version: row.try_get("version")?,
+        created_ms: row.try_get("created_ms")?,
+        updated_ms: row.try_get("updated_ms")?,
+    })
 }
 
 fn text(definition: &SourceDefinition) -> Result<String> {

@@ -20,7 +20,7 @@ pub struct VaultSecret {
     pub updated_ms: i64,
 }
 
-fn place(source_id: &str, name: &str) -> String {
+pub(super) fn place(source_id: &str, name: &str) -> String {
     format!("vault_secrets/sealed/{source_id}/{name}")
 }
 
@@ -34,9 +34,9 @@ impl Store {
         now_ms: i64,
         event: &Event,
     ) -> Result<(String, i64)> {
-        let sealed = self.sealer.seal(&place(source_id, name), value)?;
         let version_id = new_id();
         let mut change = self.change().await?;
+        let sealed = change.ring.seal(&place(source_id, name), value)?;
         sqlx::query(
             "INSERT INTO vault_secrets (id, source_id, name, version_id, sealed, updated_ms) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (source_id, name) DO UPDATE SET version_id = excluded.version_id, sealed = excluded.sealed, updated_ms = excluded.updated_ms",
         )
@@ -77,7 +77,8 @@ impl Store {
         .fetch_one(&self.pool)
         .await?;
         let sealed: Vec<u8> = row.try_get("sealed")?;
-        let mut plain = self.sealer.open_value(&place(source_id, name), &sealed)?;
+        let place = place(source_id, name);
+        let mut plain = self.opened(|ring| Ok(ring.open(&place, &sealed)?)).await?;
         let text = String::from_utf8(std::mem::take(&mut *plain)).map_err(|error| {
             // the bytes inside the error are a secret
             drop(Zeroizing::new(error.into_bytes()));

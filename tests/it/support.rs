@@ -119,6 +119,24 @@ impl Service {
         self.wait_until_ready().await;
     }
 
+    /// Another variable, from the next start on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.setup = self.setup.clone().with(name, value);
+    }
+
+    /// The binary with the service's settings, to run beside it.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = command(&self.setup, self.data.path(), &self.store_url);
+        command.args(arguments);
+        command
+    }
+
+    /// Runs the binary with the service's settings until it ends.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> std::process::Output {
+        let mut command = self.command(arguments);
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    }
+
     /// A second replica on the same database and folder.
     pub(crate) async fn replica(&self) -> (Process, Client) {
         let address = free_address();
@@ -144,6 +162,16 @@ impl Service {
     pub(crate) fn store_url(&self) -> &str {
         &self.store_url
     }
+
+    /// A connection to the database, to look at what is really in it.
+    pub(crate) async fn database(&self) -> sqlx::AnyConnection {
+        sqlx::any::install_default_drivers();
+        let url = match self.store_url.as_str() {
+            "" => format!("sqlite://{}", self.data.path().join("s3-connector.db").display()),
+            url => url.to_owned(),
+        };
+        sqlx::AnyConnection::connect(&url).await.unwrap()
+    }
 }
 
 /// The binary under test.
@@ -152,8 +180,18 @@ pub(crate) fn binary() -> PathBuf {
 }
 
 fn launch(setup: &Setup, data: &Path, store_url: &str, address: SocketAddr, token: &str) -> Process {
+    let mut command = command(setup, data, store_url);
+    command.arg("serve");
+    command
+        .env("S3_CONNECTOR__SERVER__LISTEN", address.to_string())
+        .env("S3_CONNECTOR_BOOTSTRAP_TOKEN", token);
+    Process::start("service", command)
+}
+
+/// The binary with the settings of a service.
+fn command(setup: &Setup, data: &Path, store_url: &str) -> Command {
     let mut command = Command::new(binary());
-    command.arg("serve").env_clear().env("RUST_BACKTRACE", "1");
+    command.env_clear().env("RUST_BACKTRACE", "1");
     for name in ["PATH", "HOME", "TMPDIR"] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
@@ -162,11 +200,9 @@ fn launch(setup: &Setup, data: &Path, store_url: &str, address: SocketAddr, toke
     command
         .env("S3_CONNECTOR__STORE__DATA", data)
         .env("S3_CONNECTOR__STORE__URL", store_url)
-        .env("S3_CONNECTOR__SERVER__LISTEN", address.to_string())
         .env("S3_CONNECTOR__LOG__FILTER", "debug,hyper=info,h2=info,sqlx=info,aws_smithy_runtime=info")
-        .env("S3_CONNECTOR_BOOTSTRAP_TOKEN", token)
         .envs(setup.environment.iter().map(|(name, value)| (name, value)));
-    Process::start("service", command)
+    command
 }
 
 fn free_address() -> SocketAddr {

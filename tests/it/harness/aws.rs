@@ -155,6 +155,18 @@ pub(crate) async fn get_object(client: &aws_sdk_s3::Client, bucket: &str, key: &
     object.body.collect().await.unwrap().to_vec()
 }
 
+/// A new key of AWS KMS; gives its ARN.
+pub(crate) async fn create_kms_key(endpoint: &str) -> String {
+    let config = aws_sdk_kms::Config::builder()
+        .behavior_version(aws_sdk_kms::config::BehaviorVersion::latest())
+        .region(aws_sdk_kms::config::Region::from_static(REGION))
+        .endpoint_url(endpoint)
+        .credentials_provider(credentials(&AccessKey::new("test", "test")))
+        .build();
+    let made = aws_sdk_kms::Client::from_conf(config).create_key().send().await.unwrap();
+    made.key_metadata.unwrap().arn.unwrap()
+}
+
 /// Assumes a role as the owner of the key.
 pub(crate) fn sts(endpoint: &str, key: &AccessKey) -> aws_sdk_sts::Client {
     let config = aws_sdk_sts::Config::builder()

@@ -42,6 +42,11 @@ impl Process {
         self.child.id()
     }
 
+    /// Whether it has not ended.
+    pub(crate) fn running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Everything written so far on both outputs.
     pub(crate) fn output(&self) -> String {
         self.lines.borrow().join("\n")

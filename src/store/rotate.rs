@@ -1,0 +1,125 @@
+//! Changing the keys while the service runs.
+//!
+//! A new data key is written first. From then on every change, on every replica, seals with it, because a change reads
+//! the newest key's id under the lock that all changes take. Then what older keys sealed is sealed again in small
+//! transactions, and the older keys go. A run that was cut off is finished by the next one.
+
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use crate::model::audit::Event;
+use crate::store::keys::{self, MasterKey};
+use crate::store::{Result, Store, resources, sources, vault};
+
+/// Rows that are sealed again while the others wait.
+const BATCH: i64 = 200;
+
+/// What was sealed again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Resealed {
+    /// Sources.
+    pub sources: u64,
+    /// Secrets of local sources.
+    pub vault_secrets: u64,
+    /// Resources.
+    pub resources: u64,
+    /// Earlier versions of resources.
+    pub history: u64,
+}
+
+/// A table with sealed values. Its rows are told apart by two columns, the second of which may be a number.
+struct Table {
+    /// Gives `first`, `second` and `sealed` after the row `($1, $2)`, in order.
+    select: &'static str,
+    /// Writes `$1` to the row `($2, $3)`.
+    update: &'static str,
+    place: fn(&str, &str) -> String,
+}
+
+const SOURCES: Table = Table {
+    select: "SELECT id AS first, '' AS second, sealed FROM sources WHERE (id, '') > ($1, $2) ORDER BY id LIMIT $3",
+    update: "UPDATE sources SET sealed = $1 WHERE id = $2 AND $3 = ''",
+    place: |id, _| sources::place(id),
+};
+const VAULT_SECRETS: Table = Table {
+    select: "SELECT source_id AS first, name AS second, sealed FROM vault_secrets WHERE (source_id, name) > ($1, $2) ORDER BY source_id, name LIMIT $3",
+    update: "UPDATE vault_secrets SET sealed = $1 WHERE source_id = $2 AND name = $3",
+    place: vault::place,
+};
+const RESOURCES: Table = Table {
+    select: "SELECT id AS first, '' AS second, sealed FROM resources WHERE (id, '') > ($1, $2) ORDER BY id LIMIT $3",
+    update: "UPDATE resources SET sealed = $1 WHERE id = $2 AND $3 = ''",
+    place: |id, _| resources::place(id),
+};
+const HISTORY: Table = Table {
+    select: "SELECT resource_id AS first, CAST(version AS TEXT) AS second, sealed FROM resource_history WHERE (resource_id, CAST(version AS TEXT)) > ($1, $2) ORDER BY resource_id, CAST(version AS TEXT) LIMIT $3",
+    update: "UPDATE resource_history SET sealed = $1 WHERE resource_id = $2 AND CAST(version AS TEXT) = $3",
+    place: |id, _| resources::place(id),
+};
+
+impl Store {
+    /// Makes a new data key, seals everything with it and lets the older keys go. Queries and changes go on meanwhile.
+    pub async fn rotate_data_key(&self, now_ms: i64, event: &Event) -> Result<Resealed> {
+        let mut change = self.change().await?;
+        keys::add_data_key(&mut change.transaction, &self.master, now_ms).await?;
+        self.commit(change, event).await?;
+        let resealed = Resealed {
+            sources: self.reseal(&SOURCES).await?,
+            vault_secrets: self.reseal(&VAULT_SECRETS).await?,
+            resources: self.reseal(&RESOURCES).await?,
+            history: self.reseal(&HISTORY).await?,
+        };
+        let locked = self.lock().await?;
+        let mut transaction = locked.transaction;
+        sqlx::query("DELETE FROM data_keys WHERE id < $1")
+            .bind(&locked.ring.newest)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(resealed)
+    }
+
+    async fn reseal(&self, table: &Table) -> Result<u64> {
+        let (mut first, mut second) = (String::new(), String::new());
+        let mut changed = 0;
+        loop {
+            let locked = self.lock().await?;
+            let mut transaction = locked.transaction;
+            let rows: Vec<AnyRow> = sqlx::query(table.select)
+                .bind(&first)
+                .bind(&second)
+                .bind(BATCH)
+                .fetch_all(&mut *transaction)
+                .await?;
+            for row in &rows {
+                (first, second) = (row.try_get("first")?, row.try_get("second")?);
+                let sealed: Vec<u8> = row.try_get("sealed")?;
+                if sealed.is_empty() || locked.ring.is_current(&sealed) {
+                    continue;
+                }
+                let place = (table.place)(&first, &second);
+                let again = locked.ring.seal(&place, &locked.ring.open(&place, &sealed)?)?;
+                sqlx::query(table.update)
+                    .bind(again)
+                    .bind(&first)
+                    .bind(&second)
+                    .execute(&mut *transaction)
+                    .await?;
+                changed += 1;
+            }
+            transaction.commit().await?;
+            if rows.is_empty() {
+                return Ok(changed);
+            }
+        }
+    }
+
+    /// Seals the data keys with another master key. The one before opens nothing any more.
+    pub async fn change_master_key(&self, new: &MasterKey, event: &Event) -> Result<()> {
+        let mut change = self.change().await?;
+        keys::wrap_again(&mut change.transaction, &self.master, &new.sealer()).await?;
+        keys::put_kms_blob(&mut change.transaction, new.kms_blob.as_deref()).await?;
+        self.commit(change, event).await?;
+        Ok(())
+    }
+}
