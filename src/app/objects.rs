@@ -13,7 +13,7 @@ use crate::app::connect::Connection;
 use crate::app::{App, Error, Resource, audit};
 use crate::aws::body::Source;
 use crate::aws::s3::{Download, ListPage, ListRequest, Uploaded};
-use crate::aws::upload::MULTIPART_FROM;
+use crate::aws::upload::{Leftover, Leftovers, MULTIPART_FROM};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::name::Name;
 use crate::model::object::{
@@ -368,17 +368,58 @@ impl App {
             .filter(|length| *length < MULTIPART_FROM)
             .and_then(|length| u32::try_from(length / 1024 + 1).ok());
         let _room = kib.and_then(|kib| self.replays.try_acquire_many(kib).ok()).inspect(|_| source.keep());
-        self.with_connection(&query.resource, environment, |connection| async move {
-            let full = full_key(&connection.prefix, key)?;
-            check_condition(&connection, options)?;
-            // what was streamed to the store and not kept is gone
-            if !source.rewind() {
-                let text = "the credentials were replaced while the body was being sent: send it again";
-                return Err(AwsError::new(ErrorKind::Throttled, "s3", "OperationAborted", text));
+        let leftovers = Leftovers::default();
+        let outcome = self
+            .with_connection(&query.resource, environment, |connection| {
+                self.stream_once(connection, key, options, source, length, &leftovers)
+            })
+            .await;
+        self.abort_leftovers(&query.resource, environment, &leftovers).await;
+        outcome
+    }
+
+    async fn stream_once(
+        &self,
+        connection: Arc<Connection>,
+        key: &str,
+        options: &PutOptions,
+        source: &Source,
+        length: Option<u64>,
+        leftovers: &Leftovers,
+    ) -> Result<Uploaded, AwsError> {
+        let full = full_key(&connection.prefix, key)?;
+        check_condition(&connection, options)?;
+        // what was streamed to the store and not kept is gone
+        if !source.rewind() {
+            let text = "the credentials were replaced while the body was being sent: send it again";
+            return Err(AwsError::new(ErrorKind::Throttled, "s3", "OperationAborted", text));
+        }
+        connection.s3.put_stream(&full, options, source, length, leftovers).await
+    }
+
+    /// An upload whose key was replaced half-way cannot be aborted with that key, but with the one after it.
+    async fn abort_leftovers(
+        self: &Arc<Self>,
+        resource: &Arc<Resource>,
+        environment: &Name,
+        leftovers: &Leftovers,
+    ) {
+        for Leftover { key, upload_id } in leftovers.take() {
+            let (key, upload_id) = (&key, upload_id.as_str());
+            let aborted = self
+                .with_connection(resource, environment, |connection| async move {
+                    connection.s3.abort_multipart(key, upload_id).await
+                })
+                .await;
+            if let Err(error) = aborted {
+                tracing::error!(
+                    resource.name = resource.name().as_str(),
+                    upload_id,
+                    cause = %error,
+                    "an upload failed and its parts could not be removed: abort it by hand or by a lifecycle rule"
+                );
             }
-            connection.s3.put_stream(&full, options, source, length).await
-        })
-        .await
+        }
     }
 
     /// Deletes an object.

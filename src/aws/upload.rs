@@ -5,6 +5,7 @@
 //! aborts it, so that no parts are left to pay for.
 
 use std::future::Future;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_s3::error::ProvideErrorMetadata;
@@ -33,6 +34,31 @@ const GATHERED_PART: usize = 8 << 20;
 /// An upload that moves no byte for this long, besides the answer's own timeout, is dead.
 const IDLE: Duration = Duration::from_mins(1);
 
+/// A multipart upload that failed and could not be aborted with the credentials that it was made with.
+#[derive(Debug)]
+pub struct Leftover {
+    /// Of the object.
+    pub key: ObjectKey,
+    /// Of the upload.
+    pub upload_id: String,
+}
+
+/// What uploads left behind, to be aborted with other credentials.
+#[derive(Debug, Default)]
+pub struct Leftovers(Mutex<Vec<Leftover>>);
+
+impl Leftovers {
+    fn keep(&self, key: &ObjectKey, upload_id: String) {
+        let leftover = Leftover { key: key.clone(), upload_id };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(leftover);
+    }
+
+    /// All of them; none are kept any more.
+    pub fn take(&self) -> Vec<Leftover> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 impl S3 {
     /// Writes bytes that are in memory; the SDK may try again.
     pub async fn put_bytes(
@@ -53,9 +79,10 @@ impl S3 {
         options: &PutOptions,
         source: &Source,
         length: Option<u64>,
+        leftovers: &Leftovers,
     ) -> Result<Uploaded, AwsError> {
         let Some(length) = length.filter(|length| *length < MULTIPART_FROM) else {
-            return self.put_parts(key, options, source, length).await;
+            return self.put_parts(key, options, source, length, leftovers).await;
         };
         let call = self
             .put_call(key, options)
@@ -72,6 +99,7 @@ impl S3 {
         options: &PutOptions,
         source: &Source,
         length: Option<u64>,
+        leftovers: &Leftovers,
     ) -> Result<Uploaded, AwsError> {
         let mut first = None;
         if length.is_none() {
@@ -97,12 +125,8 @@ impl S3 {
         if outcome.is_err()
             && let Err(error) = self.abort_multipart(key, &upload_id).await
         {
-            tracing::error!(
-                bucket = self.bucket,
-                upload_id,
-                code = error.code,
-                "an upload failed and its parts could not be removed: abort it by hand or by a lifecycle rule"
-            );
+            tracing::info!(upload_id, code = error.code, "an upload failed and could not be aborted yet");
+            leftovers.keep(key, upload_id);
         }
         outcome
     }

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::harness::aws;
 use crate::harness::http_fault::{Answer, HttpFault};
+use crate::harness::servers::AccessKey;
 use crate::secrets_world::{ID, SECRET, World, new_key, pair, until};
 use crate::support::{DATABASES, Embedded, Setup, answer, expect, templated};
 
@@ -61,6 +62,73 @@ async fn a_multipart_upload_goes_through_a_rotation() {
     expect(answer(put).await, 200);
     let stored = aws::get_object(&aws::s3(&world.embedded.url, &key), "bucket", "large").await;
     assert!(stored == body, "{} of {} bytes", stored.len(), body.len());
+}
+
+/// Begins an upload of 40 MiB, replaces the key when its first part is stored, and goes on or goes away.
+async fn rotated_half_way(
+    world: &World,
+    name: &str,
+    goes_on: bool,
+) -> (Option<(u16, serde_json::Value)>, AccessKey) {
+    let client = aws::s3(&world.embedded.url, &world.embedded.key);
+    let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Vec<u8>, std::io::Error>>(1);
+    let stream = futures_util::stream::unfold(receiver, async |mut receiver| {
+        receiver.recv().await.map(|chunk| (chunk, receiver))
+    });
+    let path = format!("/v1/resources/{name}/objects/large");
+    let put = world.admin().request(Method::PUT, &path).header("content-length", 40 << 20);
+    let put = tokio::spawn(answer_or_error(put.body(reqwest::Body::wrap_stream(stream))));
+    for _ in 0..20 {
+        sender.send(Ok(vec![7; 1 << 20])).await.unwrap();
+    }
+    until("a stored part", async || {
+        let open = client.list_multipart_uploads().bucket("bucket").send().await.unwrap();
+        let Some(upload) = open.uploads().first() else { return false };
+        let parts = client.list_parts().bucket("bucket").key("large").upload_id(upload.upload_id().unwrap());
+        !parts.send().await.unwrap().parts().is_empty()
+    })
+    .await;
+    let key = world.rotate(&[name]).await;
+    if !goes_on {
+        sender.send(Err(std::io::Error::other("the sender goes away"))).await.unwrap();
+    }
+    for _ in 20..40 {
+        // the answer may come before the whole body was taken
+        if sender.send(Ok(vec![7; 1 << 20])).await.is_err() {
+            break;
+        }
+    }
+    drop(sender);
+    (put.await.unwrap(), key)
+}
+
+async fn answer_or_error(put: reqwest::RequestBuilder) -> Option<(u16, serde_json::Value)> {
+    let response = put.send().await.ok()?;
+    let status = response.status().as_u16();
+    Some((status, response.json().await.ok()?))
+}
+
+#[tokio::test]
+async fn an_upload_whose_key_is_replaced_half_way_leaves_no_parts() {
+    for goes_on in [true, false] {
+        let world = World::start().await;
+        world.keys("s3").await;
+        world.resource("s3", "{{ secrets.s3.id }}", "{{ secrets.s3.secret }}").await;
+        expect(world.list("s3").await, 200);
+        let (answered, key) = rotated_half_way(&world, "s3", goes_on).await;
+        if goes_on {
+            let error = expect(answered.unwrap(), 503);
+            assert!(error["detail"].as_str().unwrap().contains("send it again"), "{error:#}");
+        }
+        let client = aws::s3(&world.embedded.url, &key);
+        until("the end of the upload", async || {
+            let open = client.list_multipart_uploads().bucket("bucket").send().await.unwrap();
+            open.uploads().is_empty()
+        })
+        .await;
+        let put = world.admin().request(Method::PUT, "/v1/resources/s3/objects/large").body("again");
+        expect(answer(put).await, 200);
+    }
 }
 
 #[tokio::test]
