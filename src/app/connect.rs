@@ -207,7 +207,9 @@ impl App {
         // both are read before the secrets are: what changes meanwhile is seen by the next query
         let generation = self.cache.generation();
         let sources_epoch = self.registry.state().sources_epoch;
-        let definition = resource.record.definition.in_environment(environment);
+        let record = &resource.record;
+        self.check_environment(&record.project_id, &record.definition, environment)?;
+        let definition = record.definition.in_environment(environment);
         let subject = Subject {
             definition: &definition,
             literals: &resource.record.literals,

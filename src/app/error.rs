@@ -23,6 +23,14 @@ pub enum Error {
     /// The request cannot be understood.
     #[error("{0}")]
     BadRequest(String),
+    /// The definition has another shape.
+    #[error("{detail}")]
+    Malformed {
+        /// One sentence.
+        detail: String,
+        /// Where and why.
+        finding: Finding,
+    },
     /// The definition cannot be used.
     #[error("{detail}")]
     Invalid {
@@ -59,6 +67,9 @@ pub enum Error {
     /// The name is taken, or the thing is in use.
     #[error("{0}")]
     Conflict(String),
+    /// Resources need the source.
+    #[error("{0}")]
+    SourceInUse(String),
     /// A change needs `If-Match`.
     #[error("the change needs the header `If-Match` with the ETag of the definition it is based on, or `*`")]
     PreconditionRequired,
@@ -137,13 +148,14 @@ impl Error {
     pub fn code(&self) -> &str {
         match self {
             Error::NotFound { .. } => "NotFound",
-            Error::BadRequest(_) => "BadRequest",
+            Error::BadRequest(_) | Error::Malformed { .. } => "BadRequest",
             Error::Invalid { .. } => "Invalid",
             Error::Unauthenticated(_) => "Unauthenticated",
             Error::TooManyFailures => "TooManyFailures",
             Error::Forbidden { .. } | Error::InstallationOnly => "Forbidden",
             Error::OperationNotAllowed { .. } => "OperationNotAllowed",
             Error::Conflict(_) => "Conflict",
+            Error::SourceInUse(_) => "SourceInUse",
             Error::PreconditionRequired => "PreconditionRequired",
             Error::VersionMismatch { .. } => "VersionMismatch",
             Error::TooLarge(_) => "TooLarge",

@@ -1,6 +1,6 @@
 //! What there is to say about a definition without sending anything.
 
-use crate::app::connect::{self, Subject};
+use crate::app::connect::Subject;
 use crate::app::{App, Error, Resource};
 use crate::cache::SecretKey;
 use crate::finding::{Finding, Severity, has_errors};
@@ -50,25 +50,7 @@ impl App {
 
     /// Whether a resource names a secret, in any of its environments.
     pub(super) fn references(&self, resource: &Resource, key: &SecretKey) -> bool {
-        let record = &resource.record;
-        let default = Name::parse(crate::app::DEFAULT_ENVIRONMENT).ok();
-        let mut environments = record.definition.environments.keys().cloned().chain(default);
-        environments.any(|environment| {
-            let definition = record.definition.in_environment(&environment);
-            let subject = Subject {
-                definition: &definition,
-                literals: &record.literals,
-                project_id: &record.project_id,
-                environment: &environment,
-            };
-            let templates = connect::templates(&definition).unwrap_or_default();
-            templates.iter().any(|(field, template)| {
-                template.references().any(|reference| {
-                    let source = self.source_of(&subject, field, reference);
-                    source.is_ok_and(|source| source.wanted(reference).key == *key)
-                })
-            })
-        })
+        self.uses(resource).iter().any(|found| found.target.as_ref().is_ok_and(|(_, wanted)| wanted == key))
     }
 
     fn template_findings(

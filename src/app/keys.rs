@@ -32,9 +32,9 @@ async fn master_key(config: &Config, locked: &LockedStore) -> anyhow::Result<Mas
     let seal = &config.seal;
     match (locked.kms_blob(), seal.kms_key_arn.as_str()) {
         (None, "") => MasterKey::from_settings(&config.store, seal, locked.is_first_start()),
-        (Some(_), "") => anyhow::bail!(
-            "the database's keys are sealed by AWS KMS: name the key in `seal.kms_key_arn`"
-        ),
+        (Some(_), "") => {
+            anyhow::bail!("the database's keys are sealed by AWS KMS: name the key in `seal.kms_key_arn`")
+        }
         (None, arn) if locked.is_first_start() => new_kms_master(arn, seal).await,
         (None, _) => anyhow::bail!(
             "`seal.kms_key_arn` is set, but the database's keys are sealed by a key file or S3_CONNECTOR_SEALING_KEY: take the setting away, run `s3-connector rotate-key --master-kms ARN`, then set it"

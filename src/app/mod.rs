@@ -22,6 +22,7 @@ mod source;
 mod sources;
 mod test;
 mod test_bucket;
+mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +50,7 @@ pub use objects::{Body, Listing, Opened, Outcome, Upload, Written};
 pub use registry::Resource;
 pub use resources::{ResourceView, Saved, TestOptions, Version};
 pub use secrets::{CacheStatus, Cleared, RefreshOutcome, SecretList};
-pub use sources::{SourceSaved, SourceView};
+pub use sources::{Removal, SourceSaved, SourceView};
 
 /// KiB of uploads that are kept at once, to be sent again when a key is refused: 64 MiB.
 const REPLAY_KIB: usize = 64 * 1024;

@@ -17,7 +17,7 @@ use crate::aws::upload::{Leftover, Leftovers, MULTIPART_FROM};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::name::Name;
 use crate::model::object::{
-    GetOptions, ListOptions, ObjectKey, ObjectPage, Operation, PutOptions, PutResult,
+    DeleteOptions, GetOptions, KeyError, ListOptions, ObjectKey, ObjectPage, Operation, PutOptions, PutResult,
 };
 use crate::model::principal::Caller;
 
@@ -429,15 +429,14 @@ impl App {
         name: &str,
         environment: &Name,
         key: &str,
-        version_id: Option<&str>,
+        options: &DeleteOptions,
     ) -> Result<Outcome<Option<String>>, Error> {
         let (app, caller, name, environment) =
             (Arc::clone(self), caller.clone(), name.to_owned(), environment.clone());
-        let (key, version_id) = (key.to_owned(), version_id.map(str::to_owned));
+        let (key, options) = (key.to_owned(), options.clone());
         // in a task of its own: what was deleted is audited although the caller went away
-        let task = self.tracker.spawn(async move {
-            app.remove(&caller, &name, &environment, &key, version_id.as_deref()).await
-        });
+        let task =
+            self.tracker.spawn(async move { app.remove(&caller, &name, &environment, &key, &options).await });
         task.await.unwrap_or_else(|_| {
             let text = "the deletion ended unexpectedly";
             Err(AwsError::new(ErrorKind::Internal, "s3", "InternalError", text).into())
@@ -450,13 +449,16 @@ impl App {
         name: &str,
         environment: &Name,
         key: &str,
-        version_id: Option<&str>,
+        options: &DeleteOptions,
     ) -> Result<Outcome<Option<String>>, Error> {
         let query = self.begin(caller, name, Operation::Delete, Some(key)).await?;
         let outcome = self
             .with_connection(&query.resource, environment, |connection| async move {
                 let full = full_key(&connection.prefix, key)?;
-                connection.s3.delete(&full, version_id).await
+                if options.if_match.is_some() && !connection.plan.profile.conditional_delete {
+                    return Err(unsupported(&connection, "conditions on deletes"));
+                }
+                connection.s3.delete(&full, options).await
             })
             .await;
         let outcome = self.end(&query, outcome, |deleted| (None, deleted.request_id.clone())).await?;
@@ -521,8 +523,13 @@ fn relative(page: ListPage, root: &str) -> ObjectPage {
 }
 
 fn full_key(prefix: &str, key: &str) -> Result<ObjectKey, AwsError> {
-    ObjectKey::under(prefix, key)
-        .map_err(|error| AwsError::new(ErrorKind::InvalidRequest, "s3", "KeyTooLongError", error.to_string()))
+    ObjectKey::under(prefix, key).map_err(|error| {
+        let code = match error {
+            KeyError::TooLong(_) => "KeyTooLongError",
+            KeyError::Empty | KeyError::Nul => "InvalidObjectKey",
+        };
+        AwsError::new(ErrorKind::InvalidRequest, "s3", code, error.to_string())
+    })
 }
 
 /// A condition that the provider ignores would overwrite what it should protect.
@@ -531,8 +538,15 @@ fn check_condition(connection: &Connection, options: &PutOptions) -> Result<(), 
     if !conditional || connection.plan.profile.conditional_put {
         return Ok(());
     }
-    let text = format!("the provider `{}` does not honour conditions on uploads", connection.plan.profile.id);
-    Err(AwsError::new(ErrorKind::Unsupported, "s3", "NotSupportedByProvider", text))
+    Err(unsupported(connection, "conditions on uploads"))
+}
+
+fn unsupported(connection: &Connection, what: &str) -> AwsError {
+    let profile = connection.plan.profile.id;
+    let text = format!(
+        "the provider profile `{profile}` does not promise {what}: if the store has them, set `provider` to what it is"
+    );
+    AwsError::new(ErrorKind::Unsupported, "s3", "NotSupportedByProvider", text)
 }
 
 /// A body of unknown length shows only on its way that it is larger than the resource allows.

@@ -3,7 +3,7 @@
 //! A state is immutable; a change puts another in its place. A change of another replica is seen by the
 //! sequence number in the database, which one task polls.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -179,6 +179,12 @@ impl State {
     /// The source that plain references mean.
     pub fn active_source(&self, project_id: &Arc<str>, environment: &Name) -> Option<&Arc<Source>> {
         self.sources.get(self.active.get(&(Arc::clone(project_id), environment.clone()))?)
+    }
+
+    /// The environments of a project that have an active source.
+    pub fn active_environments_of(&self, project_id: &str) -> BTreeSet<Name> {
+        let own = self.active.keys().filter(|(project, _)| **project == *project_id);
+        own.map(|(_, environment)| environment.clone()).collect()
     }
 
     /// The environments in which a source is active.

@@ -303,6 +303,7 @@ impl App {
         options: TestOptions,
     ) -> Result<Report, Error> {
         let resource = self.known_resource(caller, name)?;
+        self.check_environment(&caller.project.id, &resource.record.definition, environment)?;
         let definition = resource.record.definition.in_environment(environment);
         let subject = Subject {
             definition: &definition,
@@ -328,6 +329,7 @@ impl App {
         options: TestOptions,
     ) -> Result<Report, Error> {
         let (definition, literals) = read_definition(body)?;
+        self.check_environment(&caller.project.id, &definition, environment)?;
         let definition = definition.in_environment(environment);
         let subject = Subject {
             definition: &definition,

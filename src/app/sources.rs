@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::app::body::{changed_paths, kept_literals, merge};
 use crate::app::source::{self, Source};
-use crate::app::{App, Error, audit};
+use crate::app::{App, Error, audit, usage};
 use crate::aws::secrets_manager::Version;
 use crate::aws::{AwsError, ErrorKind};
 use crate::clock::rfc3339;
@@ -44,6 +44,22 @@ pub struct SourceView {
 pub struct SourceSaved {
     /// The source as it is now, or would be.
     pub view: SourceView,
+}
+
+/// What goes, or would go, with a source.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Removal {
+    /// The source.
+    #[schema(value_type = String)]
+    pub name: Identifier,
+    /// The environments in which plain references meant it.
+    #[schema(value_type = Vec<String>)]
+    pub active_in: Vec<Name>,
+    /// Secrets of a local source, which go with it.
+    pub secrets: u64,
+    /// Resources whose references lead nowhere without it.
+    #[schema(value_type = Vec<String>)]
+    pub used_by: Vec<Name>,
 }
 
 /// Fields whose change sends the stored keys to another place.
@@ -158,26 +174,53 @@ impl App {
         Ok(SourceSaved { view: self.source_view(&source.record) })
     }
 
-    /// Deletes a source and, when it is local, its secrets. Resources that reference it by name keep the reference.
+    /// Deletes a source and, when it is local, its secrets. Resources that reference it keep the reference, which
+    /// then leads nowhere: that needs `force`.
     pub async fn delete_source(
         &self,
         caller: &Caller,
         name: &str,
         expected: Option<i64>,
+        force: bool,
         dry_run: bool,
-    ) -> Result<(), Error> {
+    ) -> Result<Removal, Error> {
         let source = self.known_source(caller, name)?;
         if expected.is_some_and(|expected| expected != source.record.version) {
             return Err(Error::VersionMismatch { current: source.record.version });
         }
+        let removal = self.removal(&source).await?;
         if dry_run {
-            return Ok(());
+            return Ok(removal);
+        }
+        if !force && !removal.used_by.is_empty() {
+            return Err(Error::SourceInUse(format!(
+                "the source `{name}` is used by {}: change them first, or delete it all the same with `?force=true`",
+                first_few(&removal.used_by)
+            )));
         }
         let event = audit::event(caller, "source.delete", name, self.clock.now_ms());
         let sequence = self.store.delete_source(&source.record.id, &event).await?;
         self.registry.remove_source(sequence, &source.record.id);
         self.cache.clear_source(&source.record.id);
-        Ok(())
+        Ok(removal)
+    }
+
+    async fn removal(&self, source: &Source) -> Result<Removal, Error> {
+        let record = &source.record;
+        let state = self.registry.state();
+        let uses =
+            |found: &usage::Use| found.target.as_ref().is_ok_and(|(target, _)| target.record.id == record.id);
+        let users = state
+            .resources(&record.project_id)
+            .into_iter()
+            .filter(|resource| self.uses(resource).iter().any(uses))
+            .map(|resource| resource.name().clone());
+        Ok(Removal {
+            name: record.definition.name.clone(),
+            active_in: state.active_environments(&record.id),
+            secrets: self.store.count_vault_secrets(&record.id).await?,
+            used_by: users.collect(),
+        })
     }
 
     /// Makes a source the one that plain references mean in an environment. Every cache is kept.
@@ -397,6 +440,13 @@ impl App {
     }
 }
 
+/// Names for a sentence.
+fn first_few(names: &[Name]) -> String {
+    let shown: Vec<String> = names.iter().take(5).map(|name| format!("`{name}`")).collect();
+    let more = names.len().saturating_sub(shown.len());
+    if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
+}
+
 /// A failed check with cause and remedy from the catalogue.
 pub(super) fn failed(name: &str, call: &str, error: &AwsError) -> Check {
     let code = error.catalogue_code();
@@ -455,9 +505,12 @@ fn parse_source(body: &Value) -> Result<SourceDefinition, Error> {
 
 /// Parses a value; the message names what was expected, and never a value: a key may stand at the wrong place.
 pub(super) fn parse_body<T: serde::de::DeserializeOwned>(body: &Value) -> Result<T, Error> {
-    T::deserialize(body).map_err(|error| {
-        let shown = literal::without_values(&error.to_string());
-        Error::BadRequest(format!("the definition cannot be read: {shown}"))
+    serde_path_to_error::deserialize(body).map_err(|error| {
+        let shown = literal::without_values(&error.inner().to_string());
+        let path = error.path().to_string();
+        let place = if path == "." { String::new() } else { format!(" at `{path}`") };
+        let finding = Finding::error("MALFORMED", path.trim_start_matches('.'), shown.clone());
+        Error::Malformed { detail: format!("the definition cannot be read{place}: {shown}"), finding }
     })
 }
 

@@ -13,7 +13,7 @@ use crate::app::sources::failed;
 use crate::app::test::Checks;
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::check::{Check, Fix, Status};
-use crate::model::object::{GetOptions, ObjectKey, Operation, PutOptions};
+use crate::model::object::{DeleteOptions, GetOptions, ObjectKey, Operation, PutOptions};
 
 pub(super) async fn bucket_found(connection: &Connection, checks: &mut Checks) -> bool {
     let started = Instant::now();
@@ -203,7 +203,7 @@ async fn write_round(connection: &Connection, checks: &mut Checks) {
     };
     checks.push(read, started);
     let started = Instant::now();
-    let deleted = match connection.s3.delete(&key, None).await {
+    let deleted = match connection.s3.delete(&key, &DeleteOptions::default()).await {
         Ok(_) => {
             Check::new("object-deleted", Status::Passed, "the marker was deleted; nothing was left behind")
         }

@@ -86,10 +86,11 @@ impl Egress {
             Some(Host::Ipv6(address)) => (address.to_string(), Some(IpAddr::V6(address))),
             None => return Err(blocked("has no host")),
         };
-        self.check_port(&host, address, port)?;
+        // an entry for a private address with its port settles both, so it is what is asked for first
         if let Some(address) = address {
             self.check_address(&host, address, port)?;
         }
+        self.check_port(&host, address, port)?;
         Ok(Endpoint { url: text.trim_end_matches('/').to_owned(), host, port, tls })
     }
 

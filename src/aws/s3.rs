@@ -29,7 +29,7 @@ use crate::aws::direct::Direct;
 use crate::aws::egress::Endpoint;
 use crate::aws::http::DirectClient;
 use crate::aws::{AwsError, ErrorKind};
-use crate::model::object::{GetOptions, ObjectKey, ObjectMetadata, ObjectSummary, PutOptions};
+use crate::model::object::{DeleteOptions, GetOptions, ObjectKey, ObjectMetadata, ObjectSummary, PutOptions};
 use crate::model::resource::{CannedAcl, Encryption};
 
 const SERVICE: &str = "s3";
@@ -350,13 +350,14 @@ impl S3 {
     }
 
     /// Deletes an object; the version id of a delete marker comes back.
-    pub async fn delete(&self, key: &ObjectKey, version_id: Option<&str>) -> Result<Uploaded, AwsError> {
+    pub async fn delete(&self, key: &ObjectKey, options: &DeleteOptions) -> Result<Uploaded, AwsError> {
         let call = self
             .client
             .delete_object()
             .bucket(&self.bucket)
             .key(key.as_str())
-            .set_version_id(version_id.map(str::to_owned))
+            .set_version_id(options.version_id.clone())
+            .set_if_match(options.if_match.clone())
             .set_expected_bucket_owner(self.expected_owner.clone())
             .set_request_payer(self.payer.clone());
         let done = self.timed(call.send()).await?;

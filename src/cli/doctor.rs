@@ -180,7 +180,10 @@ fn sealing_key(config: &Config) -> Check {
     const NAME: &str = "sealing-key-usable";
     const REMEDY: &str = "put the right key back; a new one is made with `openssl rand -base64 32`, but opens nothing that was sealed with the old one";
     if !config.seal.kms_key_arn.is_empty() {
-        return passed(NAME, format!("`{}` of AWS KMS; whether it opens shows with the database", config.seal.kms_key_arn));
+        return passed(
+            NAME,
+            format!("`{}` of AWS KMS; whether it opens shows with the database", config.seal.kms_key_arn),
+        );
     }
     if let Some(key) = &config.seal.key {
         let usable = is_key(key);

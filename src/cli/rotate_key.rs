@@ -42,7 +42,9 @@ impl RotateKey {
             }
             _ if self.master_env => {
                 let key = config.seal.new_key.clone().ok_or_else(|| {
-                    usage("S3_CONNECTOR_NEW_SEALING_KEY is not set: make a key with `openssl rand -base64 32`")
+                    usage(
+                        "S3_CONNECTOR_NEW_SEALING_KEY is not set: make a key with `openssl rand -base64 32`",
+                    )
                 })?;
                 (NewMaster::Text(key), "put the new key into S3_CONNECTOR_SEALING_KEY".to_owned())
             }

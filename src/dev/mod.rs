@@ -66,14 +66,7 @@ async fn serve(options: &Options, data: &Path, say: &impl Fn(&str)) -> anyhow::R
     telemetry::start_logs(&config.log)?;
     fs::create_dir_all(data).with_context(|| format!("the folder `{}` cannot be made", data.display()))?;
     let (key_id, secret) = (random("DEV", 17), random("", 40));
-    let embedded = EmbeddedStore::start(server::Options {
-        root: data.join("objects"),
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        access_key_id: key_id.expose_secret().to_owned(),
-        secret_access_key: secret.clone(),
-        region: "us-east-1".to_owned(),
-    })
-    .await?;
+    let embedded = start_store(data, &key_id, &secret).await?;
     embedded.create_bucket(BUCKET).await?;
     config.egress.allow.push(embedded.address.to_string());
     let token = match config.bootstrap_token.clone() {
@@ -83,25 +76,74 @@ async fn serve(options: &Options, data: &Path, say: &impl Fn(&str)) -> anyhow::R
     config.bootstrap_token = Some(token.clone());
     let serving = http::start(config).await?;
     let walk = walk::Walk::new(serving.address, embedded.address, token)?;
-    let round = walk.round(&key_id, &secret, say).await;
-    if round.is_ok() && !options.once {
-        say("");
-        say(&format!("API docs   http://{}/docs", serving.address));
-        say(&format!("OpenAPI    http://{}/openapi.json", serving.address));
-        say(&format!("data       {}   (delete the folder to start anew)", data.display()));
-        say(&format!("admin token is in {}; use it so:", data.join("dev.token").display()));
-        say(&format!(
-            "           export S3_CONNECTOR_SERVER=http://{} S3_CONNECTOR_TOKEN=$(cat {})",
-            serving.address,
-            data.join("dev.token").display()
-        ));
-        say("           s3-connector object list sample");
-        say("Press Ctrl-C to stop.");
-        http::signal().await?;
+    say(&format!(
+        "s3-connector at http://{}, embedded S3 store at http://{}",
+        serving.address, embedded.address
+    ));
+    if !options.once {
+        say("the curl lines below work in another terminal after:");
+        say(&exports(serving.address, data)?);
     }
+    let round = walk.round(&key_id, &secret, say).await;
+    if options.once {
+        serving.stop().await;
+        embedded.stop().await;
+        return round;
+    }
+    // what was changed since the first start may not suit the sample; the way back leads through the service
+    if let Err(error) = &round {
+        say("");
+        say(&format!("the walk through the sample did not work: {error:#}"));
+    }
+    say("");
+    say(&format!("API docs   http://{}/docs", serving.address));
+    say(&format!("OpenAPI    http://{}/openapi.json", serving.address));
+    say(&format!("data       {}   (delete the folder to start anew)", data.display()));
+    say("the command line, with the export above:");
+    say(&format!("           {} object list sample", program()));
+    say("Press Ctrl-C to stop.");
+    http::signal().await?;
     serving.stop().await;
     embedded.stop().await;
-    round
+    Ok(())
+}
+
+/// The line that makes curl and the command line work in another terminal.
+fn exports(server: SocketAddr, data: &Path) -> anyhow::Result<String> {
+    let token = std::path::absolute(data.join("dev.token"))?;
+    Ok(format!(
+        "   export S3_CONNECTOR_SERVER=http://{server} S3_CONNECTOR_TOKEN=\"$(cat '{}')\"",
+        token.display()
+    ))
+}
+
+/// How this program is called from anywhere.
+fn program() -> String {
+    std::env::current_exe().map_or_else(|_| "s3-connector".to_owned(), |path| path.display().to_string())
+}
+
+/// Starts the store at the port that it had before, so that resources of the user's own go on working.
+async fn start_store(
+    data: &Path,
+    key_id: &SecretString,
+    secret: &SecretString,
+) -> anyhow::Result<EmbeddedStore> {
+    let file = data.join("dev.port");
+    let kept: u16 = fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    let options = |port: u16| server::Options {
+        root: data.join("objects"),
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        access_key_id: key_id.expose_secret().to_owned(),
+        secret_access_key: secret.clone(),
+        region: "us-east-1".to_owned(),
+    };
+    let embedded = match EmbeddedStore::start(options(kept)).await {
+        // the port may be taken meanwhile
+        Err(_) if kept != 0 => EmbeddedStore::start(options(0)).await?,
+        started => started?,
+    };
+    fs::write(&file, embedded.address.port().to_string())?;
+    Ok(embedded)
 }
 
 /// The admin token of a data folder, made on its first start and readable by its owner alone.

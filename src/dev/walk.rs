@@ -46,8 +46,6 @@ impl Walk {
         secret: &SecretString,
         say: &impl Fn(&str),
     ) -> anyhow::Result<()> {
-        say(&format!("s3-connector at {}, embedded S3 store at http://{}", self.server, self.store));
-        say("curl lines need: export TOKEN=<the admin token>");
         self.register(key_id, secret, say).await?;
         self.test(say).await?;
         self.objects(say).await
@@ -67,9 +65,13 @@ impl Walk {
             method: Method::PUT,
             path: "/v1/sources/vault/secrets/s3",
             body: Some(value),
-            shown: Some(r#"{"value": {"key_id": "…", "secret": "…"}}"#),
+            // a line that could be run would put dots in place of the keys
+            shown: Some("@keys.json"),
         };
         expect(self.send(put, say).await?, &[StatusCode::OK]).await?;
+        say(
+            r#"   => done for you with new keys; a keys.json of your own has {"value": {"key_id": "…", "secret": "…"}}"#,
+        );
         let resource = json!({
             "name": RESOURCE,
             "bucket": BUCKET,
@@ -78,8 +80,9 @@ impl Walk {
             "addressing": "path",
             "auth": {
                 "kind": "access_key",
-                "access_key_id": "{{ secrets.s3.key_id }}",
-                "secret_access_key": "{{ secrets.s3.secret }}",
+                // by its name: the sample goes on working when another source is made the active one
+                "access_key_id": "{{ secrets@vault.s3.key_id }}",
+                "secret_access_key": "{{ secrets@vault.s3.secret }}",
             },
         });
         let title = "3. a resource whose keys are templates";
@@ -195,5 +198,5 @@ async fn expect(response: reqwest::Response, wanted: &[StatusCode]) -> anyhow::R
 fn say_curl(say: &impl Fn(&str), title: &str, line: &str) {
     say("");
     say(title);
-    say(&format!("   $ curl -sS -H \"Authorization: Bearer $TOKEN\" {line}"));
+    say(&format!("   $ curl -sS -H \"Authorization: Bearer $S3_CONNECTOR_TOKEN\" {line}"));
 }

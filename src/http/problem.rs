@@ -199,6 +199,11 @@ pub fn problem(error: Error) -> Problem {
     match error {
         Error::NotFound { .. } => plain(StatusCode::NOT_FOUND),
         Error::BadRequest(_) => plain(StatusCode::BAD_REQUEST),
+        Error::Malformed { finding, .. } => {
+            let mut problem = plain(StatusCode::BAD_REQUEST);
+            problem.errors = vec![finding];
+            problem
+        }
         Error::Invalid { findings, .. } => {
             let mut problem = plain(StatusCode::UNPROCESSABLE_ENTITY);
             problem.remedy = findings.iter().find_map(|finding| finding.help.clone());
@@ -215,7 +220,7 @@ pub fn problem(error: Error) -> Problem {
                 Some("an editor of the resource can add the operation to `operations`".to_owned());
             problem
         }
-        Error::Conflict(_) => plain(StatusCode::CONFLICT),
+        Error::Conflict(_) | Error::SourceInUse(_) => plain(StatusCode::CONFLICT),
         Error::PreconditionRequired => plain(StatusCode::PRECONDITION_REQUIRED),
         Error::VersionMismatch { .. } => plain(StatusCode::PRECONDITION_FAILED),
         Error::TooLarge(_) => plain(StatusCode::PAYLOAD_TOO_LARGE),
@@ -281,7 +286,9 @@ fn of_upstream(error: &AwsError) -> Problem {
             "the bucket is in `{region}`: PATCH the resource with {{\"region\": \"{region}\"}}"
         ));
     }
-    problem.upstream = Some(Upstream {
+    // what we refuse ourselves was never sent to anybody
+    let asked = error.status.is_some() || matches!(error.kind, ErrorKind::Unreachable | ErrorKind::Timeout);
+    problem.upstream = asked.then(|| Upstream {
         service: error.service.to_owned(),
         code: error.code.clone(),
         request_id: error.request_id.clone(),

@@ -524,11 +524,12 @@ pub const ENTRIES: &[ErrorEntry] = &[
     ),
     entry(
         "NotSupportedByProvider",
-        "the provider has no such operation",
-        "use another operation, or another provider",
-        Provider,
+        "the provider has no such operation, as far as its profile knows",
+        "use another operation, or set `provider` of the resource to what the store is",
+        ResourceEditor,
         false,
     ),
+    entry("InvalidObjectKey", "the key is empty or holds a NUL byte", "use another key", Caller, false),
 ];
 
 /// The entry of a code.

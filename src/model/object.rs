@@ -219,6 +219,15 @@ pub struct PutOptions {
     pub if_match: Option<String>,
 }
 
+/// How to delete an object.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeleteOptions {
+    /// A version.
+    pub version_id: Option<String>,
+    /// Only if the object has this ETag.
+    pub if_match: Option<String>,
+}
+
 /// Why a body that somebody sends did not come to its end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {

@@ -24,6 +24,8 @@ pub struct Profile {
     pub object_acl: bool,
     /// Whether `If-None-Match: *` on PUT is honoured.
     pub conditional_put: bool,
+    /// Whether `If-Match` on DELETE is honoured (S3 user guide, conditional deletes).
+    pub conditional_delete: bool,
 }
 
 /// Where a provider answers `AssumeRole`.
@@ -43,7 +45,21 @@ const fn profile(
     addressing: Addressing,
     default_region: &'static str,
 ) -> Profile {
-    Profile { id, hosts, addressing, default_region, sts: Sts::None, object_acl: true, conditional_put: true }
+    Profile {
+        id,
+        hosts,
+        addressing,
+        default_region,
+        sts: Sts::None,
+        object_acl: true,
+        conditional_put: true,
+        conditional_delete: false,
+    }
+}
+
+const fn with_conditional_delete(mut profile: Profile) -> Profile {
+    profile.conditional_delete = true;
+    profile
 }
 
 const fn without_acl(mut profile: Profile) -> Profile {
@@ -63,10 +79,10 @@ const fn with_sts(mut profile: Profile, sts: Sts) -> Profile {
 
 /// All providers, `generic` last.
 pub const PROFILES: &[Profile] = &[
-    with_sts(
+    with_conditional_delete(with_sts(
         profile("aws", &[".amazonaws.com", ".amazonaws.com.cn"], Addressing::Virtual, "us-east-1"),
         Sts::Aws,
-    ),
+    )),
     without_acl(with_sts(profile("minio", &[], Addressing::Path, "us-east-1"), Sts::SameEndpoint)),
     without_acl(profile("cloudflare-r2", &[".r2.cloudflarestorage.com"], Addressing::Path, "auto")),
     without_acl(profile("backblaze-b2", &[".backblazeb2.com"], Addressing::Virtual, "us-west-004")),

@@ -72,12 +72,10 @@ impl MasterKey {
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder)?;
         }
-        let mut handle = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(file)
-            .map_err(|error| anyhow::anyhow!("the sealing key `{}` cannot be made: {error}", file.display()))?;
+        let mut handle =
+            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(|error| {
+                anyhow::anyhow!("the sealing key `{}` cannot be made: {error}", file.display())
+            })?;
         handle.write_all(Zeroizing::new(BASE64.encode(key.as_slice())).as_bytes())?;
         handle.write_all(b"\n")?;
         handle.sync_all()?;
@@ -156,9 +154,9 @@ pub(super) async fn read_ring(
     for (id, wrapped) in wrapped_keys(connection).await? {
         keys.push((id, Arc::new(Sealer::from_key(&unwrap(master, &wrapped)?))));
     }
-    Ok(keys.pop().map(|(newest, current)| {
-        Ring::new(newest, current, keys.into_iter().map(|(_, key)| key).collect())
-    }))
+    Ok(keys
+        .pop()
+        .map(|(newest, current)| Ring::new(newest, current, keys.into_iter().map(|(_, key)| key).collect())))
 }
 
 /// Ids and sealed texts, the newest last.
@@ -170,8 +168,10 @@ async fn wrapped_keys(connection: &mut AnyConnection) -> Result<Vec<(String, Str
 fn unwrap(master: &Sealer, wrapped: &str) -> Result<KeyBytes, StoreError> {
     let sealed = BASE64.decode(wrapped).map_err(|error| StoreError::Corrupt(error.to_string()))?;
     let plain = master.open(DATA_KEY_PLACE, &sealed)?;
-    let key: [u8; 32] =
-        plain.as_slice().try_into().map_err(|_| StoreError::Corrupt("a data key has no 32 bytes".to_owned()))?;
+    let key: [u8; 32] = plain
+        .as_slice()
+        .try_into()
+        .map_err(|_| StoreError::Corrupt("a data key has no 32 bytes".to_owned()))?;
     Ok(Zeroizing::new(key))
 }
 

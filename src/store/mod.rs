@@ -173,11 +173,9 @@ async fn open_pool(settings: &config::Store) -> anyhow::Result<AnyPool> {
             Box::pin(async move {
                 if sqlite {
                     // readers go on while one writes, and a commit is on the disk when it is acknowledged
-                    for pragma in [
-                        "PRAGMA journal_mode = WAL",
-                        "PRAGMA synchronous = FULL",
-                        "PRAGMA foreign_keys = ON",
-                    ] {
+                    for pragma in
+                        ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON"]
+                    {
                         sqlx::query(pragma).execute(&mut *connection).await?;
                     }
                 }

@@ -92,6 +92,17 @@ impl Store {
         })
     }
 
+    /// How many secrets a source holds.
+    pub async fn count_vault_secrets(&self, source_id: &str) -> Result<u64> {
+        self.count(1);
+        let row = sqlx::query("SELECT count(*) AS secrets FROM vault_secrets WHERE source_id = $1")
+            .bind(source_id)
+            .fetch_one(&self.pool)
+            .await?;
+        let secrets: i64 = row.try_get("secrets")?;
+        Ok(u64::try_from(secrets).unwrap_or(0))
+    }
+
     /// Names and times of change, in the order of the names, after `after`.
     pub async fn vault_names(
         &self,

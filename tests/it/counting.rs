@@ -8,12 +8,13 @@
     reason = "test code outside of test functions"
 )]
 
+use reqwest::Method;
 use serde_json::json;
 
 use crate::harness::aws::{Secrets, unique};
 use crate::harness::http_fault::HttpFault;
 use crate::harness::servers::Servers;
-use crate::support::{Client, Embedded, Setup, expect, moto_source, templated};
+use crate::support::{Client, Embedded, Setup, answer, expect, moto_source, templated};
 
 /// The sum of a counter over its labels.
 async fn counter(client: &Client, name: &str) -> u64 {
@@ -54,7 +55,8 @@ async fn a_warm_query_makes_one_call_to_the_store_and_no_database_statement() {
             user.query("r", &json!({"operation": "put", "key": format!("k{round}"), "text": "x"})).await,
             200,
         );
-        expect(user.delete(&format!("/v1/resources/r/objects/k{round}")).await, 204);
+        let delete = user.request(Method::DELETE, &format!("/v1/resources/r/objects/k{round}"));
+        expect(answer(delete).await, 204);
     }
     assert_eq!(embedded.store.requests() - stores, 100, "one call to the store a query");
     assert_eq!(upstream.requests().len(), sources, "no call to Secrets Manager");

@@ -10,6 +10,7 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
@@ -17,8 +18,8 @@ use crate::harness::aws::{self, unique};
 use crate::harness::fault_proxy::{Fault, FaultProxy};
 use crate::harness::http_fault::{Answer, HttpFault};
 use crate::harness::servers::{AccessKey, Servers};
-use crate::stores::{Place, by_path, create, finish, open, raw, service_at, service_with};
-use crate::support::{Setup, expect};
+use crate::stores::{Place, by_key, by_path, create, finish, open, raw, service_at, service_with};
+use crate::support::{Setup, answer, expect};
 
 /// One try only: the tests below want the first answer.
 fn once() -> Value {
@@ -365,4 +366,35 @@ fn moved(region: &str) -> Answer {
 fn front_place(front: &HttpFault) -> Place {
     let key = AccessKey::new("AKIARECORDED00000001", "recorded");
     Place { name: "recorded", url: front.url(), bucket: "bucket".to_owned(), key, embedded: None }
+}
+
+#[tokio::test]
+async fn a_condition_on_a_delete_is_honoured_or_refused_and_never_ignored() {
+    let place = Place::embedded().await;
+    let service = service_with(&place, Setup::new(), &json!({"provider": "aws"})).await;
+    create(&service.admin, &place, "plain", &json!({"provider": "generic"})).await;
+    aws::put_object(&place.client(), &place.bucket, "a.txt", "hello").await;
+    let delete = async |resource: &str, name: &str, value: &str| {
+        let request = service.admin.request(Method::DELETE, &by_key(resource, "a.txt"));
+        answer(request.header(name, value)).await
+    };
+    assert_eq!(expect(delete("plain", "if-match", "\"nope\"").await, 501)["code"], "NotSupportedByProvider");
+    expect(delete("main", "if-match", "\"nope\"").await, 412);
+    expect(delete("main", "if-none-match", "*").await, 400);
+    assert_eq!(place.keys().await, ["a.txt"]);
+    let head = place.client().head_object().bucket(&place.bucket).key("a.txt").send().await.unwrap();
+    expect(delete("main", "if-match", head.e_tag().unwrap()).await, 204);
+    assert!(place.keys().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_was_never_sent_is_not_said_to_have_been_answered() {
+    let place = Place::embedded().await;
+    let service = service_at(&place).await;
+    let put = service.admin.request(Method::PUT, &by_key("main", "nul\0x")).body("x");
+    let refused = expect(answer(put).await, 400);
+    assert_eq!(refused["code"], "InvalidObjectKey", "{refused:#}");
+    assert!(refused["upstream"].is_null(), "{refused:#}");
+    let answered = expect(service.admin.get(&by_key("main", "nobody")).await, 404);
+    assert_eq!(answered["upstream"]["service"], "s3", "{answered:#}");
 }

@@ -196,6 +196,9 @@ async fn a_source_that_is_not_there_is_never_replaced_by_another() {
     let world = World::start().await;
     world.keys("s3").await;
     world.resource("main", ID, SECRET).await;
+    // the resource runs there, and no source is active there
+    let staging = json!({"environments": {"staging": {"region": "us-east-1"}}});
+    expect(world.admin().patch("/v1/resources/main", &staging).await, 200);
     let path = "/v1/resources/main/query?environment=staging";
     let error = expect(world.admin().post(path, &json!({"operation": "list"})).await, 424);
     assert_eq!(error["code"], "SourceMissing", "{error:#}");

@@ -19,7 +19,9 @@ use crate::http::body::{Held, bounded};
 use crate::http::extract::{By, Environment, Object, Params, Segment, User, body_and_length, text_of};
 use crate::http::openapi::Scope;
 use crate::http::problem::{Failure, Problems, problem};
-use crate::model::object::{Conditions, GetOptions, ListOptions, ObjectPage, PutOptions, PutResult};
+use crate::model::object::{
+    Conditions, DeleteOptions, GetOptions, ListOptions, ObjectPage, PutOptions, PutResult,
+};
 
 const NDJSON: &str = "application/x-ndjson";
 const META: &str = "x-amz-meta-";
@@ -204,32 +206,34 @@ pub async fn put_object_by_key(
 }
 
 /// Deletes an object. Deleting one that is not there succeeds, as S3 does it.
-#[utoipa::path(delete, path = "/v1/resources/{name}/objects/{*key}", tag = "objects", operation_id = "delete_object", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Path, description = "The key, percent-encoded once."), ("version" = Option<String>, Query, description = "A version of the object."), Scope), responses((status = 204, description = "Deleted."), Problems))]
+#[utoipa::path(delete, path = "/v1/resources/{name}/objects/{*key}", tag = "objects", operation_id = "delete_object", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Path, description = "The key, percent-encoded once."), ("version" = Option<String>, Query, description = "A version of the object."), ("If-Match" = Option<String>, Header, description = "Only if the object has this ETag, where the provider can do that."), Scope), responses((status = 204, description = "Deleted."), Problems))]
 pub async fn delete_object(
     by: By<User>,
     environment: Environment,
     State(api): State<Api>,
     object: Object,
     Params(version): Params<VersionParam>,
+    headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let _permit = api.app.admit(&by.0).await?;
-    let version = version.version.as_deref();
-    let deleted = api.app.delete(&by.0, &object.resource, &environment.0, &object.key, version).await?;
+    let options = delete_options(&headers, version)?;
+    let deleted = api.app.delete(&by.0, &object.resource, &environment.0, &object.key, &options).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     set(response.headers_mut(), HeaderName::from_static("x-amz-version-id"), deleted.value.as_deref());
     Ok(with_staleness(response, deleted.stale_ms))
 }
 
 /// Deletes an object whose key is a parameter.
-#[utoipa::path(delete, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "delete_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ("version" = Option<String>, Query, description = "A version of the object."), Scope), responses((status = 204, description = "Deleted."), Problems))]
+#[utoipa::path(delete, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "delete_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ("version" = Option<String>, Query, description = "A version of the object."), ("If-Match" = Option<String>, Header, description = "Only if the object has this ETag, where the provider can do that."), Scope), responses((status = 204, description = "Deleted."), Problems))]
 pub async fn delete_object_by_key(
     by: By<User>,
     environment: Environment,
     state: State<Api>,
     object: Object,
     version: Params<VersionParam>,
+    headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    delete_object(by, environment, state, object, version).await
+    delete_object(by, environment, state, object, version, headers).await
 }
 
 /// A version of an object.
@@ -250,6 +254,17 @@ fn get_options(headers: &HeaderMap, version: VersionParam) -> GetOptions {
             if_unmodified_since: text("if-unmodified-since"),
         },
     }
+}
+
+/// A condition that is not honoured would delete what it should protect.
+fn delete_options(headers: &HeaderMap, version: VersionParam) -> Result<DeleteOptions, Failure> {
+    let unknown = ["if-none-match", "if-modified-since", "if-unmodified-since"];
+    if let Some(name) = unknown.iter().find(|name| headers.contains_key(**name)) {
+        let text = format!("`{name}` is no condition of a delete: use `if-match`");
+        return Err(Failure(Error::BadRequest(text)));
+    }
+    let if_match = text_of(headers, "if-match").map(str::to_owned);
+    Ok(DeleteOptions { version_id: version.version, if_match })
 }
 
 fn put_options(headers: &HeaderMap) -> Result<PutOptions, Failure> {

@@ -20,7 +20,9 @@ use crate::http::body::bounded;
 use crate::http::extract::{By, Environment, JsonBody, Segment, User};
 use crate::http::openapi::Scope;
 use crate::http::problem::{Failure, Problems};
-use crate::model::object::{GetOptions, ListOptions, ObjectMetadata, ObjectPage, PutOptions, PutResult};
+use crate::model::object::{
+    DeleteOptions, GetOptions, ListOptions, ObjectMetadata, ObjectPage, PutOptions, PutResult,
+};
 
 /// Bytes that a read answers in JSON; more is truncated, and says so.
 const MOST_BYTES: usize = 4 << 20;
@@ -190,8 +192,8 @@ pub async fn query(
             (Answer::Put(written.value), written.stale_ms)
         }
         Query::Delete(wanted) => {
-            let deleted =
-                app.delete(caller, &name, environment, &wanted.key, wanted.version.as_deref()).await?;
+            let options = DeleteOptions { version_id: wanted.version, if_match: None };
+            let deleted = app.delete(caller, &name, environment, &wanted.key, &options).await?;
             (Answer::Delete(Deleted { key: wanted.key, version_id: deleted.value }), deleted.stale_ms)
         }
     };

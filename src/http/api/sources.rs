@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::app::{Error, SourceSaved, SourceView};
+use crate::app::{Error, Removal, SourceSaved, SourceView};
 use crate::http::Api;
-use crate::http::extract::{Admin, By, DryRun, IfMatch, JsonBody, Segment, Viewer, etag};
+use crate::http::extract::{Admin, By, DryRun, IfMatch, JsonBody, Params, Segment, Viewer, etag};
 use crate::http::openapi::{Condition, Scope, Write};
 use crate::http::problem::{Failure, Problems};
 use crate::model::check::Report;
@@ -83,17 +83,24 @@ pub async fn patch_source(
     Ok(answer(saved, StatusCode::OK))
 }
 
-/// Deletes a source; a local one with its secrets.
-#[utoipa::path(delete, path = "/v1/sources/{name}", tag = "sources", operation_id = "delete_source", security(("token" = ["admin"])), params(("name" = String, Path, description = "The source."), Condition, Write), responses((status = 204, description = "Deleted."), Problems))]
+/// Deletes a source; a local one with its secrets. One that resources use is deleted only with `force`.
+#[utoipa::path(delete, path = "/v1/sources/{name}", tag = "sources", operation_id = "delete_source", security(("token" = ["admin"])), params(("name" = String, Path, description = "The source."), ("force" = Option<bool>, Query, description = "Although resources use it."), Condition, Write), responses((status = 200, body = Removal, description = "What went, or would go, with it."), Problems))]
 pub async fn delete_source(
     by: By<Admin>,
     dry_run: DryRun,
     condition: IfMatch,
     State(api): State<Api>,
     Segment(name): Segment<String>,
-) -> Result<StatusCode, Failure> {
-    api.app.delete_source(&by.0, &name, condition.0, dry_run.0).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Params(removal): Params<RemovalParams>,
+) -> Result<Json<Removal>, Failure> {
+    Ok(Json(api.app.delete_source(&by.0, &name, condition.0, removal.force, dry_run.0).await?))
+}
+
+/// How to delete a source.
+#[derive(Debug, Default, Deserialize)]
+pub struct RemovalParams {
+    #[serde(default)]
+    force: bool,
 }
 
 /// Which source is active where.

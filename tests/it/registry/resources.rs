@@ -253,3 +253,49 @@ async fn a_dry_run_of_every_write_answers_as_the_write_would_and_changes_nothing
         assert_eq!(history["versions"].as_array().unwrap().len(), 2);
     }
 }
+
+#[tokio::test]
+async fn an_environment_with_a_typing_error_runs_nowhere() {
+    let embedded = crate::support::Embedded::start().await;
+    for service in services().await {
+        let admin = &service.admin;
+        let mut body = crate::support::definition("r", &embedded.url, "bucket", &embedded.key);
+        body["environments"] = json!({"staging": {"region": "us-east-1"}});
+        expect(admin.post("/v1/resources", &body).await, 201);
+        let list = json!({"operation": "list"});
+        for known in ["production", "staging"] {
+            expect(admin.post(&format!("/v1/resources/r/query?environment={known}"), &list).await, 200);
+        }
+        let requests = embedded.store.requests();
+        for path in ["query", "test"] {
+            let body = if path == "query" { list.clone() } else { json!({}) };
+            let path = format!("/v1/resources/r/{path}?environment=prodction");
+            let refused = expect(admin.post(&path, &body).await, 400);
+            let detail = refused["detail"].as_str().unwrap();
+            assert!(detail.contains("`production`, `staging`"), "{detail}");
+        }
+        assert_eq!(embedded.store.requests(), requests);
+        // an active source makes an environment
+        expect(admin.post("/v1/sources", &json!({"name": "vault", "kind": "local"})).await, 201);
+        let active = json!({"environment": "preview", "source": "vault"});
+        expect(admin.put("/v1/sources/active", &active).await, 200);
+        expect(admin.post("/v1/resources/r/query?environment=preview", &list).await, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_definition_of_another_shape_is_told_where() {
+    for service in services().await {
+        for (field, value, path) in [
+            ("operations", json!(["read"]), "operations[0]"),
+            ("addressing", json!("pathy"), "addressing"),
+            ("limits", json!({"retries": "three"}), "limits.retries"),
+        ] {
+            let mut body = open("r");
+            body[field] = value;
+            let refused = expect(service.admin.post("/v1/resources", &body).await, 400);
+            assert_eq!(refused["errors"][0]["path"], path, "{refused:#}");
+            assert!(refused["detail"].as_str().unwrap().contains(path), "{refused:#}");
+        }
+    }
+}

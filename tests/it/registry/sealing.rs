@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use sqlx::Row;
 
-use super::{replicated, services};
+use super::{eventually, replicated, services};
 use crate::harness::aws;
 use crate::harness::process::Process;
 use crate::harness::servers::Servers;
@@ -129,9 +129,10 @@ async fn a_new_data_key_seals_everything_again_while_replicas_write() {
         assert_eq!(after.len(), 1, "one key sealed everything, also what was written meanwhile");
         assert_ne!(after, before);
         assert_eq!(data_keys(&service).await, 1);
-        for client in [&service.admin, &other] {
-            all_is_readable(client).await;
-        }
+        all_is_readable(&service.admin).await;
+        let version = expect(service.admin.get("/v1/resources/typed").await, 200)["version"].clone();
+        eventually(&other, "/v1/resources/typed", |_, body| body["version"] == version).await;
+        all_is_readable(&other).await;
         put_keys(&other, &embedded).await;
         assert_eq!(marks(&service).await, after);
         service.restart().await;

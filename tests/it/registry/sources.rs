@@ -51,7 +51,7 @@ async fn one_source_is_active_in_each_environment() {
         assert_eq!(active(admin, "production").await, ["two"]);
         expect(admin.put("/v1/sources/active", &choose("production", "three")).await, 404);
         expect(admin.put("/v1/sources/active", &choose("Not A Name", "one")).await, 400);
-        expect(admin.delete("/v1/sources/two").await, 204);
+        expect(admin.delete("/v1/sources/two").await, 200);
         assert!(active(admin, "production").await.is_empty());
         assert!(active(admin, "staging").await.is_empty());
     }
@@ -83,7 +83,7 @@ async fn a_source_changes_by_replace_and_patch_under_its_version() {
         let replaced = expect(admin.put(path, &local("vault")).await, 200);
         assert_eq!((&replaced["config_paths"], &replaced["version"]), (&json!([]), &json!(4)));
         expect(admin.put(path, &local("renamed")).await, 400);
-        expect(admin.delete(path).await, 204);
+        expect(admin.delete(path).await, 200);
         expect(admin.get(path).await, 404);
     }
 }
@@ -187,7 +187,7 @@ async fn a_dry_run_of_every_write_of_a_source_changes_nothing() {
         let would = expect(admin.patch("/v1/sources/vault?dry_run=true", &patch).await, 200);
         assert_eq!((&would["description"], &would["version"]), (&json!("dry"), &json!(2)));
         expect(admin.put("/v1/sources/vault?dry_run=true", &local("vault")).await, 200);
-        expect(admin.delete("/v1/sources/vault?dry_run=true").await, 204);
+        expect(admin.delete("/v1/sources/vault?dry_run=true").await, 200);
         expect(admin.put("/v1/sources/vault/secrets/new?dry_run=true", &json!({"value": "x"})).await, 200);
         expect(admin.delete("/v1/sources/vault/secrets/kept?dry_run=true").await, 204);
         assert_eq!(expect(admin.get("/v1/sources").await, 200), before);
@@ -204,9 +204,36 @@ async fn resources_keep_their_references_when_a_source_is_deleted() {
         let text = "{{ secrets@vault.s3.id }}";
         let made = expect(admin.post("/v1/resources", &keyed("r", text, text)).await, 201);
         assert_eq!(made["findings"], json!([]));
-        expect(admin.delete("/v1/sources/vault").await, 204);
+        expect(admin.delete("/v1/sources/vault?force=true").await, 200);
         let read = expect(admin.get("/v1/resources/r").await, 200);
         assert_eq!(read["auth"]["access_key_id"], text);
         assert_eq!(read["findings"][0]["code"], "SOURCE_MISSING");
+    }
+}
+
+#[tokio::test]
+async fn a_source_in_use_is_deleted_only_with_force_and_says_what_goes_with_it() {
+    for service in services().await {
+        let admin = &service.admin;
+        expect(admin.post("/v1/sources", &json!({"name": "vault", "kind": "local"})).await, 201);
+        for name in ["s3", "other"] {
+            expect(
+                admin.put(&format!("/v1/sources/vault/secrets/{name}"), &json!({"value": "v"})).await,
+                200,
+            );
+        }
+        let body = keyed("r", "{{ secrets.s3 }}", "{{ secrets@vault.s3 }}");
+        expect(admin.post("/v1/resources", &body).await, 201);
+        let removal = json!({"name": "vault", "active_in": ["production"], "secrets": 2, "used_by": ["r"]});
+        assert_eq!(expect(admin.delete("/v1/sources/vault?dry_run=true").await, 200), removal);
+        let refused = expect(admin.delete("/v1/sources/vault").await, 409);
+        assert_eq!(refused["code"], "SourceInUse");
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(detail.contains("`r`") && detail.contains("force"), "{detail}");
+        expect(admin.get("/v1/sources/vault/secrets").await, 200);
+        expect(admin.post("/v1/sources", &json!({"name": "free", "kind": "local"})).await, 201);
+        assert_eq!(expect(admin.delete("/v1/sources/free").await, 200)["used_by"], json!([]));
+        assert_eq!(expect(admin.delete("/v1/sources/vault?force=true").await, 200), removal);
+        expect(admin.get("/v1/sources/vault").await, 404);
     }
 }
