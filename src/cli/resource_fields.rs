@@ -201,3 +201,22 @@ async fn session_policy(argument: &str) -> anyhow::Result<Value> {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::provider_help;
+    use crate::model::provider;
+
+    const PAGE: &str = include_str!("../../docs/resources.md");
+
+    #[test]
+    fn help_and_documentation_name_every_provider() {
+        for profile in provider::PROFILES {
+            assert!(provider_help().contains(profile.id), "{}", profile.id);
+            let row = PAGE.lines().find(|line| line.starts_with(&format!("| `{}` | ", profile.id)));
+            let row = row.unwrap_or_else(|| panic!("`{}` is not in docs/resources.md", profile.id));
+            assert!(row.contains(&format!("`{}`", profile.default_region)), "{row}");
+            assert!(profile.hosts.iter().all(|host| row.contains(host)), "{row}");
+        }
+    }
+}

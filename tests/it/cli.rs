@@ -146,7 +146,7 @@ async fn a_usage_line_names_no_option_that_a_variable_gives() {
     assert!(words.contains("Usage: s3-connector completions"), "{words}");
     assert!(!words.contains("--token") && !words.contains("--server"), "{words}");
     let help = world.ok(&["completions", "--help"]).await;
-    assert!(help.contains("[env: S3_CONNECTOR_TOKEN]"), "{help}");
+    assert!(help.contains("S3_CONNECTOR_TOKEN_FILE"), "{help}");
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn a_dry_run_makes_no_token_and_no_project() {
 #[tokio::test]
 async fn an_empty_number_clears_and_makes_no_new_definition() {
     let world = World::start().await;
-    let open = ["resource", "create", "r", "--bucket", "b", "--region", "us-east-1", "--anonymous"];
+    let open = ["resource", "create", "r", "--bucket", "bucket", "--region", "us-east-1", "--anonymous"];
     let refused = world.run(&[&open[..], &["--timeout-ms", ""]].concat()).await;
     assert_eq!(refused.status.code(), Some(2), "{}", String::from_utf8_lossy(&refused.stderr));
     world.ok(&[&open[..], &["--timeout-ms", "5000"]].concat()).await;
