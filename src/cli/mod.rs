@@ -68,7 +68,8 @@ const NAME: &str = "s3-connector";
   export S3_CONNECTOR_TOKEN=s3c_…
   s3-connector resource list
 
-Data goes to stdout, words to stderr. Exit codes: 0 ok, 1 failed, 2 usage, 3 denied or invalid."
+Data goes to stdout, words to stderr; with --output json an error is one JSON object there.
+Exit codes: 0 ok, 1 failed, 2 usage, 3 denied or invalid."
 )]
 struct Cli {
     #[command(flatten)]

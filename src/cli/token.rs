@@ -42,7 +42,7 @@ pub(crate) enum TokenCommand {
     Revoke(Revoke),
     /// Prints a fresh token text for `S3_CONNECTOR_BOOTSTRAP_TOKEN`; asks no server
     #[command(after_help = "Example:
-  s3-connector token generate > admin.token && chmod 600 admin.token
+  (umask 077; s3-connector token generate > admin.token)
   S3_CONNECTOR_BOOTSTRAP_TOKEN=$(cat admin.token) s3-connector serve
 
 The service keeps only a hash of it: what you do not keep is lost.")]
