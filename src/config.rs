@@ -93,30 +93,42 @@ pub struct Seal {
 #[serde(deny_unknown_fields)]
 pub struct Egress {
     /// Hosts and networks that are allowed although they are private.
+    #[serde(deserialize_with = "texts")]
     pub allow: Vec<String>,
     /// Ports; empty allows all.
     #[serde(deserialize_with = "ports")]
     pub ports: Vec<u16>,
 }
 
-/// Numbers, or the texts that the environment gives for them; an empty text is no port.
-fn ports<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Vec<u16>, D::Error> {
+/// A list of texts. One text is a list with commas, which is how the environment gives it; empty items are none.
+fn texts<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Port {
-        Number(u16),
+    #[serde(untagged, expecting = "an item is a text or a number")]
+    enum Item {
+        Number(i64),
         Text(String),
     }
-    let given = Vec::<Port>::deserialize(input)?;
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "give a list, or one text with commas between the items")]
+    enum Given {
+        Many(Vec<Item>),
+        One(Item),
+    }
+    let text = |item: Item| match item {
+        Item::Number(number) => number.to_string(),
+        Item::Text(text) => text,
+    };
+    let items: Vec<String> = match Given::deserialize(input)? {
+        Given::Many(items) => items.into_iter().map(text).collect(),
+        Given::One(item) => text(item).split(',').map(str::to_owned).collect(),
+    };
+    Ok(items.iter().map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect())
+}
+
+/// Like [`texts`], for numbers of ports.
+fn ports<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Vec<u16>, D::Error> {
     let wrong = |text: &str| serde::de::Error::custom(format!("`{text}` is not a port"));
-    given
-        .into_iter()
-        .filter(|port| !matches!(port, Port::Text(text) if text.trim().is_empty()))
-        .map(|port| match port {
-            Port::Number(number) => Ok(number),
-            Port::Text(text) => text.trim().parse().map_err(|_| wrong(&text)),
-        })
-        .collect()
+    texts(input)?.iter().map(|text| text.parse().map_err(|_| wrong(text))).collect()
 }
 
 /// The secret cache.
@@ -134,6 +146,7 @@ pub struct Cache {
 #[serde(deny_unknown_fields)]
 pub struct DefaultChain {
     /// Names of projects.
+    #[serde(deserialize_with = "texts")]
     pub projects: Vec<String>,
     /// Without a role and external id.
     pub direct: bool,
@@ -169,33 +182,32 @@ pub struct Overrides {
 impl Config {
     /// Reads all layers. An unknown key or a wrong type is an error that names it.
     pub fn load(file: Option<&Path>, overrides: Overrides) -> anyhow::Result<Config> {
-        let environment = config::Environment::with_prefix("S3_CONNECTOR")
-            .prefix_separator("__")
-            .separator("__")
-            .try_parsing(true)
-            .list_separator(",")
-            .with_list_parse_key("egress.allow")
-            .with_list_parse_key("egress.ports")
-            .with_list_parse_key("default_chain.projects");
-        let mut builder =
-            config::Config::builder().add_source(config::File::from_str(DEFAULTS, config::FileFormat::Toml));
-        if let Some(file) = file {
-            builder = builder.add_source(config::File::from(file));
-        }
-        let mut config: Config = builder.add_source(environment).build()?.try_deserialize()?;
+        let mut config = read(file, environment())?;
         if let Some(listen) = overrides.listen {
             config.server.listen = listen;
         }
         if let Some(data) = overrides.data {
             config.store.data = data;
         }
-        config.egress.allow.retain(|entry| !entry.trim().is_empty());
-        config.default_chain.projects.retain(|project| !project.trim().is_empty());
         config.seal.key = secret_variable("S3_CONNECTOR_SEALING_KEY");
         config.seal.new_key = secret_variable("S3_CONNECTOR_NEW_SEALING_KEY");
         config.bootstrap_token = secret_variable("S3_CONNECTOR_BOOTSTRAP_TOKEN");
         Ok(config)
     }
+}
+
+/// The variables. They stay texts: each setting knows what it makes of one, so that a project may be called `7`.
+fn environment() -> config::Environment {
+    config::Environment::with_prefix("S3_CONNECTOR").prefix_separator("__").separator("__")
+}
+
+fn read(file: Option<&Path>, environment: config::Environment) -> anyhow::Result<Config> {
+    let mut builder =
+        config::Config::builder().add_source(config::File::from_str(DEFAULTS, config::FileFormat::Toml));
+    if let Some(file) = file {
+        builder = builder.add_source(config::File::from(file));
+    }
+    Ok(builder.add_source(environment).build()?.try_deserialize()?)
 }
 
 fn secret_variable(name: &str) -> Option<SecretString> {
@@ -221,12 +233,43 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, Overrides};
+    use super::{Config, Overrides, environment, read};
+
+    fn with(variables: &[(&str, &str)]) -> anyhow::Result<Config> {
+        let named = |(name, value): &(&str, &str)| (format!("S3_CONNECTOR__{name}"), (*value).to_owned());
+        read(None, environment().source(Some(variables.iter().map(named).collect())))
+    }
 
     #[test]
     fn the_defaults_are_complete() {
         let config = Config::load(None, Overrides::default()).unwrap();
         assert_eq!(config.server.listen.port(), 8080);
         assert!(config.egress.allow.is_empty());
+    }
+
+    #[test]
+    fn one_item_from_the_environment_is_a_list_of_one() {
+        let config = with(&[
+            ("EGRESS__PORTS", "443"),
+            ("EGRESS__ALLOW", "10"),
+            ("DEFAULT_CHAIN__PROJECTS", "007"),
+            ("SERVER__MAX_QUERIES", "12"),
+            ("DEFAULT_CHAIN__DIRECT", "true"),
+        ])
+        .unwrap();
+        assert_eq!(config.egress.ports, [443]);
+        assert_eq!(config.egress.allow, ["10"]);
+        assert_eq!(config.default_chain.projects, ["007"]);
+        assert_eq!(config.server.max_queries, 12);
+        assert!(config.default_chain.direct);
+    }
+
+    #[test]
+    fn lists_from_the_environment_have_commas_and_may_be_empty() {
+        let config = with(&[("EGRESS__PORTS", ""), ("EGRESS__ALLOW", "10.0.0.0/8, minio:9000,")]).unwrap();
+        assert!(config.egress.ports.is_empty());
+        assert_eq!(config.egress.allow, ["10.0.0.0/8", "minio:9000"]);
+        let error = format!("{:#}", with(&[("EGRESS__PORTS", "443,https")]).unwrap_err());
+        assert!(error.contains("`https` is not a port"), "{error}");
     }
 }

@@ -310,14 +310,24 @@ impl Client {
         let cause = root_cause(error);
         if error.is_connect() {
             return anyhow!(
-                "cannot reach the server at `{}`: {cause}; start one with `s3-connector serve`, or name another with --server",
-                self.server
+                "cannot reach the server at `{}`: {cause}; {}",
+                self.server,
+                self.way_out(&cause)
             );
         }
         if error.is_timeout() {
             return self.silent();
         }
         anyhow!("the server at `{}` did not answer properly: {cause}", self.server)
+    }
+
+    /// What to do about a server that cannot be reached.
+    fn way_out(&self, cause: &str) -> &'static str {
+        // what rustls makes of an answer that is no TLS, and no other error of it
+        if self.server.scheme() == "https" && cause.contains("InvalidContentType") {
+            return "is the server plain http? then write `http://` in --server";
+        }
+        "start one with `s3-connector serve`, or name another with --server"
     }
 
     /// Words for a server that says nothing.

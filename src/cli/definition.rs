@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::cli::client::{Answer, Call};
 use crate::cli::exit::usage;
 use crate::cli::output::Output;
-use crate::cli::patch::{self, Patch};
+use crate::cli::patch::{self, Number, Patch};
 use crate::cli::{Session, input};
 
 /// Whose credentials are used.
@@ -45,7 +45,7 @@ pub(crate) struct RoleFlags {
     pub(crate) session_name: Option<String>,
     /// Seconds that a session lasts, 900 to 43200
     #[arg(long, value_name = "SECONDS")]
-    pub(crate) role_duration: Option<u32>,
+    pub(crate) role_duration: Option<Number>,
 }
 
 /// The parts of an access key.
@@ -101,7 +101,15 @@ impl RoleFlags {
         patch.text("assume_role.role_arn", self.role_arn.as_deref());
         patch.text("assume_role.external_id", self.external_id.as_deref());
         patch.text("assume_role.session_name", self.session_name.as_deref());
-        patch.plain("assume_role.duration", self.role_duration);
+        patch.number("assume_role.duration", self.role_duration);
+    }
+}
+
+/// Refuses empty numbers: a new definition has nothing to clear.
+pub(crate) fn nothing_to_clear(numbers: &[(&str, Option<Number>)]) -> anyhow::Result<()> {
+    match numbers.iter().find(|(_, number)| *number == Some(Number::Clear)) {
+        Some((flag, _)) => Err(usage(format!("{flag} is empty: give a number, or leave the flag out"))),
+        None => Ok(()),
     }
 }
 
@@ -205,9 +213,16 @@ async fn etag_of(
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{CredentialFlags, RoleFlags, from_file, unsigned};
+    use super::{CredentialFlags, RoleFlags, from_file, nothing_to_clear, unsigned};
     use crate::cli::output::{Format, Output};
-    use crate::cli::patch::Patch;
+    use crate::cli::patch::{Number, Patch};
+
+    #[test]
+    fn an_empty_number_makes_no_new_definition() {
+        let error = nothing_to_clear(&[("--retries", None), ("--timeout-ms", Some(Number::Clear))]).unwrap_err();
+        assert_eq!(error.to_string(), "--timeout-ms is empty: give a number, or leave the flag out");
+        assert!(nothing_to_clear(&[("--retries", Some(Number::Is(0)))]).is_ok());
+    }
 
     #[tokio::test]
     async fn templates_pass_as_they_are_and_make_an_access_key() {

@@ -77,6 +77,7 @@ mod tests {
 
     #[test]
     fn what_is_denied_or_invalid_exits_with_3() {
+        assert_eq!(exit_of(400, &json!({})), Exit::Denied);
         assert_eq!(exit_of(401, &json!({})), Exit::Denied);
         assert_eq!(exit_of(403, &json!({})), Exit::Denied);
         assert_eq!(exit_of(422, &json!({})), Exit::Denied);
@@ -94,6 +95,8 @@ mod tests {
             Exit::Failed
         );
         assert_eq!(exit_of(404, &json!({})), Exit::Failed);
+        assert_eq!(exit_of(409, &json!({})), Exit::Failed);
+        assert_eq!(exit_of(412, &json!({})), Exit::Failed);
         assert_eq!(exit_of(500, &json!({})), Exit::Failed);
         assert_eq!(Exit::of(&anyhow::anyhow!("no connection")), Exit::Failed);
     }

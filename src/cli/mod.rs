@@ -31,6 +31,7 @@ mod transfer;
 use std::process::ExitCode;
 use std::rc::Rc;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
@@ -67,7 +68,8 @@ const NAME: &str = "s3-connector";
   export S3_CONNECTOR_TOKEN=s3c_…
   s3-connector resource list
 
-Data goes to stdout, words to stderr. Exit codes: 0 ok, 1 failed, 2 usage, 3 denied or invalid."
+Data goes to stdout, words to stderr; with --output json an error is one JSON object there.
+Exit codes: 0 ok, 1 failed, 2 usage, 3 denied or invalid."
 )]
 struct Cli {
     #[command(flatten)]
@@ -161,7 +163,7 @@ pub(crate) struct Session {
 pub async fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(answer) => return output::parser_answer(&answer),
+        Err(answer) => return output::parser_answer(&without_variables_in_usage(answer)),
     };
     let out = Rc::new(Output::new(cli.output));
     let outcome = match cli.command {
@@ -204,6 +206,20 @@ async fn dispatch(command: Command, connection: &Connection, out: &Rc<Output>) -
         Command::Openapi => openapi(out),
         Command::Completions { shell } => completions(out, shell),
     }
+}
+
+/// The same refusal, with a usage line that does not name options only because a variable gives them: clap shows
+/// those like options that must be given.
+fn without_variables_in_usage(answer: clap::Error) -> clap::Error {
+    if !answer.use_stderr() || answer.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return answer;
+    }
+    let again = without_variables(Cli::command()).try_get_matches().err();
+    again.filter(|again| again.kind() == answer.kind()).unwrap_or(answer)
+}
+
+fn without_variables(command: clap::Command) -> clap::Command {
+    command.mut_args(|argument| argument.env(None::<&'static str>)).mut_subcommands(without_variables)
 }
 
 /// Waits for a signal to end. Whatever runs is dropped then, and takes its half-written files with it.
@@ -292,11 +308,16 @@ mod tests {
             "s3-connector source create v --kind local",
             "s3-connector source use v --environment staging",
             "s3-connector source active v",
+            "s3-connector source delete v --force --dry-run",
+            "s3-connector source update v --cache-ttl-ms ",
+            "s3-connector resource update a --role-duration  --max-put-bytes ",
             "s3-connector source clear --all",
             "s3-connector source alias set v s3 payments/s3 --mode json",
             "s3-connector secret put s3 --field key_id=a --field secret=@f",
             "s3-connector secret put s3 - --json --source v",
-            "s3-connector token create ci --role user --expires-in 90d --installation",
+            "s3-connector token create ci --role user --expires-in 90d --installation --dry-run",
+            "s3-connector token revoke 1 --dry-run",
+            "s3-connector project create p --dry-run",
             "s3-connector audit verify",
             "s3-connector --server http://h:1 --output ndjson whoami",
             "s3-connector serve --config c.toml --listen 127.0.0.1:0 --data d",
@@ -321,6 +342,7 @@ mod tests {
             "s3-connector resource test a --file f",
             "s3-connector object list a --recursive --delimiter /",
             "s3-connector object list a --limit 0",
+            "s3-connector resource update a --timeout-ms 5s",
             "s3-connector object delete a",
             "s3-connector secret put s3",
             "s3-connector secret put s3 v --field a=b",

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::client::{self, Call};
 use crate::cli::exit::{Exit, usage};
-use crate::cli::output::{self, Format, Output};
+use crate::cli::output::{self, Column, Format, Output};
 use crate::cli::problem::Problem;
 use crate::cli::transfer::{Get, Put};
 use crate::cli::{Session, input};
@@ -27,6 +27,10 @@ const METADATA: &[(&str, &str)] = &[
     ("x-amz-server-side-encryption", "server_side_encryption"),
     ("x-amz-version-id", "version_id"),
 ];
+
+/// Columns of what a deletion would find; keys are last, since they may be long.
+const FOUND: &[Column] =
+    &[("STATE", "state"), ("SIZE", "size"), ("LAST MODIFIED", "last_modified"), ("KEY", "key")];
 
 /// What can be done with objects.
 #[derive(Debug, Subcommand)]
@@ -52,7 +56,11 @@ The file appears when it is complete; a transfer that fails leaves nothing behin
     #[command(after_help = "Example:\n  s3-connector object head invoices 2026/a.pdf")]
     Head(Head),
     /// Deletes objects
-    #[command(after_help = "Example:\n  s3-connector object delete invoices 2026/a.pdf 2026/b.pdf --yes")]
+    #[command(after_help = "Examples:
+  s3-connector object delete invoices 2026/a.pdf 2026/b.pdf --dry-run     # which of them are there
+  s3-connector object delete invoices 2026/a.pdf 2026/b.pdf --yes
+
+A store does not say whether a deleted key was there; --dry-run looks.")]
     Delete(Delete),
 }
 
@@ -278,19 +286,37 @@ impl Delete {
         for key in &self.keys {
             checked_key(key)?;
             let answer = session.client.send(Call::delete(&path).query("key", Some(key))).await?;
-            session.out.saved(&format!("deleted `{key}`"), &answer.body, false)?;
+            session.out.saved(&format!("`{key}` is not there any more"), &answer.body, false)?;
         }
         Ok(Exit::Ok)
     }
 
     /// Nothing but looks: an object store has no dry run of its own.
     async fn look(&self, session: &Session) -> anyhow::Result<Exit> {
+        let mut found = Vec::new();
         for key in &self.keys {
-            let response = look(session, &self.resource, key).await?;
-            session.out.record(&metadata(key, &response))?;
+            found.push(state(session, &self.resource, key).await?);
         }
+        session.out.rows(&json!({"objects": found}), "objects", FOUND)?;
         session.out.say("dry run: nothing was deleted");
         Ok(Exit::Ok)
+    }
+}
+
+/// What is known of an object, and whether it is there; that it is missing is no failure.
+async fn state(session: &Session, resource: &str, key: &str) -> anyhow::Result<Value> {
+    match look(session, resource, key).await {
+        Ok(response) => {
+            let mut shown = metadata(key, &response);
+            if let Value::Object(members) = &mut shown {
+                members.insert("state".to_owned(), json!("exists"));
+            }
+            Ok(shown)
+        }
+        Err(error) if error.downcast_ref::<Problem>().is_some_and(Problem::is_missing_object) => {
+            Ok(json!({"key": key, "state": "missing"}))
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -9,12 +9,19 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::cli::exit;
+use crate::cli::exit::{self, Exit};
 use crate::cli::problem::{Problem, Remark};
+
+/// Characters of a cell; more would push what stands behind it far away on every line.
+const WIDEST_CELL: u16 = 60;
+/// Spaces between columns.
+const GAP: u16 = 2;
+/// Paths of what people copy into their next command or into a template: whole, however long it is.
+const COPIED: &[&str] = &["id", "name", "reference", "request_id", "secret", "version_id"];
 
 /// How data is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -138,14 +145,29 @@ impl Output {
 
     /// A table, whatever the format is.
     pub(crate) fn table(&self, columns: &[Column], rows: &[Value]) -> anyhow::Result<()> {
+        self.print_table(self.grid(columns, rows))
+    }
+
+    fn grid(&self, columns: &[Column], rows: &[Value]) -> Table {
         let mut table = self.plain_table();
         table.set_header(columns.iter().map(|(heading, _)| self.heading(heading, Attribute::Bold)));
         for row in rows {
-            table.add_row(
-                columns.iter().map(|(_, path)| row.pointer(&pointer(path)).map_or_else(String::new, cell)),
-            );
+            let cells =
+                columns.iter().map(|(_, path)| row.pointer(&pointer(path)).map_or_else(String::new, cell));
+            let mut line = Row::from(cells);
+            // what does not fit into its column ends in `…`
+            line.max_height(1);
+            table.add_row(line);
         }
-        self.print_table(table)
+        // behind the last column there is nothing to push away
+        let before_last = columns.len().saturating_sub(1);
+        for (index, (_, path)) in columns.iter().enumerate().take(before_last) {
+            let column = table.column_mut(index).filter(|_| !COPIED.contains(path));
+            if let Some(column) = column {
+                column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(WIDEST_CELL + GAP)));
+            }
+        }
+        table
     }
 
     fn heading(&self, text: &str, attribute: Attribute) -> Cell {
@@ -163,11 +185,8 @@ impl Output {
         table
     }
 
-    fn print_table(&self, mut table: Table) -> anyhow::Result<()> {
-        table.column_iter_mut().for_each(|column| {
-            column.set_padding((0, 2));
-        });
-        table.lines().try_for_each(|line| self.line(line.trim_end()))
+    fn print_table(&self, table: Table) -> anyhow::Result<()> {
+        lines(table).iter().try_for_each(|line| self.line(line))
     }
 
     /// What a write answered: a sentence for people, the answer for machines, remarks for both.
@@ -206,9 +225,13 @@ impl Output {
         drop(writeln!(&self.words.to, "{mark} {}", plain(text.as_ref())));
     }
 
-    /// Says why a command failed.
+    /// Says why a command failed: in words, or as one line of JSON when JSON was asked for.
     pub(crate) fn fail(&self, error: &anyhow::Error) {
         if exit::is_closed_pipe(error) {
+            return;
+        }
+        if self.format != Format::Table {
+            drop(writeln!(&self.words.to, "{}", failure(error)));
             return;
         }
         let mark = painted(self.words.color, Style::Bad, "error:");
@@ -254,6 +277,33 @@ impl Output {
 pub(crate) fn parser_answer(error: &clap::Error) -> ExitCode {
     drop(error.print());
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// The server's problem document; an error of this side in the same shape.
+fn failure(error: &anyhow::Error) -> Value {
+    let Some(problem) = error.downcast_ref::<Problem>() else {
+        let title = match Exit::of(error) {
+            Exit::Usage => "the command line makes no sense",
+            _ => "the command failed",
+        };
+        return json!({"title": title, "detail": format!("{error:#}")});
+    };
+    let mut shown = json!(problem);
+    // an answer without a body says nothing by itself
+    if let Value::Object(members) = &mut shown
+        && problem.title.is_none()
+    {
+        members.entry("detail").or_insert_with(|| json!(error.to_string()));
+    }
+    shown
+}
+
+/// The lines of a table as they are printed.
+fn lines(mut table: Table) -> Vec<String> {
+    table.column_iter_mut().for_each(|column| {
+        column.set_padding((0, GAP));
+    });
+    table.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
 fn painted(color: bool, style: Style, text: &str) -> String {
@@ -326,13 +376,38 @@ fn flatten(path: String, value: &Value, fields: &mut Vec<(String, String)>) {
 mod tests {
     use serde_json::json;
 
-    use super::{Style, cell, flatten, one_line, painted, plain};
+    use super::{Format, Output, Style, cell, failure, flatten, lines, one_line, painted, plain};
+    use crate::cli::exit::usage;
+    use crate::cli::problem::Problem;
 
     #[test]
     fn text_from_elsewhere_cannot_steer_the_terminal() {
         assert_eq!(plain("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
         assert_eq!(one_line("a\nb\r"), "a\\nb\\r");
         assert_eq!(cell(&json!("k\u{7}")), "k\\u{7}");
+    }
+
+    #[test]
+    fn a_long_cell_is_cut_unless_people_copy_it_or_nothing_stands_behind_it() {
+        let columns = [("ID", "id"), ("KEY", "key"), ("WHY", "why")];
+        let (id, why) = ("i".repeat(100), "w".repeat(100));
+        let rows =
+            [json!({"id": id, "key": "ü🚀".repeat(500), "why": why}), json!({"id": "2", "key": "a", "why": "b"})];
+        let shown = lines(Output::new(Format::Table).grid(&columns, &rows));
+        assert_eq!(shown.len(), 3, "{shown:?}");
+        assert!(shown[1].starts_with(&format!("{id}  ü🚀")) && shown[1].ends_with(&why), "{shown:?}");
+        assert_eq!(shown[1].matches('…').count(), 1, "{shown:?}");
+        assert!(shown[1].chars().count() < 100 + 2 + 60 + 2 + 101, "{shown:?}");
+        assert!(shown[2].ends_with(" b") && shown[2].chars().count() < 100 + 2 + 60 + 4, "{shown:?}");
+    }
+
+    #[test]
+    fn an_error_is_one_json_object_for_machines() {
+        let body = json!({"type": "about:blank", "title": "Not Found", "status": 404, "code": "NotFound", "remedy": "look again"});
+        let problem = Problem::read(404, body.to_string().as_bytes(), None);
+        assert_eq!(failure(&problem.into()), body);
+        let local = failure(&usage("say which"));
+        assert_eq!(local, json!({"title": "the command line makes no sense", "detail": "say which"}));
     }
 
     #[test]

@@ -1,9 +1,29 @@
 //! JSON merge patches (RFC 7396): how flags and files become definitions.
 
+use std::str::FromStr;
+
 use serde_json::{Map, Value, json};
 
 /// What the server adds to a definition when it shows it. A shown definition can be edited and sent back.
 const SHOWN_ONLY: &[&str] = &["project", "version", "created_at", "updated_at", "findings", "active_in"];
+
+/// The value of a flag that takes a number, or nothing to clear the field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Number {
+    Clear,
+    Is(u64),
+}
+
+impl FromStr for Number {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Number, String> {
+        if text.is_empty() {
+            return Ok(Number::Clear);
+        }
+        text.parse().map(Number::Is).map_err(|_| "write a whole number, or '' to clear the field".to_owned())
+    }
+}
 
 /// A merge patch under construction.
 #[derive(Debug, Default)]
@@ -30,6 +50,15 @@ impl Patch {
             None => {}
             Some("") => self.set(path, Value::Null),
             Some(text) => self.set(path, text),
+        }
+    }
+
+    /// Sets a number, or clears the member.
+    pub(crate) fn number(&mut self, path: &str, value: Option<Number>) {
+        match value {
+            None => {}
+            Some(Number::Clear) => self.set(path, Value::Null),
+            Some(Number::Is(number)) => self.set(path, number),
         }
     }
 
@@ -92,7 +121,7 @@ fn combine(target: &mut Value, patch: Value) {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Patch, apply, strip_shown};
+    use super::{Number, Patch, apply, strip_shown};
 
     #[test]
     fn the_examples_of_the_rfc_hold() {
@@ -122,6 +151,17 @@ mod tests {
         patch.text("region", None);
         let expected = json!({"auth": {"kind": "anonymous", "access_key_id": null}, "endpoint": null});
         assert_eq!(patch.into_value(), expected);
+    }
+
+    #[test]
+    fn an_empty_number_clears() {
+        let mut patch = Patch::default();
+        for (path, text) in [("limits.retries", "3"), ("limits.timeout_ms", "")] {
+            patch.number(path, Some(text.parse().unwrap()));
+        }
+        patch.number("limits.max_put_bytes", None);
+        assert_eq!(patch.into_value(), json!({"limits": {"retries": 3, "timeout_ms": null}}));
+        assert!("-1".parse::<Number>().is_err() && "1s".parse::<Number>().is_err());
     }
 
     #[test]

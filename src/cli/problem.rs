@@ -1,7 +1,8 @@
 //! Problems (RFC 9457) as the server sends them, and the words that the terminal shows for them.
 
 use reqwest::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// Bytes of a body that is no problem document which are shown all the same.
 const SHOWN_BODY: usize = 300;
@@ -9,41 +10,66 @@ const SHOWN_BODY: usize = 300;
 /// The upstream's codes for "you may not", besides those that name it.
 const DENIED: &[&str] = &["AllAccessDisabled", "Forbidden"];
 
+/// What the server advises in the words of its interface, and the same in those of the command line.
+const TRANSLATIONS: &[(&str, &str)] = &[
+    ("give `\"write\": true`", "give `--write`"),
+    ("`PUT /v1/sources/active`", "`s3-connector source use NAME`"),
+    ("change it with PUT or PATCH", "change it with `update`"),
+    ("PATCH the resource with {", "update the resource with --merge and {"),
+    ("`?force=true`", "`--force`"),
+];
+
 /// A refusal or failure that the server answered with. Unknown members are ignored and all may be missing, so
 /// that any server version can be read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, thiserror::Error)]
 #[error("{}", self.sentence())]
 #[serde(default)]
 pub(crate) struct Problem {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) title: Option<String>,
     pub(crate) status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) code: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) errors: Vec<Remark>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) request_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) upstream: Option<Upstream>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) remedy: Option<String>,
+    /// Everything else that the document holds, for those who read it as JSON.
+    #[serde(flatten)]
+    rest: Map<String, Value>,
 }
 
 /// One remark about a definition, as in `errors[]` of a problem or `findings[]` of a resource.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub(crate) struct Remark {
     pub(crate) severity: String,
     pub(crate) code: String,
     pub(crate) path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) line: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) column: Option<u32>,
     pub(crate) message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) help: Option<String>,
 }
 
 /// What the service behind the server said.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub(crate) struct Upstream {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) service: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) request_id: Option<String>,
 }
 
@@ -65,7 +91,7 @@ impl Problem {
     /// The caller or the resource may not do this, or the definition cannot be used.
     pub(crate) fn is_denied(&self) -> bool {
         match self.status {
-            401 | 403 | 422 => true,
+            400 | 401 | 403 | 422 => true,
             424 => {
                 let upstream = self.upstream.as_ref().and_then(|upstream| upstream.code.as_deref());
                 [upstream, self.code.as_deref()].into_iter().flatten().any(means_denied)
@@ -82,8 +108,8 @@ impl Problem {
     /// The title and the detail, or what the status means.
     fn sentence(&self) -> String {
         match (self.title.as_deref(), self.detail.as_deref()) {
-            (Some(title), Some(detail)) if title != detail => format!("{title}: {detail}"),
-            (Some(text), _) | (None, Some(text)) => text.to_owned(),
+            (Some(title), Some(detail)) if title != detail => advice(&format!("{title}: {detail}")),
+            (Some(text), _) | (None, Some(text)) => advice(text),
             (None, None) => {
                 let reason =
                     StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
@@ -103,13 +129,18 @@ impl Problem {
         }
         let said = self.errors.iter().any(|remark| remark.help == self.remedy);
         if let Some(remedy) = self.remedy.as_ref().filter(|_| !said) {
-            lines.push(format!("  remedy: {remedy}"));
+            lines.push(format!("  remedy: {}", advice(remedy)));
         }
         if let Some(id) = &self.request_id {
             lines.push(format!("  request id: {id}"));
         }
         lines
     }
+}
+
+/// The text with the flags and commands that do here what the server advises.
+pub(crate) fn advice(text: &str) -> String {
+    TRANSLATIONS.iter().fold(text.to_owned(), |text, (theirs, ours)| text.replace(*theirs, ours))
 }
 
 fn means_denied(code: &str) -> bool {
@@ -140,8 +171,8 @@ impl Remark {
         };
         let colon = if place.is_empty() { "" } else { ": " };
         let code = if self.code.is_empty() { String::new() } else { format!(" [{}]", self.code) };
-        let mut lines = vec![format!("{place}{colon}{severity}{}{code}", self.message)];
-        lines.extend(self.help.iter().map(|help| format!("  help: {help}")));
+        let mut lines = vec![format!("{place}{colon}{severity}{}{code}", advice(&self.message))];
+        lines.extend(self.help.iter().map(|help| format!("  help: {}", advice(help))));
         lines
     }
 }
@@ -150,7 +181,7 @@ impl Remark {
 mod tests {
     use serde_json::json;
 
-    use super::Problem;
+    use super::{Problem, advice};
 
     #[test]
     fn a_problem_shows_every_error_with_its_place_and_what_to_do() {
@@ -176,6 +207,19 @@ mod tests {
             "  request id: r-1",
         ];
         assert_eq!(problem.lines(), expected);
+    }
+
+    #[test]
+    fn advice_is_given_in_the_words_of_the_command_line() {
+        for (theirs, ours) in [
+            ("not asked for: give `\"write\": true`", "not asked for: give `--write`"),
+            ("make one active with `PUT /v1/sources/active`", "make one active with `s3-connector source use NAME`"),
+            ("PATCH the resource with {\"region\": \"x\"}", "update the resource with --merge and {\"region\": \"x\"}"),
+            ("delete it all the same with `?force=true`", "delete it all the same with `--force`"),
+            ("send it again", "send it again"),
+        ] {
+            assert_eq!(advice(theirs), ours);
+        }
     }
 
     #[test]

@@ -26,6 +26,9 @@ pub(crate) enum ProjectCommand {
 pub(crate) struct Create {
     /// Name of the project
     name: String,
+    /// Only check what would happen
+    #[arg(long)]
+    dry_run: bool,
 }
 
 impl ProjectCommand {
@@ -36,9 +39,10 @@ impl ProjectCommand {
                 session.out.rows(&answer, "projects", COLUMNS)?;
             }
             ProjectCommand::Create(create) => {
-                let call = Call::post(&["projects"], json!({"name": create.name}));
+                let call = Call::post(&["projects"], json!({"name": create.name})).dry_run(create.dry_run);
                 let answer = session.client.send(call).await?.body;
-                session.out.saved(&format!("made the project `{}`", create.name), &answer, false)?;
+                let sentence = format!("made the project `{}`", create.name);
+                session.out.saved(&sentence, &answer, create.dry_run)?;
             }
         }
         Ok(Exit::Ok)

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cli::exit::Exit;
 use crate::cli::output::{self, Column, Format, Output, Style};
+use crate::cli::problem;
 use crate::model::check::{Check, Fix, Report, Status, Verdict};
 use crate::model::error_catalogue;
 
@@ -19,8 +20,9 @@ pub(crate) const KEPT: &[Column] = &[
     ("TESTED AT", "report.tested_at"),
     ("ENVIRONMENT", "environment"),
     ("VERDICT", "report.verdict"),
-    ("REASON", "report.reason"),
     ("MS", "report.took_ms"),
+    // last, where a long text pushes nothing away
+    ("REASON", "report.reason"),
 ];
 
 /// Shows the report that the server answered with; a verdict of `fails` fails the command.
@@ -53,7 +55,7 @@ fn print_report(out: &Output, report: &Report) -> anyhow::Result<()> {
         Verdict::Fails => Style::Bad,
     };
     let reason =
-        report.reason.as_deref().map(|reason| format!(": {}", output::one_line(reason))).unwrap_or_default();
+        report.reason.as_deref().map(|reason| format!(": {}", shown(reason))).unwrap_or_default();
     let took = out.paint(Style::Faint, format!("({} ms)", report.took_ms));
     out.line("")?;
     out.line(format!("{}{reason} {took}", out.paint(style, report.verdict.as_str())))
@@ -65,7 +67,7 @@ pub(crate) fn print_checks(out: &Output, checks: &[Check]) -> anyhow::Result<()>
     for check in checks {
         let (mark, style) = mark(check.status);
         let name = format!("{:width$}", output::one_line(&check.name));
-        let detail = output::one_line(&check.detail);
+        let detail = shown(&check.detail);
         let took = if check.took_ms > 0 {
             out.paint(Style::Faint, format!("  {} ms", check.took_ms))
         } else {
@@ -73,14 +75,15 @@ pub(crate) fn print_checks(out: &Output, checks: &[Check]) -> anyhow::Result<()>
         };
         out.line(format!("{} {name}  {detail}{took}", out.paint(style, mark)))?;
         for (label, text) in notes(check, checks) {
-            out.line(format!(
-                "    {} {}",
-                out.paint(Style::Faint, format!("{label:8}")),
-                output::one_line(&text)
-            ))?;
+            out.line(format!("    {} {}", out.paint(Style::Faint, format!("{label:8}")), shown(&text)))?;
         }
     }
     Ok(())
+}
+
+/// Words of the server on one line, as the command line would say them.
+fn shown(text: &str) -> String {
+    output::one_line(&problem::advice(text))
 }
 
 fn mark(status: Status) -> (&'static str, Style) {

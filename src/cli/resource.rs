@@ -202,6 +202,7 @@ impl ResourceCommand {
 
 impl Create {
     async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        self.fields.check_new()?;
         let patch = self.fields.patch(session).await?;
         let definition = definition::from_file(self.file.as_ref(), self.name.as_deref(), patch).await?;
         if definition.get("auth").is_none() {
@@ -264,6 +265,9 @@ impl Delete {
         let path = ["resources", &self.name];
         let call = Call::delete(&path).if_match(self.if_match).dry_run(self.dry_run);
         let answer = session.client.send(call).await?.body;
+        if self.dry_run && answer.is_null() {
+            session.out.say(format!("the resource `{}` would be deleted", self.name));
+        }
         session.out.saved(&format!("deleted the resource `{}`", self.name), &answer, self.dry_run)?;
         Ok(Exit::Ok)
     }

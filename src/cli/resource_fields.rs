@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use crate::cli::definition::{self, CredentialFlags, RoleFlags};
 use crate::cli::exit::usage;
-use crate::cli::patch::Patch;
+use crate::cli::patch::{Number, Patch};
 use crate::cli::{Session, input};
+use crate::model::provider;
 
 /// Words of S3 for canned ACLs, and one for none.
 const ACLS: &[&str] = &[
@@ -48,8 +49,7 @@ pub(crate) struct Fields {
     /// How the bucket is put into the URL
     #[arg(long, value_parser = ["auto", "virtual", "path"])]
     addressing: Option<String>,
-    /// Profile of the provider; `auto` goes by the endpoint
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = provider_help())]
     provider: Option<String>,
     /// Canned ACL that uploads get
     #[arg(long, value_name = "ACL", value_parser = clap::builder::PossibleValuesParser::new(ACLS))]
@@ -74,16 +74,16 @@ pub(crate) struct Fields {
     operations: Option<Vec<String>>,
     /// Bytes that one read may answer
     #[arg(long, value_name = "BYTES")]
-    max_read_bytes: Option<u64>,
+    max_read_bytes: Option<Number>,
     /// Bytes that one upload may have
     #[arg(long, value_name = "BYTES")]
-    max_put_bytes: Option<u64>,
+    max_put_bytes: Option<Number>,
     /// Milliseconds until the store's first byte, 100 to 600000
     #[arg(long, value_name = "MS")]
-    timeout_ms: Option<u64>,
+    timeout_ms: Option<Number>,
     /// Tries after the first one, 0 to 10
     #[arg(long, value_name = "NUMBER")]
-    retries: Option<u32>,
+    retries: Option<Number>,
     /// Certificates (PEM) to trust besides the system's
     #[arg(long, value_name = "FILE")]
     ca_file: Option<String>,
@@ -123,6 +123,17 @@ impl Fields {
             patch.text("tls.ca_pem", Some(&pem));
         }
         Ok(patch)
+    }
+
+    /// What only a change may say: refuses it for a new definition.
+    pub(crate) fn check_new(&self) -> anyhow::Result<()> {
+        definition::nothing_to_clear(&[
+            ("--max-read-bytes", self.max_read_bytes),
+            ("--max-put-bytes", self.max_put_bytes),
+            ("--timeout-ms", self.timeout_ms),
+            ("--retries", self.retries),
+            ("--role-duration", self.role.role_duration),
+        ])
     }
 
     fn add_texts(&self, patch: &mut Patch) {
@@ -165,15 +176,20 @@ impl Fields {
     }
 
     fn add_limits(&self, patch: &mut Patch) {
-        patch.plain("limits.max_read_bytes", self.max_read_bytes);
-        patch.plain("limits.max_put_bytes", self.max_put_bytes);
-        patch.plain("limits.timeout_ms", self.timeout_ms);
-        patch.plain("limits.retries", self.retries);
+        patch.number("limits.max_read_bytes", self.max_read_bytes);
+        patch.number("limits.max_put_bytes", self.max_put_bytes);
+        patch.number("limits.timeout_ms", self.timeout_ms);
+        patch.number("limits.retries", self.retries);
         if let Some(operations) = &self.operations {
             let all = operations.iter().any(|operation| operation == "all");
             patch.set("operations", if all { Value::Null } else { json!(operations) });
         }
     }
+}
+
+fn provider_help() -> String {
+    let ids: Vec<&str> = provider::PROFILES.iter().map(|profile| profile.id).collect();
+    format!("Profile of the provider: `auto` goes by the endpoint; else one of {}", ids.join(", "))
 }
 
 async fn session_policy(argument: &str) -> anyhow::Result<Value> {
@@ -183,5 +199,24 @@ async fn session_policy(argument: &str) -> anyhow::Result<Value> {
             Some(file) => input::json(file.as_ref()).await,
             None => Err(usage("--session-policy is `none`, `scoped` or `@file`")),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::provider_help;
+    use crate::model::provider;
+
+    const PAGE: &str = include_str!("../../docs/resources.md");
+
+    #[test]
+    fn help_and_documentation_name_every_provider() {
+        for profile in provider::PROFILES {
+            assert!(provider_help().contains(profile.id), "{}", profile.id);
+            let row = PAGE.lines().find(|line| line.starts_with(&format!("| `{}` | ", profile.id)));
+            let row = row.unwrap_or_else(|| panic!("`{}` is not in docs/resources.md", profile.id));
+            assert!(row.contains(&format!("`{}`", profile.default_region)), "{row}");
+            assert!(profile.hosts.iter().all(|host| row.contains(host)), "{row}");
+        }
     }
 }

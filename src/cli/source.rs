@@ -10,7 +10,7 @@ use crate::cli::client::Call;
 use crate::cli::definition::{self, CredentialFlags, RoleFlags, Update};
 use crate::cli::exit::{Exit, usage};
 use crate::cli::output::Column;
-use crate::cli::patch::Patch;
+use crate::cli::patch::{Number, Patch};
 use crate::cli::{Session, input, report};
 
 const COLUMNS: &[Column] = &[
@@ -29,8 +29,9 @@ const CACHE: &[Column] = &[
     ("FETCHED AT", "fetched_at"),
     ("EXPIRES AT", "expires_at"),
     ("STALE SINCE", "stale_since"),
-    ("LAST ERROR", "last_error"),
     ("RESOURCES", "resources"),
+    // last, where a long text pushes nothing away
+    ("LAST ERROR", "last_error"),
 ];
 const REFRESHED: &[Column] =
     &[("SECRET", "secret"), ("BEFORE", "before"), ("AFTER", "after"), ("ERROR", "error")];
@@ -59,7 +60,11 @@ pub(crate) enum SourceCommand {
 An empty value clears a field.")]
     Update(Box<Change>),
     /// Deletes a source; the secrets of a local one go with it
-    #[command(after_help = "Example:\n  s3-connector source delete aws-old --yes")]
+    #[command(after_help = "Examples:
+  s3-connector source delete aws-old --dry-run     # what uses it
+  s3-connector source delete aws-old --yes
+
+A source that is in use stays, unless --force says that what uses it may break.")]
     Delete(Delete),
     /// Tests whether a source works, and says why not
     #[command(after_help = "Examples:
@@ -149,7 +154,10 @@ pub(crate) struct Delete {
     /// Only if the source still has this `ETag`
     #[arg(long, value_name = "ETAG", default_value = "*")]
     if_match: String,
-    /// Only check what would happen
+    /// Also when resources or environments use it, which then find their secrets no longer
+    #[arg(long)]
+    force: bool,
+    /// Only check what would happen, and show what uses it
     #[arg(long)]
     dry_run: bool,
 }
@@ -213,10 +221,10 @@ pub(crate) struct Fields {
     namespace: Option<String>,
     /// Milliseconds that a value is fresh; 0 reads it for every query
     #[arg(long, value_name = "MS")]
-    cache_ttl_ms: Option<u64>,
+    cache_ttl_ms: Option<Number>,
     /// Milliseconds that a value is served while the source cannot be reached
     #[arg(long, value_name = "MS")]
-    max_stale_ms: Option<u64>,
+    max_stale_ms: Option<Number>,
     /// Path that may be used where its value becomes visible, for example `*.bucket`; may be repeated
     #[arg(long = "config-path", value_name = "PATTERN")]
     config_paths: Vec<String>,
@@ -227,6 +235,15 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
+    /// What only a change may say: refuses it for a new definition.
+    fn check_new(&self) -> anyhow::Result<()> {
+        definition::nothing_to_clear(&[
+            ("--cache-ttl-ms", self.cache_ttl_ms),
+            ("--max-stale-ms", self.max_stale_ms),
+            ("--role-duration", self.role.role_duration),
+        ])
+    }
+
     async fn patch(&self, session: &Session) -> anyhow::Result<Patch> {
         let mut patch = Patch::default();
         for (path, value) in
@@ -235,8 +252,8 @@ impl Fields {
             patch.plain(path, value.as_deref());
         }
         patch.text("endpoint", self.endpoint.as_deref());
-        patch.plain("cache_ttl_ms", self.cache_ttl_ms);
-        patch.plain("max_stale_ms", self.max_stale_ms);
+        patch.number("cache_ttl_ms", self.cache_ttl_ms);
+        patch.number("max_stale_ms", self.max_stale_ms);
         if !self.config_paths.is_empty() {
             let given: Vec<&String> =
                 self.config_paths.iter().filter(|pattern| !pattern.is_empty()).collect();
@@ -268,6 +285,7 @@ impl SourceCommand {
 
 impl Create {
     async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        self.fields.check_new()?;
         let mut patch = self.fields.patch(session).await?;
         patch.plain("kind", self.kind.as_deref());
         let definition = definition::from_file(self.file.as_ref(), self.name.as_deref(), patch).await?;
@@ -330,9 +348,19 @@ impl Delete {
         let question = format!("Delete the source `{}`, and its secrets if it is a local one?", self.name);
         input::confirm(&session.out, self.yes || self.dry_run, &question).await?;
         let path = ["sources", &self.name];
-        let call = Call::delete(&path).if_match(self.if_match).dry_run(self.dry_run);
+        let call = Call::delete(&path)
+            .if_match(self.if_match)
+            .query("force", self.force.then_some(true))
+            .dry_run(self.dry_run);
         let answer = session.client.send(call).await?.body;
-        session.out.saved(&format!("deleted the source `{}`", self.name), &answer, self.dry_run)?;
+        match (answer.is_null(), self.dry_run) {
+            // older servers say nothing of what used it
+            (true, true) => session.out.say(format!("the source `{}` would be deleted", self.name)),
+            (true, false) => {}
+            (false, _) => session.out.record(&answer)?,
+        }
+        let done = format!("deleted the source `{}`", self.name);
+        session.out.say(if self.dry_run { "dry run: nothing was changed" } else { done.as_str() });
         Ok(Exit::Ok)
     }
 }

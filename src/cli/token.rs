@@ -18,7 +18,7 @@ const COLUMNS: &[Column] = &[
     ("NAME", "name"),
     ("PROJECT", "project"),
     ("ROLE", "role"),
-    ("ENDS IN", "last4"),
+    ("LAST4", "last4"),
     ("CREATED AT", "created_at"),
     ("EXPIRES AT", "expires_at"),
     ("LAST USED AT", "last_used_at"),
@@ -42,7 +42,10 @@ pub(crate) enum TokenCommand {
     Revoke(Revoke),
     /// Prints a fresh token text for `S3_CONNECTOR_BOOTSTRAP_TOKEN`; asks no server
     #[command(after_help = "Example:
-  S3_CONNECTOR_BOOTSTRAP_TOKEN=$(s3-connector token generate) s3-connector serve")]
+  (umask 077; s3-connector token generate > admin.token)
+  S3_CONNECTOR_BOOTSTRAP_TOKEN=$(cat admin.token) s3-connector serve
+
+The service keeps only a hash of it: what you do not keep is lost.")]
     Generate,
 }
 
@@ -63,6 +66,9 @@ pub(crate) struct Create {
     /// For the whole installation and all its projects
     #[arg(long)]
     installation: bool,
+    /// Only check what would happen
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Flags of `token revoke`.
@@ -73,6 +79,9 @@ pub(crate) struct Revoke {
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
+    /// Only check what would happen
+    #[arg(long)]
+    dry_run: bool,
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
@@ -98,14 +107,16 @@ impl Create {
         body.set("role", self.role.as_str());
         body.plain("expires_at", expires_at);
         body.plain("installation", self.installation.then_some(true));
-        let answer = session.client.send(Call::post(&["tokens"], body.into_value())).await?.body;
-        let text = answer.get("token").and_then(Value::as_str);
+        let call = Call::post(&["tokens"], body.into_value()).dry_run(self.dry_run);
+        let answer = session.client.send(call).await?.body;
+        // a dry run makes no text
+        let text = answer.get("token").and_then(Value::as_str).filter(|_| !self.dry_run);
         match text {
             Some(text) if session.out.format() == Format::Table => {
                 session.out.line(text)?;
                 session.out.say("this is the only time that the token is shown: keep it in a safe place");
             }
-            _ => session.out.saved("made the token", &answer, false)?,
+            _ => session.out.saved("made the token", &answer, self.dry_run)?,
         }
         Ok(Exit::Ok)
     }
@@ -132,11 +143,11 @@ async fn list(session: &Session) -> anyhow::Result<Exit> {
 impl Revoke {
     async fn run(self, session: &Session) -> anyhow::Result<Exit> {
         let question = format!("Revoke the token `{}`? Whoever uses it is locked out at once.", self.id);
-        input::confirm(&session.out, self.yes, &question).await?;
+        input::confirm(&session.out, self.yes || self.dry_run, &question).await?;
         let path = ["tokens", &self.id];
-        let call = Call::delete(&path);
+        let call = Call::delete(&path).dry_run(self.dry_run);
         let answer = session.client.send(call).await?.body;
-        session.out.saved(&format!("revoked the token `{}`", self.id), &answer, false)?;
+        session.out.saved(&format!("revoked the token `{}`", self.id), &answer, self.dry_run)?;
         Ok(Exit::Ok)
     }
 }
@@ -172,6 +183,7 @@ mod tests {
             expires_at: None,
             expires_in: Some(span.parse()?),
             installation: false,
+            dry_run: false,
         };
         Ok(create.expiry(1_000)?.map(|at| at.to_string()))
     }

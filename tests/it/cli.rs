@@ -97,6 +97,9 @@ async fn the_main_job_works_from_the_command_line() {
     let put = world.run_with(&["object", "put", "r", "piped", "-"], b"from a pipe").await;
     assert!(put.status.success(), "{}", String::from_utf8_lossy(&put.stderr));
     assert_eq!(world.ok(&["object", "get", "r", "piped", "-"]).await, "from a pipe");
+    let looked = world.ok(&["object", "delete", "r", "nosuch", "piped", "--dry-run"]).await;
+    let states: Vec<&str> = looked.lines().skip(1).filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(states, ["missing", "exists"], "a key that is missing does not end the look\n{looked}");
     world.ok(&["object", "delete", "r", "piped", "--yes"]).await;
     assert_eq!(world.run(&["object", "get", "r", "piped", "-"]).await.status.code(), Some(1));
 }
@@ -119,6 +122,75 @@ async fn exit_codes_and_messages_tell_scripts_and_people_what_happened() {
     let unasked = world.run(&["source", "delete", "vault"]).await;
     assert_eq!(unasked.status.code(), Some(2), "a destructive verb asks, and nobody is there to answer");
     expect(world.service.admin.get("/v1/sources/vault").await, 200);
+}
+
+#[tokio::test]
+async fn errors_are_json_where_json_was_asked_for() {
+    let world = World::start().await;
+    let missing = world.run(&["--output", "json", "resource", "show", "nobody"]).await;
+    let problem: Value = serde_json::from_slice(&missing.stderr).unwrap();
+    assert_eq!((missing.status.code(), &problem["status"]), (Some(1), &json!(404)), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("nobody"), "{problem}");
+    let unasked = world.run(&["source", "delete", "vault", "--output", "ndjson"]).await;
+    let problem: Value = serde_json::from_slice(&unasked.stderr).unwrap();
+    assert_eq!(unasked.status.code(), Some(2), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("--yes"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_usage_line_names_no_option_that_a_variable_gives() {
+    let world = World::start().await;
+    let misuse = world.run(&["completions"]).await;
+    let words = String::from_utf8(misuse.stderr).unwrap();
+    assert_eq!(misuse.status.code(), Some(2), "{words}");
+    assert!(words.contains("Usage: s3-connector completions"), "{words}");
+    assert!(!words.contains("--token") && !words.contains("--server"), "{words}");
+    let help = world.ok(&["completions", "--help"]).await;
+    assert!(help.contains("S3_CONNECTOR_TOKEN_FILE"), "{help}");
+}
+
+#[tokio::test]
+async fn what_the_server_finds_wrong_exits_with_3_and_plain_http_is_recognised() {
+    let world = World::start().await;
+    let blank = world.run(&["token", "create", " ", "--role", "user"]).await;
+    assert_eq!(blank.status.code(), Some(3), "{}", String::from_utf8_lossy(&blank.stderr));
+    let tls = world.service.url.replace("http://", "https://");
+    let refused = world.run(&["--server", &tls, "whoami"]).await;
+    let words = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{words}");
+    assert!(words.contains("is the server plain http?"), "{words}");
+}
+
+#[tokio::test]
+async fn a_dry_run_makes_no_token_and_no_project() {
+    let world = World::start().await;
+    let token = world.ok(&["token", "create", "only-a-try", "--role", "user", "--dry-run"]).await;
+    assert!(token.contains("only-a-try") && !token.contains("s3c_"), "{token}");
+    world.ok(&["project", "create", "only-a-try", "--dry-run"]).await;
+    assert!(!world.ok(&["token", "list"]).await.contains("only-a-try"));
+    assert!(!world.ok(&["project", "list"]).await.contains("only-a-try"));
+    let listed = world.ok(&["token", "list", "--output", "json"]).await;
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let id = listed["tokens"][0]["id"].as_str().unwrap();
+    world.ok(&["token", "revoke", id, "--dry-run"]).await;
+    world.ok(&["whoami"]).await;
+}
+
+#[tokio::test]
+async fn an_empty_number_clears_and_makes_no_new_definition() {
+    let world = World::start().await;
+    let open = ["resource", "create", "r", "--bucket", "bucket", "--region", "us-east-1", "--anonymous"];
+    let refused = world.run(&[&open[..], &["--timeout-ms", ""]].concat()).await;
+    assert_eq!(refused.status.code(), Some(2), "{}", String::from_utf8_lossy(&refused.stderr));
+    world.ok(&[&open[..], &["--timeout-ms", "5000"]].concat()).await;
+    world.ok(&["resource", "update", "r", "--timeout-ms", ""]).await;
+    let shown = world.ok(&["resource", "show", "r", "--output", "json"]).await;
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert!(shown["limits"]["timeout_ms"].is_null(), "{shown}");
+    world.ok(&["source", "update", "vault", "--cache-ttl-ms", "7"]).await;
+    world.ok(&["source", "update", "vault", "--cache-ttl-ms", ""]).await;
+    let shown = world.ok(&["source", "show", "vault", "--output", "json"]).await;
+    assert_ne!(serde_json::from_str::<Value>(&shown).unwrap()["cache_ttl_ms"], 7, "{shown}");
 }
 
 #[tokio::test]
