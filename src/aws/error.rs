@@ -52,7 +52,7 @@ pub enum ErrorKind {
 
 /// A failure of an upstream. It never holds a credential.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{service} answered {code}: {message}")]
+#[error("{service}: {code}: {message}")]
 pub struct AwsError {
     /// What it means.
     pub kind: ErrorKind,

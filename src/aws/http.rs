@@ -170,3 +170,22 @@ pub fn check_ca(pem: &str) -> Result<(), InvalidCa> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{HttpClients, MOST_CLIENTS};
+    use crate::aws::egress::Egress;
+    use crate::config::{Config, Overrides};
+
+    #[test]
+    fn the_clients_of_many_endpoints_are_bounded() {
+        let egress = Egress::new(&Config::load(None, Overrides::default()).unwrap().egress).unwrap();
+        let clients = HttpClients::new(Arc::new(egress));
+        for port in 1..=u16::try_from(MOST_CLIENTS).unwrap() + 10 {
+            clients.direct(port, None).unwrap();
+        }
+        assert!(clients.direct.lock().unwrap().len() <= MOST_CLIENTS);
+    }
+}

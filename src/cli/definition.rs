@@ -219,7 +219,8 @@ mod tests {
 
     #[test]
     fn an_empty_number_makes_no_new_definition() {
-        let error = nothing_to_clear(&[("--retries", None), ("--timeout-ms", Some(Number::Clear))]).unwrap_err();
+        let error =
+            nothing_to_clear(&[("--retries", None), ("--timeout-ms", Some(Number::Clear))]).unwrap_err();
         assert_eq!(error.to_string(), "--timeout-ms is empty: give a number, or leave the flag out");
         assert!(nothing_to_clear(&[("--retries", Some(Number::Is(0)))]).is_ok());
     }

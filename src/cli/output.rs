@@ -391,8 +391,10 @@ mod tests {
     fn a_long_cell_is_cut_unless_people_copy_it_or_nothing_stands_behind_it() {
         let columns = [("ID", "id"), ("KEY", "key"), ("WHY", "why")];
         let (id, why) = ("i".repeat(100), "w".repeat(100));
-        let rows =
-            [json!({"id": id, "key": "ü🚀".repeat(500), "why": why}), json!({"id": "2", "key": "a", "why": "b"})];
+        let rows = [
+            json!({"id": id, "key": "ü🚀".repeat(500), "why": why}),
+            json!({"id": "2", "key": "a", "why": "b"}),
+        ];
         let shown = lines(Output::new(Format::Table).grid(&columns, &rows));
         assert_eq!(shown.len(), 3, "{shown:?}");
         assert!(shown[1].starts_with(&format!("{id}  ü🚀")) && shown[1].ends_with(&why), "{shown:?}");

@@ -153,7 +153,9 @@ impl Upstream {
         let service = self.service.as_deref().unwrap_or("the upstream");
         let code = self.code.as_deref().unwrap_or("an error");
         let id = self.request_id.as_deref().map(|id| format!(" (request id {id})")).unwrap_or_default();
-        format!("{service} answered {code}{id}")
+        // an id comes with an answer; without one nobody may have answered
+        let verb = if id.is_empty() { ":" } else { " answered" };
+        format!("{service}{verb} {code}{id}")
     }
 }
 
@@ -213,8 +215,14 @@ mod tests {
     fn advice_is_given_in_the_words_of_the_command_line() {
         for (theirs, ours) in [
             ("not asked for: give `\"write\": true`", "not asked for: give `--write`"),
-            ("make one active with `PUT /v1/sources/active`", "make one active with `s3-connector source use NAME`"),
-            ("PATCH the resource with {\"region\": \"x\"}", "update the resource with --merge and {\"region\": \"x\"}"),
+            (
+                "make one active with `PUT /v1/sources/active`",
+                "make one active with `s3-connector source use NAME`",
+            ),
+            (
+                "PATCH the resource with {\"region\": \"x\"}",
+                "update the resource with --merge and {\"region\": \"x\"}",
+            ),
             ("delete it all the same with `?force=true`", "delete it all the same with `--force`"),
             ("send it again", "send it again"),
         ] {

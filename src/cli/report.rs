@@ -54,8 +54,7 @@ fn print_report(out: &Output, report: &Report) -> anyhow::Result<()> {
         Verdict::WorksWithLimits | Verdict::Unverified => Style::Careful,
         Verdict::Fails => Style::Bad,
     };
-    let reason =
-        report.reason.as_deref().map(|reason| format!(": {}", shown(reason))).unwrap_or_default();
+    let reason = report.reason.as_deref().map(|reason| format!(": {}", shown(reason))).unwrap_or_default();
     let took = out.paint(Style::Faint, format!("({} ms)", report.took_ms));
     out.line("")?;
     out.line(format!("{}{reason} {took}", out.paint(style, report.verdict.as_str())))

@@ -52,6 +52,23 @@ async fn every_operation_goes_through_a_rotation() {
 }
 
 #[tokio::test]
+async fn a_streamed_upload_that_is_refused_before_its_end_is_sent_again_whole() {
+    let world = World::start().await;
+    world.main().await;
+    expect(world.list("main").await, 200);
+    let body: Vec<u8> = (0..8_u32 << 20).map(|at| (at % 253) as u8).collect();
+    let mut pace = tokio::time::interval(PACE);
+    for round in 0..5 {
+        pace.tick().await;
+        let key = world.rotate(&["s3"]).await;
+        let put = world.admin().request(Method::PUT, "/v1/resources/main/objects/kept").body(body.clone());
+        expect(answer(put).await, 200);
+        let stored = aws::get_object(&aws::s3(&world.embedded.url, &key), "bucket", "kept").await;
+        assert!(stored == body, "round {round}: {} of {} bytes", stored.len(), body.len());
+    }
+}
+
+#[tokio::test]
 async fn a_multipart_upload_goes_through_a_rotation() {
     let world = World::start().await;
     world.main().await;

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::harness::aws::{self, RgwUser, Secrets, unique};
 use crate::harness::http_fault::{Answer, HttpFault, Recorded};
 use crate::harness::servers::{AccessKey, Servers};
-use crate::secrets_world::{World, check, pair};
+use crate::secrets_world::{World, check, new_key, pair};
 use crate::support::{Client, Embedded, Setup, definition, expect, moto_source, templated};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/reader";
@@ -217,6 +217,25 @@ async fn a_session_is_renewed_in_the_background_from_half_of_its_life() {
 }
 
 #[tokio::test]
+async fn a_session_that_was_ended_early_is_replaced_once_for_all_who_use_it() {
+    let sts = Sts::start().await;
+    sts.front.answer_to("AssumeRole", 1, sts.session(3600));
+    let began = Instant::now();
+    expect(sts.list().await, 200);
+    // a session younger than a second is not given up: that could go on for ever
+    while began.elapsed() < Duration::from_millis(1_200) {
+        expect(sts.list().await, 200);
+    }
+    let key = new_key();
+    sts.front.answer_to("AssumeRole", ALWAYS, session_of(&key, 3600).after(Duration::from_millis(200)));
+    sts.embedded.store.set_keys(&key.id, key.secret.clone().into());
+    for answer in future::join_all((0..24).map(|_| sts.list())).await {
+        expect(answer, 200);
+    }
+    assert_eq!(sts.assumed(), 2);
+}
+
+#[tokio::test]
 async fn requests_go_on_while_sts_is_down_and_the_session_is_valid() {
     let sts = Sts::start().await;
     sts.front.answer_to("AssumeRole", 1, sts.session(22));
@@ -319,13 +338,18 @@ impl Sts {
 
     /// A session with the store's keys that ends so many seconds from now.
     fn session(&self, seconds: i64) -> Answer {
-        let ends = rfc3339(Clock::system().now_ms() + seconds * 1000);
-        let AccessKey { id, secret } = &self.embedded.key;
-        let key = format!("<AccessKeyId>{id}</AccessKeyId><SecretAccessKey>{secret}</SecretAccessKey>");
-        let rest = format!("<SessionToken>token</SessionToken><Expiration>{ends}</Expiration>");
-        let result = format!("<AssumeRoleResult><Credentials>{key}{rest}</Credentials></AssumeRoleResult>");
-        let space = "https://sts.amazonaws.com/doc/2011-06-15/";
-        let body = format!("<AssumeRoleResponse xmlns=\"{space}\">{result}</AssumeRoleResponse>");
-        Answer::new(200, "text/xml", body)
+        session_of(&self.embedded.key, seconds)
     }
+}
+
+/// A session with these keys that ends so many seconds from now.
+fn session_of(key: &AccessKey, seconds: i64) -> Answer {
+    let ends = rfc3339(Clock::system().now_ms() + seconds * 1000);
+    let AccessKey { id, secret } = key;
+    let key = format!("<AccessKeyId>{id}</AccessKeyId><SecretAccessKey>{secret}</SecretAccessKey>");
+    let rest = format!("<SessionToken>token</SessionToken><Expiration>{ends}</Expiration>");
+    let result = format!("<AssumeRoleResult><Credentials>{key}{rest}</Credentials></AssumeRoleResult>");
+    let space = "https://sts.amazonaws.com/doc/2011-06-15/";
+    let body = format!("<AssumeRoleResponse xmlns=\"{space}\">{result}</AssumeRoleResponse>");
+    Answer::new(200, "text/xml", body)
 }

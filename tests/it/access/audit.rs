@@ -1,11 +1,15 @@
 //! The audit: who did what, in a chain that shows when somebody changed it.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{AnyConnection, Connection};
 
 use super::{open, token};
-use crate::support::{DATABASES, Service, Setup, expect};
+use crate::harness::http_fault::{Answer, HttpFault};
+use crate::registry::eventually;
+use crate::support::{DATABASES, Embedded, Service, Setup, answer, definition, expect};
 
 /// A connection to the service's database, past the service.
 async fn database(service: &Service) -> AnyConnection {
@@ -19,6 +23,39 @@ async fn database(service: &Service) -> AnyConnection {
 
 async fn verify(service: &Service) -> Value {
     expect(service.admin.get("/v1/audit/verify").await, 200)
+}
+
+#[tokio::test]
+async fn a_delete_whose_caller_went_away_and_one_that_was_refused_have_rows() {
+    let embedded = Embedded::start().await;
+    let front = HttpFault::start(&embedded.url).await;
+    let service = Setup::new().start().await;
+    let mut body = definition("r", &front.url(), "bucket", &embedded.key);
+    expect(service.admin.post("/v1/resources", &body).await, 201);
+    body["name"] = json!("readonly");
+    body["operations"] = json!(["list"]);
+    expect(service.admin.post("/v1/resources", &body).await, 201);
+    let path = |resource: &str| format!("/v1/resources/{resource}/objects/gone.txt");
+    let refused = service.admin.request(Method::DELETE, &path("readonly"));
+    expect(answer(refused).await, 403);
+    front.answer(1, Answer::new(204, "application/xml", "").after(Duration::from_secs(2)));
+    let delete = service.admin.request(Method::DELETE, &path("r")).timeout(Duration::from_millis(500));
+    assert!(delete.send().await.unwrap_err().is_timeout());
+    let rows = eventually(&service.admin, "/v1/audit?limit=20", |_, body| {
+        body["rows"].as_array().unwrap().iter().filter(|row| row["action"] == "object.delete").count() == 2
+    })
+    .await;
+    let told: Vec<(&str, &str, &str)> = rows["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["action"] == "object.delete")
+        .map(|row| {
+            let text = |name: &str| row[name].as_str().unwrap();
+            (text("subject"), text("key"), text("outcome"))
+        })
+        .collect();
+    assert_eq!(told, [("r", "gone.txt", "ok"), ("readonly", "gone.txt", "OperationNotAllowed")]);
 }
 
 #[tokio::test]
