@@ -7,8 +7,10 @@
 mod api;
 mod body;
 mod extract;
+mod json_body;
 mod observe;
 mod openapi;
+mod parameters;
 mod problem;
 mod router;
 mod server;
