@@ -10,6 +10,7 @@ mod extract;
 mod json_body;
 mod observe;
 mod openapi;
+mod pages;
 mod parameters;
 mod problem;
 mod router;
