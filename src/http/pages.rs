@@ -150,9 +150,9 @@ fn text_of(code: &str) -> Option<String> {
         && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte));
     plain.then(|| {
         format!(
-            "{code}\n\nThis service has no code of that name and passes it on from the service that `upstream` \
-             names.\nIts own documentation says what it means; `detail` holds its words, and \
-             `upstream.request_id` finds the request in its logs.\n"
+            "{code}\n\nThis code is passed on from the service that `upstream` names.\nThat service's \
+             documentation says what it means: `detail` holds its words, and `upstream.request_id` finds \
+             the request in its logs.\n"
         )
     })
 }
