@@ -20,8 +20,11 @@ use crate::http::router;
 const MOST_SHOWN: usize = 64;
 
 /// What the document says, by the route's template and method.
-static ROUTES: LazyLock<HashMap<String, Vec<(Method, Vec<Known>)>>> =
+static ROUTES: LazyLock<HashMap<String, Vec<Taken>>> =
     LazyLock::new(|| routes(router::documented().to_openapi()));
+
+/// What one method of a route takes.
+type Taken = (Method, Vec<Known>);
 
 /// One query parameter of the document.
 #[derive(Debug)]
@@ -135,11 +138,11 @@ impl Known {
     }
 }
 
-fn routes(document: OpenApi) -> HashMap<String, Vec<(Method, Vec<Known>)>> {
+fn routes(document: OpenApi) -> HashMap<String, Vec<Taken>> {
     document.paths.paths.into_iter().map(|(path, item)| (path, methods(item))).collect()
 }
 
-fn methods(item: PathItem) -> Vec<(Method, Vec<Known>)> {
+fn methods(item: PathItem) -> Vec<Taken> {
     let operations = [
         (Method::GET, item.get),
         (Method::HEAD, item.head),

@@ -10,9 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::{ResourceView, Saved, TestOptions, Version};
 use crate::http::Api;
-use crate::http::extract::{
-    By, DryRun, Editor, Environment, IfMatch, Params, Segment, User, Viewer, etag,
-};
+use crate::http::extract::{By, DryRun, Editor, Environment, IfMatch, Params, Segment, User, Viewer, etag};
 use crate::http::json_body::{JsonBody, JsonOrDefault};
 use crate::http::openapi::{Condition, Scope, Write};
 use crate::http::problem::{Failure, Problems};
