@@ -72,6 +72,8 @@ pub struct AwsError {
     pub date: Option<String>,
     /// The object's tag, when a condition was answered.
     pub etag: Option<String>,
+    /// The object's bytes, when a range lies outside of it.
+    pub size: Option<u64>,
 }
 
 impl AwsError {
@@ -87,6 +89,7 @@ impl AwsError {
             region: None,
             date: None,
             etag: None,
+            size: None,
         }
     }
 
@@ -187,7 +190,14 @@ fn classified(
         region,
         date: header("date"),
         etag: header("etag"),
+        size: size_of_object(header("content-range").as_deref(), body),
     }
+}
+
+/// From `Content-Range: bytes */SIZE`, or from the body as S3 writes it.
+fn size_of_object(range: Option<&str>, body: &[u8]) -> Option<u64> {
+    let told = range.and_then(|range| range.rsplit_once('/')).map(|(_, size)| size.to_owned());
+    told.or_else(|| text_element(body, "ActualObjectSize"))?.parse().ok()
 }
 
 /// The text of the first XML element of that name, unescaped.

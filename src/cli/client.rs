@@ -222,8 +222,10 @@ impl Client {
     ) -> anyhow::Result<Value> {
         let mut rows: Vec<Value> = Vec::new();
         let mut cursor: Option<String> = None;
+        // what every list takes; more rows come with more pages
+        const MOST: usize = 100;
         loop {
-            let left = limit.map(|limit| limit - rows.len());
+            let left = limit.map(|limit| (limit - rows.len()).min(MOST));
             let mut call = Call::get(path).query("cursor", cursor.take()).query("limit", left);
             for (parameter, value) in query {
                 call = call.query(parameter, value.as_deref());

@@ -2,24 +2,18 @@
 
 use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 
 use crate::app::{DEFAULT_ENVIRONMENT, Error, Presented};
-use crate::http::Api;
-use crate::http::problem::{Failure, Problem};
-use crate::model::literal;
+use crate::http::problem::Failure;
+use crate::http::{Api, parameters};
 use crate::model::name::Name;
 use crate::model::principal::{Caller, Role};
-
-/// A JSON body must be complete after this.
-const JSON_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The address that a connection came from.
 #[derive(Debug, Clone, Copy)]
@@ -81,6 +75,8 @@ impl<R: Needed> FromRequestParts<Api> for By<R> {
         if caller.role < R::ROLE {
             return Err(Failure(Error::Forbidden { needs: R::ROLE, has: caller.role }));
         }
+        // here, because every route of `/v1` has a role, and who is refused learns nothing from the rest
+        parameters::check(parts)?;
         Ok(By(caller, PhantomData))
     }
 }
@@ -162,45 +158,6 @@ pub fn etag(version: i64) -> String {
     format!("\"{version}\"")
 }
 
-/// A JSON body, bounded in size and time.
-#[derive(Debug)]
-pub struct JsonBody<T>(pub T);
-
-impl<T: DeserializeOwned> FromRequest<Api> for JsonBody<T> {
-    type Rejection = Response;
-
-    async fn from_request(request: Request, api: &Api) -> Result<Self, Response> {
-        let most = api.app.config.server.max_json_bytes;
-        let read = tokio::time::timeout(JSON_TIMEOUT, axum::body::to_bytes(request.into_body(), most)).await;
-        let bytes = match read {
-            Ok(Ok(bytes)) => bytes,
-            Ok(Err(_)) => {
-                let text = format!("the body has more than {most} bytes, or ended early");
-                return Err(Failure(Error::TooLarge(text)).into_response());
-            }
-            Err(_) => {
-                let text = "the body did not arrive in time";
-                return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", text).into_response());
-            }
-        };
-        let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        serde_json::from_slice(bytes)
-            .map(JsonBody)
-            .map_err(|error| Failure(Error::BadRequest(unreadable(&error))).into_response())
-    }
-}
-
-/// The place and the kind of an error, without the text around it, which may hold a key.
-fn unreadable(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let place = format!("line {} column {}", error.line(), error.column());
-    if error.is_data() {
-        let shown = literal::without_values(&text);
-        return format!("the body is not what this route takes: {shown}");
-    }
-    format!("the body is not JSON: error at {place}")
-}
-
 /// The query string, with errors in our shape.
 #[derive(Debug)]
 pub struct Params<T>(pub T);
@@ -209,10 +166,27 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Api> for Params<T> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Failure> {
-        axum::extract::Query::<T>::try_from_uri(&parts.uri).map(|query| Params(query.0)).map_err(|error| {
-            Failure(Error::BadRequest(format!("the query string cannot be read: {}", error.body_text())))
-        })
+        axum::extract::Query::<T>::try_from_uri(&parts.uri)
+            .map(|query| Params(query.0))
+            .map_err(|error| Failure(Error::BadRequest(unreadable(&error))))
     }
+}
+
+/// Which parameter cannot be read; the library's own words name Rust types.
+fn unreadable(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = Some(error);
+    while let Some(at) = cause {
+        if let Some(found) = at.downcast_ref::<serde_path_to_error::Error<serde::de::value::Error>>() {
+            let text = found.inner().to_string();
+            let twice = text.strip_prefix("duplicate field `").and_then(|rest| rest.strip_suffix('`'));
+            return match twice {
+                Some(name) => format!("the query parameter `{name}` is there more than once"),
+                None => format!("the query parameter `{}` cannot be read", found.path()),
+            };
+        }
+        cause = at.source();
+    }
+    "the query string cannot be read".to_owned()
 }
 
 /// A segment of the path, percent-decoded once.

@@ -7,8 +7,11 @@
 mod api;
 mod body;
 mod extract;
+mod json_body;
 mod observe;
 mod openapi;
+mod pages;
+mod parameters;
 mod problem;
 mod router;
 mod server;

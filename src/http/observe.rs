@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -96,8 +96,18 @@ fn given_id(request: &Request) -> Option<String> {
 }
 
 /// A route that is not there.
-pub async fn not_found() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "NotFound", "there is no such route: `/docs` lists them all")
+pub async fn not_found(uri: Uri) -> Problem {
+    let mut problem =
+        Problem::new(StatusCode::NOT_FOUND, "NotFound", "there is no such route: `/docs` lists them all");
+    problem.remedy = folded_key(uri.path());
+    problem
+}
+
+/// Clients fold `objects/../x` to `x` before they send it: what is left is a route that is not there.
+fn folded_key(path: &str) -> Option<String> {
+    let (name, rest) = path.strip_prefix("/v1/resources/")?.split_once('/')?;
+    let hint = format!("if the key holds `..`, use `/v1/resources/{name}/object?key=`");
+    (!name.is_empty() && !rest.is_empty()).then_some(hint)
 }
 
 /// A method that a route does not have.

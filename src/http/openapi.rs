@@ -1,7 +1,7 @@
 //! The OpenAPI document: the contract, made from the handlers.
 
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::{IntoParams, Modify, OpenApi};
+use utoipa::{IntoParams, Modify, OpenApi, ToSchema};
 
 use crate::http::router;
 
@@ -56,6 +56,9 @@ pub struct Write {
     /// The project, for tokens of the whole installation. Default `default`.
     #[param(required = false)]
     project: Option<String>,
+    /// The environment. Clients may send it with every request; a definition is written for all of them.
+    #[param(required = false)]
+    environment: Option<String>,
     /// Say what would happen and change nothing.
     #[param(required = false)]
     dry_run: Option<bool>,
@@ -69,6 +72,63 @@ pub struct Condition {
     /// The ETag of the definition that the change is based on, or `*`.
     #[param(rename = "If-Match", example = "\"3\"")]
     if_match: String,
+}
+
+/// An object's content.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[allow(dead_code, reason = "only described")]
+pub struct ObjectBytes(Vec<u8>);
+
+/// The headers that a read of an object takes (RFC 9110).
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "only described")]
+pub struct ReadHeaders {
+    /// A part of the object, for example `bytes=0-99`.
+    #[param(rename = "Range", required = false)]
+    range: Option<String>,
+    /// Only if the object has this ETag.
+    #[param(rename = "If-Match", required = false)]
+    if_match: Option<String>,
+    /// Only if the object has another ETag than this.
+    #[param(rename = "If-None-Match", required = false)]
+    if_none_match: Option<String>,
+    /// Only if the object changed after this HTTP date.
+    #[param(rename = "If-Modified-Since", required = false)]
+    if_modified_since: Option<String>,
+    /// Only if the object did not change after this HTTP date.
+    #[param(rename = "If-Unmodified-Since", required = false)]
+    if_unmodified_since: Option<String>,
+}
+
+/// The headers that a write of an object takes, besides `x-amz-meta-*`, whose names are free.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "only described")]
+pub struct WriteHeaders {
+    /// The media type; guessed from the key when absent. Every header `x-amz-meta-<name>` beside it becomes user
+    /// metadata.
+    #[param(rename = "Content-Type", required = false)]
+    content_type: Option<String>,
+    /// Kept with the object and given back with it.
+    #[param(rename = "Cache-Control", required = false)]
+    cache_control: Option<String>,
+    /// Kept with the object and given back with it.
+    #[param(rename = "Content-Disposition", required = false)]
+    content_disposition: Option<String>,
+    /// Kept with the object and given back with it.
+    #[param(rename = "Content-Encoding", required = false)]
+    content_encoding: Option<String>,
+    /// Kept with the object and given back with it.
+    #[param(rename = "Content-Language", required = false)]
+    content_language: Option<String>,
+    /// `*`: only if there is no object yet.
+    #[param(rename = "If-None-Match", required = false)]
+    if_none_match: Option<String>,
+    /// Only if the object that is there has this ETag.
+    #[param(rename = "If-Match", required = false)]
+    if_match: Option<String>,
 }
 
 /// A success whose handler says nothing more.

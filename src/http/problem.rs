@@ -178,7 +178,16 @@ impl IntoResponse for Failure {
         {
             return not_modified(upstream.etag.as_deref());
         }
-        problem(self.0).into_response()
+        let size = match &self.0 {
+            Error::Upstream(upstream) if upstream.kind == ErrorKind::InvalidRange => upstream.size,
+            _ => None,
+        };
+        let mut response = problem(self.0).into_response();
+        // how long the object is (RFC 9110, 14.4)
+        if let Some(range) = size.and_then(|size| HeaderValue::try_from(format!("bytes */{size}")).ok()) {
+            response.headers_mut().insert(header::CONTENT_RANGE, range);
+        }
+        response
     }
 }
 

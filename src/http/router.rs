@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use crate::http::api::{access, objects, query, resources, secrets, service, sources};
 use crate::http::openapi::Document;
-use crate::http::{Api, observe};
+use crate::http::{Api, observe, pages};
 
 /// The routes with their documentation.
 pub fn documented() -> OpenApiRouter<Api> {
@@ -74,7 +74,7 @@ pub fn documented() -> OpenApiRouter<Api> {
 pub fn router(api: Api) -> Router {
     let (router, _) = documented().split_for_parts();
     router
-        .merge(service::pages())
+        .merge(pages::routes())
         .fallback(observe::not_found)
         .method_not_allowed_fallback(observe::method_not_allowed)
         .layer(CatchPanicLayer::custom(observe::panicked))

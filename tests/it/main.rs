@@ -18,6 +18,7 @@ mod openapi;
 mod planted;
 mod quickstart;
 mod registry;
+mod requests;
 mod rotation;
 mod secrets;
 mod secrets_cache;

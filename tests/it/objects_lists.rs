@@ -44,7 +44,6 @@ async fn a_list_reads_as_many_pages_as_its_limit_needs() {
         assert_eq!((keys(&second), &second["truncated"]), (all[1500..].to_vec(), &json!(false)));
         assert_eq!(second["cursor"], Value::Null);
         assert_eq!(keys(&list(client, "").await).len(), 1000, "the default limit");
-        assert_eq!(keys(&list(client, "limit=0").await), [""; 0]);
         let after = list(client, "start_after=n%2F2497").await;
         assert_eq!(keys(&after), ["n/2498", "n/2499"], "{}", place.name);
 

@@ -15,7 +15,7 @@ use std::path::Path;
 use serde_json::Value;
 
 /// Routes that are pages, not operations.
-const PAGES: &[&str] = &["/docs", "/docs/docs.css", "/docs/docs.js", "/docs/errors/{code}"];
+const PAGES: &[&str] = &["/", "/docs", "/docs/{file}", "/docs/errors/{code}"];
 /// What every operation of `/v1` can answer.
 const SHARED_ERRORS: &[&str] = &[
     "400", "401", "403", "404", "409", "412", "413", "422", "424", "428", "429", "500", "502", "503", "504",
@@ -195,6 +195,123 @@ fn walk(value: &Value, visit: &mut impl FnMut(&Value)) {
         Value::Array(items) => items.iter().for_each(|value| walk(value, visit)),
         _ => {}
     }
+}
+
+/// Two types of one name are one schema: the other one is lost without a word.
+#[test]
+fn no_two_types_share_the_name_of_a_schema() {
+    let mut names = BTreeSet::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                for name in schema_types(&fs::read_to_string(&path).unwrap()) {
+                    assert!(names.insert(name.clone()), "`{name}` names two schemas: {}", path.display());
+                }
+            }
+        }
+    }
+    assert!(names.contains("QueryAnswer") && names.len() > 50, "{names:?}");
+}
+
+/// The names of the types behind a `derive` that ends with `ToSchema`.
+fn schema_types(source: &str) -> Vec<String> {
+    let behind = source.split("ToSchema)]").skip(1);
+    behind
+        .filter_map(|text| {
+            let is_type = |line: &&str| line.starts_with("pub struct ") || line.starts_with("pub enum ");
+            let declared = text.lines().find(is_type)?;
+            let name = declared.split([' ', '(', '<', ';']).nth(2)?;
+            Some(name.to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn the_answer_of_a_query_is_one_of_its_objects() {
+    let document = document();
+    let answer = &operation(&document, "query")["responses"]["200"]["content"]["application/json"]["schema"];
+    let name = answer["$ref"].as_str().unwrap();
+    let schema = document.pointer(name.strip_prefix('#').unwrap()).unwrap();
+    let variants = schema["oneOf"].as_array().or(schema["anyOf"].as_array()).unwrap();
+    assert_eq!(variants.len(), 5, "{schema:#}");
+    assert!(schema.get("enum").is_none(), "{schema:#}");
+}
+
+#[test]
+fn the_content_of_an_object_is_binary() {
+    let document = document();
+    let is_binary = |holder: &Value| {
+        let schema = &holder["content"]["application/octet-stream"]["schema"];
+        assert_eq!((&schema["type"], &schema["format"]), (&"string".into(), &"binary".into()), "{holder:#}");
+    };
+    for id in ["get_object", "get_object_by_key"] {
+        let responses = &operation(&document, id)["responses"];
+        is_binary(&responses["200"]);
+        is_binary(&responses["206"]);
+    }
+    for id in ["put_object", "put_object_by_key"] {
+        is_binary(&operation(&document, id)["requestBody"]);
+    }
+}
+
+#[test]
+fn the_headers_that_objects_take_are_named() {
+    let document = document();
+    let read = ["Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"];
+    let write = [
+        "Content-Type",
+        "Cache-Control",
+        "Content-Disposition",
+        "Content-Encoding",
+        "Content-Language",
+        "If-None-Match",
+        "If-Match",
+    ];
+    for suffix in ["object", "object_by_key"] {
+        for (verb, wanted) in [("get", &read[..]), ("head", &read[..]), ("put", &write[..])] {
+            let id = format!("{verb}_{suffix}");
+            let named = parameters(operation(&document, &id), "header");
+            assert!(wanted.iter().all(|header| named.contains(*header)), "`{id}` names {named:?}");
+        }
+    }
+}
+
+/// The extractors read these on every route: a parameter that is read and not named would be refused.
+#[test]
+fn every_route_of_a_project_names_the_project_and_the_environment() {
+    for Operation { id, path, value, .. } in operations(&document()) {
+        let named = parameters(&value, "query");
+        let both = named.contains("project") && named.contains("environment");
+        assert_eq!(both, path.starts_with("/v1/"), "`{id}` names {named:?}");
+    }
+}
+
+#[test]
+fn every_limit_has_bounds() {
+    for Operation { id, value, .. } in operations(&document()) {
+        for parameter in value["parameters"].as_array().into_iter().flatten() {
+            if parameter["name"] == "limit" {
+                assert_eq!(parameter["schema"]["minimum"].as_f64(), Some(1.0), "`{id}`: {parameter:#}");
+            }
+        }
+    }
+}
+
+fn operation<'a>(document: &'a Value, id: &str) -> &'a Value {
+    let paths = document["paths"].as_object().unwrap();
+    let mut all = paths.values().flat_map(|item| item.as_object().unwrap().values());
+    all.find(|operation| operation["operationId"] == id).unwrap_or_else(|| panic!("no operation `{id}`"))
+}
+
+fn parameters(operation: &Value, place: &str) -> BTreeSet<String> {
+    let all = operation["parameters"].as_array().into_iter().flatten();
+    all.filter(|parameter| parameter["in"] == place)
+        .map(|parameter| parameter["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// A handler that is described but not on the router's page, or a route without a description, shows here.

@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 
 use crate::app::{Error, WantedToken};
 use crate::http::Api;
-use crate::http::extract::{Admin, By, DryRun, JsonBody, Params, Segment, Viewer};
+use crate::http::extract::{Admin, By, DryRun, Params, Segment, Viewer};
+use crate::http::json_body::JsonBody;
 use crate::http::openapi::{Scope, Write};
 use crate::http::problem::{Failure, Problems};
 use crate::model::name::Name;
@@ -132,7 +133,7 @@ pub struct ProjectList {
 }
 
 /// The projects that the token may see.
-#[utoipa::path(get, path = "/v1/projects", tag = "access", operation_id = "list_projects", security(("token" = ["viewer"])), responses((status = 200, body = ProjectList), Problems))]
+#[utoipa::path(get, path = "/v1/projects", tag = "access", operation_id = "list_projects", security(("token" = ["viewer"])), params(Scope), responses((status = 200, body = ProjectList), Problems))]
 pub async fn list_projects(by: By<Viewer>, State(api): State<Api>) -> Json<ProjectList> {
     Json(ProjectList { projects: api.app.projects(&by.0) })
 }
@@ -169,6 +170,7 @@ pub struct AuditParams {
     /// Only rows before this id.
     before: Option<i64>,
     /// 1 to 1000 rows; default 100.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
     /// The rows of all projects; needs a token of the whole installation.
     #[serde(default)]
@@ -192,7 +194,7 @@ pub async fn list_audit(
     State(api): State<Api>,
     Params(params): Params<AuditParams>,
 ) -> Result<Json<AuditList>, Failure> {
-    let limit = params.limit.unwrap_or(100).clamp(1, 1000);
+    let limit = params.limit.unwrap_or(100);
     let rows = api.app.audit_rows(&by.0, params.all, params.before, limit).await?;
     let full = i64::try_from(rows.len()).is_ok_and(|count| count == limit);
     let cursor = rows.last().filter(|_| full).map(|row| row.id);
@@ -200,7 +202,7 @@ pub async fn list_audit(
 }
 
 /// Walks the audit's chain of hashes from its first row.
-#[utoipa::path(get, path = "/v1/audit/verify", tag = "access", operation_id = "verify_audit", security(("token" = ["admin"])), responses((status = 200, body = Verification), Problems))]
+#[utoipa::path(get, path = "/v1/audit/verify", tag = "access", operation_id = "verify_audit", security(("token" = ["admin"])), params(Scope), responses((status = 200, body = Verification), Problems))]
 pub async fn verify_audit(_by: By<Admin>, State(api): State<Api>) -> Result<Json<Verification>, Failure> {
     Ok(Json(api.app.verify_audit().await?))
 }

@@ -17,13 +17,15 @@ use crate::aws::s3::Download;
 use crate::http::Api;
 use crate::http::body::{Held, bounded};
 use crate::http::extract::{By, Environment, Object, Params, Segment, User, body_and_length, text_of};
-use crate::http::openapi::Scope;
+use crate::http::openapi::{ObjectBytes, ReadHeaders, Scope, WriteHeaders};
 use crate::http::problem::{Failure, Problems, problem};
 use crate::model::object::{
     Conditions, DeleteOptions, GetOptions, ListOptions, ObjectPage, PutOptions, PutResult,
 };
 
 const NDJSON: &str = "application/x-ndjson";
+/// Rows of a JSON page; the use case gathers no more.
+const MOST_GATHERED: u64 = 100_000;
 const META: &str = "x-amz-meta-";
 
 /// What to list.
@@ -41,6 +43,7 @@ pub struct ObjectParams {
     /// Where the last page ended.
     cursor: Option<String>,
     /// How many rows; default 1000 as JSON (at most 100000), all as NDJSON.
+    #[param(minimum = 1)]
     limit: Option<u64>,
 }
 
@@ -54,6 +57,8 @@ pub async fn list_objects(
     Params(params): Params<ObjectParams>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
+    let streamed = text_of(&headers, "accept").is_some_and(|accept| accept.contains(NDJSON));
+    check_limit(params.limit, !streamed)?;
     let permit = api.app.admit(&by.0).await?;
     let options = ListOptions {
         prefix: params.prefix,
@@ -62,13 +67,24 @@ pub async fn list_objects(
         cursor: params.cursor,
         limit: params.limit,
     };
-    let streamed = text_of(&headers, "accept").is_some_and(|accept| accept.contains(NDJSON));
     if streamed {
         let listing = api.app.open_list(&by.0, &name, &environment.0, options).await?;
         return Ok(with_staleness(rows(listing, permit), None));
     }
     let page = api.app.list(&by.0, &name, &environment.0, options).await?;
     Ok(with_staleness(Json(page.value).into_response(), page.stale_ms))
+}
+
+/// A limit that cannot be kept is refused instead of made another; a page that is gathered has a bound.
+pub(super) fn check_limit(limit: Option<u64>, gathered: bool) -> Result<(), Failure> {
+    let text = match limit {
+        Some(0) if !gathered => "`limit` takes a whole number from 1 on".to_owned(),
+        Some(limit) if gathered && !(1..=MOST_GATHERED).contains(&limit) => {
+            format!("`limit` takes a whole number from 1 to {MOST_GATHERED}: as `{NDJSON}` there is no bound")
+        }
+        _ => return Ok(()),
+    };
+    Err(Failure(Error::BadRequest(text)))
 }
 
 /// One line a row; the last line says whether there is more, or what went wrong.
@@ -112,7 +128,7 @@ fn push_line(text: &mut String, row: &impl serde::Serialize) {
 }
 
 /// Reads an object. `Range` and the `If-*` headers work as RFC 9110 says.
-#[utoipa::path(get, path = "/v1/resources/{name}/objects/{*key}", tag = "objects", operation_id = "get_object", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Path, description = "The key, percent-encoded once."), ("version" = Option<String>, Query, description = "A version of the object."), ("Range" = Option<String>, Header, description = "For example `bytes=0-99`."), Scope), responses((status = 200, description = "The object.", content_type = "application/octet-stream", body = Vec<u8>), (status = 206, description = "A part of the object."), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
+#[utoipa::path(get, path = "/v1/resources/{name}/objects/{*key}", tag = "objects", operation_id = "get_object", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Path, description = "The key, percent-encoded once."), ("version" = Option<String>, Query, description = "A version of the object."), ReadHeaders, Scope), responses((status = 200, description = "The object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 206, description = "A part of the object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
 pub async fn get_object(
     by: By<User>,
     environment: Environment,
@@ -128,7 +144,7 @@ pub async fn get_object(
 }
 
 /// Reads an object whose key is a parameter, for keys that a URL's path cannot carry (`.` and `..` segments).
-#[utoipa::path(get, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "get_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ("version" = Option<String>, Query, description = "A version of the object."), ("Range" = Option<String>, Header, description = "For example `bytes=0-99`."), Scope), responses((status = 200, description = "The object.", content_type = "application/octet-stream", body = Vec<u8>), (status = 206, description = "A part of the object."), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
+#[utoipa::path(get, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "get_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ("version" = Option<String>, Query, description = "A version of the object."), ReadHeaders, Scope), responses((status = 200, description = "The object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 206, description = "A part of the object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
 pub async fn get_object_by_key(
     by: By<User>,
     environment: Environment,
@@ -141,7 +157,7 @@ pub async fn get_object_by_key(
 }
 
 /// Reads an object's metadata.
-#[utoipa::path(head, path = "/v1/resources/{name}/objects/{*key}", tag = "objects", operation_id = "head_object", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Path, description = "The key, percent-encoded once."), ("version" = Option<String>, Query, description = "A version of the object."), Scope), responses((status = 200, description = "The object's headers."), (status = 304, description = "Not modified."), Problems))]
+#[utoipa::path(head, path = "/v1/resources/{name}/objects/{*key}", tag = "objects", operation_id = "head_object", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Path, description = "The key, percent-encoded once."), ("version" = Option<String>, Query, description = "A version of the object."), ReadHeaders, Scope), responses((status = 200, description = "The object's headers."), (status = 206, description = "The headers of a part of the object."), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
 pub async fn head_object(
     by: By<User>,
     environment: Environment,
@@ -157,7 +173,7 @@ pub async fn head_object(
 }
 
 /// Reads the metadata of an object whose key is a parameter.
-#[utoipa::path(head, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "head_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ("version" = Option<String>, Query, description = "A version of the object."), Scope), responses((status = 200, description = "The object's headers."), (status = 304, description = "Not modified."), Problems))]
+#[utoipa::path(head, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "head_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ("version" = Option<String>, Query, description = "A version of the object."), ReadHeaders, Scope), responses((status = 200, description = "The object's headers."), (status = 206, description = "The headers of a part of the object."), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
 pub async fn head_object_by_key(
     by: By<User>,
     environment: Environment,
@@ -171,7 +187,7 @@ pub async fn head_object_by_key(
 
 /// Writes an object. The body is streamed to the store; large ones go in parts. `x-amz-meta-*` headers become
 /// user metadata, `If-None-Match: *` keeps an object that is there.
-#[utoipa::path(put, path = "/v1/resources/{name}/objects/{*key}", tag = "objects", operation_id = "put_object", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Path, description = "The key, percent-encoded once."), ("Content-Type" = Option<String>, Header, description = "Guessed from the key when absent."), ("If-None-Match" = Option<String>, Header, description = "`*`: only if there is no object yet."), Scope), request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 200, body = PutResult), Problems))]
+#[utoipa::path(put, path = "/v1/resources/{name}/objects/{*key}", tag = "objects", operation_id = "put_object", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Path, description = "The key, percent-encoded once."), WriteHeaders, Scope), request_body(content = inline(ObjectBytes), content_type = "application/octet-stream"), responses((status = 200, body = PutResult), Problems))]
 pub async fn put_object(
     by: By<User>,
     environment: Environment,
@@ -194,7 +210,7 @@ pub async fn put_object(
 }
 
 /// Writes an object whose key is a parameter.
-#[utoipa::path(put, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "put_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ("Content-Type" = Option<String>, Header, description = "Guessed from the key when absent."), ("If-None-Match" = Option<String>, Header, description = "`*`: only if there is no object yet."), Scope), request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 200, body = PutResult), Problems))]
+#[utoipa::path(put, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "put_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), WriteHeaders, Scope), request_body(content = inline(ObjectBytes), content_type = "application/octet-stream"), responses((status = 200, body = PutResult), Problems))]
 pub async fn put_object_by_key(
     by: By<User>,
     environment: Environment,

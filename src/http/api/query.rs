@@ -15,9 +15,10 @@ use utoipa::ToSchema;
 use crate::app::{Error, Upload};
 use crate::aws::s3::Download;
 use crate::http::Api;
-use crate::http::api::objects::with_staleness;
+use crate::http::api::objects::{check_limit, with_staleness};
 use crate::http::body::bounded;
-use crate::http::extract::{By, Environment, JsonBody, Segment, User};
+use crate::http::extract::{By, Environment, Segment, User};
+use crate::http::json_body::JsonBody;
 use crate::http::openapi::Scope;
 use crate::http::problem::{Failure, Problems};
 use crate::model::object::{
@@ -138,7 +139,7 @@ pub struct Deleted {
 /// What a query answers, by operation.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-pub enum Answer {
+pub enum QueryAnswer {
     /// list
     List(ObjectPage),
     /// head
@@ -156,7 +157,7 @@ pub enum Answer {
     ("list" = (value = json!({"operation": "list", "prefix": "2026/", "limit": 100}))),
     ("get" = (value = json!({"operation": "get", "key": "2026/a.txt"}))),
     ("put" = (value = json!({"operation": "put", "key": "2026/a.txt", "text": "hello"}))),
-)), responses((status = 200, body = Answer), Problems))]
+)), responses((status = 200, body = QueryAnswer), Problems))]
 pub async fn query(
     by: By<User>,
     environment: Environment,
@@ -168,19 +169,20 @@ pub async fn query(
     let (app, caller, environment) = (&api.app, &by.0, &environment.0);
     let (answer, stale_ms) = match query {
         Query::List(options) => {
+            check_limit(options.limit, true)?;
             let page = app.list(caller, &name, environment, options).await?;
-            (Answer::List(page.value), page.stale_ms)
+            (QueryAnswer::List(page.value), page.stale_ms)
         }
         Query::Head(wanted) => {
             let options = GetOptions { version_id: wanted.version, ..GetOptions::default() };
             let found = app.head(caller, &name, environment, &wanted.key, &options).await?;
-            (Answer::Head(found.value.metadata), found.stale_ms)
+            (QueryAnswer::Head(found.value.metadata), found.stale_ms)
         }
         Query::Get(wanted) => {
             let options =
                 GetOptions { version_id: wanted.version, range: wanted.range, ..GetOptions::default() };
             let opened = app.get(caller, &name, environment, &wanted.key, &options).await?;
-            (Answer::Get(content(opened.value, wanted.r#as).await?), opened.stale_ms)
+            (QueryAnswer::Get(content(opened.value, wanted.r#as).await?), opened.stale_ms)
         }
         Query::Put(wanted) => {
             let (key, options, bytes) = put_parts(wanted)?;
@@ -189,12 +191,12 @@ pub async fn query(
             let body = bounded(Body::from(bytes), idle, app.put_limit(caller, &name));
             let upload = Upload { key, options, body, length, on_demand: true };
             let written = app.put(caller, &name, environment, upload).await?;
-            (Answer::Put(written.value), written.stale_ms)
+            (QueryAnswer::Put(written.value), written.stale_ms)
         }
         Query::Delete(wanted) => {
             let options = DeleteOptions { version_id: wanted.version, if_match: None };
             let deleted = app.delete(caller, &name, environment, &wanted.key, &options).await?;
-            (Answer::Delete(Deleted { key: wanted.key, version_id: deleted.value }), deleted.stale_ms)
+            (QueryAnswer::Delete(Deleted { key: wanted.key, version_id: deleted.value }), deleted.stale_ms)
         }
     };
     Ok(with_staleness(Json(answer).into_response(), stale_ms))

@@ -10,9 +10,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::{ResourceView, Saved, TestOptions, Version};
 use crate::http::Api;
-use crate::http::extract::{
-    By, DryRun, Editor, Environment, IfMatch, JsonBody, Params, Segment, User, Viewer, etag,
-};
+use crate::http::extract::{By, DryRun, Editor, Environment, IfMatch, Params, Segment, User, Viewer, etag};
+use crate::http::json_body::{JsonBody, JsonOrDefault};
 use crate::http::openapi::{Condition, Scope, Write};
 use crate::http::problem::{Failure, Problems};
 use crate::model::check::Report;
@@ -28,6 +27,7 @@ pub struct ListParams {
     /// Where the last page ended.
     cursor: Option<String>,
     /// 1 to 1000; default 100.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
@@ -188,15 +188,25 @@ pub async fn restore_resource(
     Ok(answer(saved, StatusCode::OK))
 }
 
+/// What a test may do.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TestWanted {
+    /// Also write, read back and delete one object.
+    #[serde(default)]
+    write: bool,
+}
+
 /// Tests a resource step by step and says what to change when something does not work. Read-only unless `write` is true.
-#[utoipa::path(post, path = "/v1/resources/{name}/test", tag = "resources", operation_id = "test_resource", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), Scope), request_body = TestOptions, responses((status = 200, body = Report), Problems))]
+#[utoipa::path(post, path = "/v1/resources/{name}/test", tag = "resources", operation_id = "test_resource", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), Scope), request_body = TestWanted, responses((status = 200, body = Report), Problems))]
 pub async fn test_resource(
     by: By<User>,
     environment: Environment,
     State(api): State<Api>,
     Segment(name): Segment<String>,
-    JsonBody(options): JsonBody<TestOptions>,
+    JsonOrDefault(wanted): JsonOrDefault<TestWanted>,
 ) -> Result<Json<Report>, Failure> {
+    let options = TestOptions { write: wanted.write };
     Ok(Json(api.app.test_resource(&by.0, &name, &environment.0, options).await?))
 }
 

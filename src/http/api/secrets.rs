@@ -9,7 +9,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::{CacheStatus, Cleared, RefreshOutcome, SecretList};
 use crate::http::Api;
-use crate::http::extract::{Admin, By, DryRun, Editor, JsonBody, Params, Segment};
+use crate::http::extract::{Admin, By, DryRun, Editor, Params, Segment};
+use crate::http::json_body::{JsonBody, JsonOrDefault};
 use crate::http::openapi::{Scope, Write};
 use crate::http::problem::{Failure, Problems};
 
@@ -22,6 +23,7 @@ pub struct SecretParams {
     /// Where the last page ended.
     cursor: Option<String>,
     /// 1 to 100; default 100.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<usize>,
 }
 
@@ -99,7 +101,7 @@ pub async fn cache_status(
 }
 
 /// What to refresh.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Refresh {
     /// Names or ARNs; absent refreshes everything that is cached.
@@ -120,7 +122,7 @@ pub async fn refresh_secrets(
     by: By<Editor>,
     State(api): State<Api>,
     Segment(name): Segment<String>,
-    JsonBody(body): JsonBody<Refresh>,
+    JsonOrDefault(body): JsonOrDefault<Refresh>,
 ) -> Result<Json<RefreshList>, Failure> {
     Ok(Json(RefreshList { refreshed: api.app.refresh_secrets(&by.0, &name, body.secrets).await? }))
 }

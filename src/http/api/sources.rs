@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 
 use crate::app::{Error, Removal, SourceSaved, SourceView};
 use crate::http::Api;
-use crate::http::extract::{Admin, By, DryRun, IfMatch, JsonBody, Params, Segment, Viewer, etag};
+use crate::http::extract::{Admin, By, DryRun, IfMatch, Params, Segment, Viewer, etag};
+use crate::http::json_body::JsonBody;
 use crate::http::openapi::{Condition, Scope, Write};
 use crate::http::problem::{Failure, Problems};
 use crate::model::check::Report;
