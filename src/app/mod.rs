@@ -51,6 +51,7 @@ pub use registry::Resource;
 pub use resources::{ResourceView, Saved, TestOptions, Version};
 pub use secrets::{CacheStatus, Cleared, RefreshOutcome, SecretList};
 pub use sources::{Removal, SourceSaved, SourceView};
+pub use usage::{Usage, UsageFilter};
 
 /// KiB of uploads that are kept at once, to be sent again when a key is refused: 64 MiB.
 const REPLAY_KIB: usize = 64 * 1024;

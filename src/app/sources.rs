@@ -208,18 +208,18 @@ impl App {
     async fn removal(&self, source: &Source) -> Result<Removal, Error> {
         let record = &source.record;
         let state = self.registry.state();
-        let uses =
+        let is_of_it =
             |found: &usage::Use| found.target.as_ref().is_ok_and(|(target, _)| target.record.id == record.id);
-        let users = state
+        let used_by = state
             .resources(&record.project_id)
             .into_iter()
-            .filter(|resource| self.uses(resource).iter().any(uses))
+            .filter(|resource| self.uses(resource).iter().any(is_of_it))
             .map(|resource| resource.name().clone());
         Ok(Removal {
             name: record.definition.name.clone(),
             active_in: state.active_environments(&record.id),
             secrets: self.store.count_vault_secrets(&record.id).await?,
-            used_by: users.collect(),
+            used_by: used_by.collect(),
         })
     }
 

@@ -25,6 +25,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_mins(11);
 /// A body that brings nothing for this long is given up.
 pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_mins(2);
+/// Rows of a page that every list gives; more rows come with more pages.
+const MOST_ROWS: usize = 100;
 /// Bytes of a problem document; more is not read.
 const MOST_PROBLEM: usize = 1 << 20;
 
@@ -222,10 +224,8 @@ impl Client {
     ) -> anyhow::Result<Value> {
         let mut rows: Vec<Value> = Vec::new();
         let mut cursor: Option<String> = None;
-        // what every list takes; more rows come with more pages
-        const MOST: usize = 100;
         loop {
-            let left = limit.map(|limit| (limit - rows.len()).min(MOST));
+            let left = limit.map(|limit| (limit - rows.len()).min(MOST_ROWS));
             let mut call = Call::get(path).query("cursor", cursor.take()).query("limit", left);
             for (parameter, value) in query {
                 call = call.query(parameter, value.as_deref());

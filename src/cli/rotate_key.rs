@@ -17,7 +17,7 @@ pub(crate) struct RotateKey {
     /// Seal the data key with the master key of this file instead; it is made when it is not there
     #[arg(long, value_name = "FILE", group = "master")]
     master_file: Option<PathBuf>,
-    /// Seal the data key with the master key in S3_CONNECTOR_NEW_SEALING_KEY instead
+    /// Seal the data key with the master key in `S3_CONNECTOR_NEW_SEALING_KEY` instead
     #[arg(long, group = "master")]
     master_env: bool,
     /// Seal the data key with this key of AWS KMS instead: the ARN of a key or an alias

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::client::Call;
 use crate::cli::exit::{Exit, usage};
-use crate::cli::output::Column;
+use crate::cli::output::{Column, Format};
 use crate::cli::{Session, input, source};
 
 const COLUMNS: &[Column] = &[
@@ -13,6 +13,16 @@ const COLUMNS: &[Column] = &[
     ("REFERENCE", "reference"),
     ("LAST CHANGED AT", "last_changed_at"),
     ("NEXT ROTATION AT", "next_rotation_at"),
+];
+
+const USES: &[Column] = &[
+    ("SOURCE", "source"),
+    ("SECRET", "secret"),
+    ("EXISTS", "exists"),
+    ("RESOURCE", "resource"),
+    ("ENVIRONMENTS", "environments"),
+    ("FIELD", "field"),
+    ("REFERENCE", "reference"),
 ];
 
 /// What can be done with secrets.
@@ -33,6 +43,15 @@ lists and shell histories: `@file` and `-` (stdin) do not.")]
     /// Deletes a secret of a local source
     #[command(after_help = "Example:\n  s3-connector secret delete s3 --yes")]
     Delete(Delete),
+    /// Shows which resources use which secrets, which references lead nowhere, and which secrets nobody uses
+    #[command(after_help = "Examples:
+  s3-connector secret usage
+  s3-connector secret usage --search payments --check
+  s3-connector secret usage --resource invoices --output json
+
+EXISTS is empty where the source was not asked: --check asks sources at AWS for their names (ListSecrets).
+A secret without a resource is used by nobody.")]
+    Usage(Usage),
     /// Reads secrets anew, and shows which of them changed
     #[command(after_help = "Example:\n  s3-connector secret refresh payments/s3 --source aws-prod")]
     Refresh(Refresh),
@@ -57,6 +76,23 @@ pub(crate) struct List {
     /// At most this many [default: all]
     #[arg(long, value_name = "NUMBER")]
     limit: Option<usize>,
+}
+
+/// Flags of `secret usage`.
+#[derive(Debug, Args)]
+pub(crate) struct Usage {
+    /// Only this source [default: all]
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Only this resource
+    #[arg(long, value_name = "NAME")]
+    resource: Option<String>,
+    /// Only secrets whose name holds this text
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+    /// Ask sources at AWS which secrets there are
+    #[arg(long)]
+    check: bool,
 }
 
 /// Flags of `secret put`.
@@ -109,6 +145,7 @@ impl SecretCommand {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<Exit> {
         match self {
             SecretCommand::List(list) => list.run(session).await,
+            SecretCommand::Usage(usage) => usage.run(session).await,
             SecretCommand::Put(put) => put.run(session).await,
             SecretCommand::Delete(delete) => delete.run(session).await,
             SecretCommand::Refresh(refresh) => {
@@ -163,6 +200,68 @@ impl List {
         session.out.rows(&found, "secrets", COLUMNS)?;
         Ok(Exit::Ok)
     }
+}
+
+impl Usage {
+    async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        let call = Call::get(&["secrets", "usage"])
+            .query("source", self.source)
+            .query("resource", self.resource)
+            .query("search", self.search)
+            .query("check", self.check.then_some(true));
+        let answer = session.client.send(call).await?.body;
+        if session.out.format() != Format::Table {
+            session.out.json(&answer)?;
+            return Ok(Exit::Ok);
+        }
+        session.out.rows(&json!({"uses": flat(&answer)}), "uses", USES)?;
+        for row in members(&answer, "without_source") {
+            session.out.warn(format!(
+                "`{}` in `{}` of `{}`: {}",
+                text(row, "reference"),
+                text(row, "field"),
+                text(row, "resource"),
+                text(row, "reason")
+            ));
+        }
+        for row in members(&answer, "unlisted") {
+            session.out.say(format!(
+                "`{}` was not looked into: {}",
+                text(row, "source"),
+                text(row, "reason")
+            ));
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+/// A row for each place of each secret.
+fn flat(answer: &Value) -> Vec<Value> {
+    let nobody = [Value::Null];
+    let mut rows = Vec::new();
+    for secret in members(answer, "secrets") {
+        let places = members(secret, "used_by");
+        for place in if places.is_empty() { &nobody } else { places } {
+            rows.push(json!({
+                "source": secret.get("source"),
+                "secret": secret.get("secret"),
+                "exists": secret.get("exists"),
+                "resource": place.get("resource"),
+                "environments": place.get("environments"),
+                "field": place.get("field"),
+                "reference": place.get("reference"),
+            }));
+        }
+    }
+    rows
+}
+
+fn members<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 impl Put {

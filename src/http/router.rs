@@ -59,6 +59,7 @@ pub fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(sources::get_alias, sources::put_alias, sources::delete_alias))
         .routes(routes!(secrets::list_secrets))
         .routes(routes!(secrets::put_secret, secrets::delete_secret))
+        .routes(routes!(secrets::secret_usage))
         .routes(routes!(secrets::cache_status))
         .routes(routes!(secrets::refresh_secrets))
         .routes(routes!(secrets::clear_source_cache))

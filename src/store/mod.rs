@@ -136,14 +136,13 @@ impl LockedStore {
         // two replicas may start for the first time at once: the second one waits here and finds the first one's key
         lock_changes(&mut transaction).await?;
         let ring = keys::read_ring(&mut transaction, &sealer).await.map_err(not_its_key)?;
-        let ring = match ring {
-            Some(ring) => ring,
-            None => {
-                keys::add_data_key(&mut transaction, &sealer, now_ms).await?;
-                keys::put_kms_blob(&mut transaction, master.kms_blob.as_deref()).await?;
-                let made = keys::read_ring(&mut transaction, &sealer).await?;
-                made.ok_or_else(|| anyhow::anyhow!("the data key cannot be kept"))?
-            }
+        let ring = if let Some(ring) = ring {
+            ring
+        } else {
+            keys::add_data_key(&mut transaction, &sealer, now_ms).await?;
+            keys::put_kms_blob(&mut transaction, master.kms_blob.as_deref()).await?;
+            let made = keys::read_ring(&mut transaction, &sealer).await?;
+            made.ok_or_else(|| anyhow::anyhow!("the data key cannot be kept"))?
         };
         transaction.commit().await?;
         Ok(Store { pool: self.pool, master: sealer, ring: ArcSwap::from_pointee(ring) })
@@ -251,7 +250,7 @@ impl Store {
         if ring.newest != newest {
             ring = self.read_ring(&mut transaction).await?;
         }
-        Ok(Change { sequence, transaction, ring })
+        Ok(Change { transaction, sequence, ring })
     }
 
     async fn read_ring(&self, connection: &mut sqlx::AnyConnection) -> Result<Arc<Ring>> {

@@ -15,6 +15,7 @@ mod references;
 mod resources;
 mod sealing;
 mod sources;
+mod usage;
 mod vault;
 
 use std::time::Duration;

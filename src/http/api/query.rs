@@ -223,7 +223,7 @@ async fn content(download: Download, encoding: Encoding) -> Result<Content, Fail
             break;
         }
     }
-    let start = content_range.as_deref().and_then(range_start).unwrap_or(0);
+    let range = content_range.as_deref().and_then(range_bounds);
     let content = match encoding {
         Encoding::Base64 => BASE64.encode(&bytes),
         Encoding::Text => {
@@ -241,12 +241,18 @@ async fn content(download: Download, encoding: Encoding) -> Result<Content, Fail
             })?
         }
     };
-    let next_range = truncated.then(|| format!("bytes={}-", start + bytes.len() as u64));
+    let next_range = truncated.then(|| match range {
+        // the rest of what was asked for, and no more
+        Some((start, end)) => format!("bytes={}-{end}", start + bytes.len() as u64),
+        None => format!("bytes={}-", bytes.len()),
+    });
     Ok(Content { bytes: content, encoding, truncated, next_range, metadata })
 }
 
-fn range_start(content_range: &str) -> Option<u64> {
-    content_range.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
+/// The first and the last byte of `bytes 0-99/200`.
+fn range_bounds(content_range: &str) -> Option<(u64, u64)> {
+    let (start, rest) = content_range.strip_prefix("bytes ")?.split_once('-')?;
+    Some((start.parse().ok()?, rest.split('/').next()?.parse().ok()?))
 }
 
 fn put_parts(wanted: PutQuery) -> Result<(String, PutOptions, Vec<u8>), Failure> {

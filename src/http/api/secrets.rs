@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::app::{CacheStatus, Cleared, RefreshOutcome, SecretList};
+use crate::app::{CacheStatus, Cleared, RefreshOutcome, SecretList, Usage, UsageFilter};
 use crate::http::Api;
 use crate::http::extract::{Admin, By, DryRun, Editor, Params, Segment};
 use crate::http::json_body::{JsonBody, JsonOrDefault};
@@ -38,6 +38,34 @@ pub async fn list_secrets(
     let search = params.search.unwrap_or_default();
     let limit = params.limit.unwrap_or(100);
     Ok(Json(api.app.list_secrets(&by.0, &name, &search, params.cursor, limit).await?))
+}
+
+/// Which uses.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct UsageParams {
+    /// Only this source.
+    source: Option<String>,
+    /// Only secrets whose name holds this text.
+    search: Option<String>,
+    /// Only this resource.
+    resource: Option<String>,
+    /// Ask sources at AWS for their names, to tell which secrets are not there and which nobody uses.
+    #[serde(default)]
+    #[param(required = false)]
+    check: bool,
+}
+
+/// Where secrets are used, which references lead nowhere, and which secrets nobody uses. Local sources are always
+/// looked into, those at AWS with `check=true`.
+#[utoipa::path(get, path = "/v1/secrets/usage", tag = "sources", operation_id = "secret_usage", security(("token" = ["editor"])), params(UsageParams, Scope), responses((status = 200, body = Usage), Problems))]
+pub async fn secret_usage(
+    by: By<Editor>,
+    State(api): State<Api>,
+    Params(params): Params<UsageParams>,
+) -> Result<Json<Usage>, Failure> {
+    let UsageParams { source, search, resource, check } = params;
+    Ok(Json(api.app.usage(&by.0, &UsageFilter { source, search, resource, check }).await?))
 }
 
 /// A value to store.
