@@ -21,6 +21,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::DateTime;
+use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::Format;
 use aws_smithy_types::retry::RetryConfig;
 
@@ -151,6 +152,36 @@ pub struct BucketFacts {
     pub request_id: Option<String>,
 }
 
+/// What HEAD and GET both answer; the SDK has a type for each, with the same fields.
+macro_rules! download {
+    ($found:ident, $size:expr, $body:expr) => {{
+        let request_id = $found.request_id().map(str::to_owned);
+        let bytes = |length: Option<i64>| length.and_then(|length| u64::try_from(length).ok());
+        Download {
+            last_modified: $found.last_modified.as_ref().and_then(|at| at.fmt(Format::HttpDate).ok()),
+            content_length: bytes($found.content_length),
+            metadata: ObjectMetadata {
+                key: String::new(),
+                size: bytes($size),
+                etag: $found.e_tag,
+                last_modified: $found.last_modified.as_ref().and_then(rfc3339),
+                content_type: $found.content_type,
+                cache_control: $found.cache_control,
+                content_disposition: $found.content_disposition,
+                content_encoding: $found.content_encoding,
+                content_language: $found.content_language,
+                storage_class: $found.storage_class.map(|class| class.as_str().to_owned()),
+                server_side_encryption: $found.server_side_encryption.map(|kind| kind.as_str().to_owned()),
+                version_id: $found.version_id,
+                metadata: $found.metadata.unwrap_or_default().into_iter().collect(),
+            },
+            content_range: $found.content_range,
+            body: $body,
+            request_id,
+        }
+    }};
+}
+
 impl S3 {
     /// A client; nothing is sent yet.
     pub fn new(settings: Settings) -> S3 {
@@ -252,30 +283,7 @@ impl S3 {
             Err(error) if is_refusal(&error) => return Err(self.refusal(key, options, error).await),
             found => found?,
         };
-        let request_id = found.request_id().map(str::to_owned);
-        let content_length = found.content_length.and_then(|length| u64::try_from(length).ok());
-        Ok(Download {
-            last_modified: found.last_modified.as_ref().and_then(|at| at.fmt(Format::HttpDate).ok()),
-            metadata: ObjectMetadata {
-                key: String::new(),
-                size: content_length,
-                etag: found.e_tag,
-                last_modified: found.last_modified.as_ref().and_then(rfc3339),
-                content_type: found.content_type,
-                cache_control: found.cache_control,
-                content_disposition: found.content_disposition,
-                content_encoding: found.content_encoding,
-                content_language: found.content_language,
-                storage_class: found.storage_class.map(|class| class.as_str().to_owned()),
-                server_side_encryption: found.server_side_encryption.map(|kind| kind.as_str().to_owned()),
-                version_id: found.version_id,
-                metadata: found.metadata.unwrap_or_default().into_iter().collect(),
-            },
-            content_length,
-            content_range: found.content_range,
-            body: DownloadBody::Sdk(aws_smithy_types::body::SdkBody::empty()),
-            request_id,
-        })
+        Ok(download!(found, found.content_length, DownloadBody::Sdk(SdkBody::empty())))
     }
 
     /// An object; the body is not read here.
@@ -305,30 +313,9 @@ impl S3 {
             .set_expected_bucket_owner(self.expected_owner.clone())
             .set_request_payer(self.payer.clone());
         let found = self.timed(call.send()).await?;
-        let request_id = found.request_id().map(str::to_owned);
-        let content_length = found.content_length.and_then(|length| u64::try_from(length).ok());
-        Ok(Download {
-            last_modified: found.last_modified.as_ref().and_then(|at| at.fmt(Format::HttpDate).ok()),
-            metadata: ObjectMetadata {
-                key: String::new(),
-                size: total_size(found.content_range.as_deref()).or(content_length),
-                etag: found.e_tag,
-                last_modified: found.last_modified.as_ref().and_then(rfc3339),
-                content_type: found.content_type,
-                cache_control: found.cache_control,
-                content_disposition: found.content_disposition,
-                content_encoding: found.content_encoding,
-                content_language: found.content_language,
-                storage_class: found.storage_class.map(|class| class.as_str().to_owned()),
-                server_side_encryption: found.server_side_encryption.map(|kind| kind.as_str().to_owned()),
-                version_id: found.version_id,
-                metadata: found.metadata.unwrap_or_default().into_iter().collect(),
-            },
-            content_length,
-            content_range: found.content_range,
-            body: DownloadBody::Sdk(found.body.into_inner()),
-            request_id,
-        })
+        let size = total_size(found.content_range.as_deref())
+            .map_or(found.content_length, |size| i64::try_from(size).ok());
+        Ok(download!(found, size, DownloadBody::Sdk(found.body.into_inner())))
     }
 
     /// Why a HEAD was refused. Its answer has no body and so no code, which leaves a rotated key and a policy alike;

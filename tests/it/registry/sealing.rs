@@ -239,7 +239,7 @@ async fn a_key_of_aws_kms_seals_from_the_first_start() {
     }
     service.set("S3_CONNECTOR__SEAL__KMS_KEY_ARN", &arn);
     service.set("S3_CONNECTOR__SEAL__KMS_ENDPOINT", "http://127.0.0.1:9");
-    let started = tokio::time::timeout(Duration::from_secs(60), refused_start(&service)).await.unwrap();
+    let started = tokio::time::timeout(Duration::from_mins(1), refused_start(&service)).await.unwrap();
     assert!(started.contains("AWS KMS does not open"), "{started}");
 }
 
