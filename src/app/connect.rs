@@ -48,10 +48,30 @@ pub struct Connection {
     /// The secrets that were used.
     pub used: Vec<Used>,
     pub(super) slot: Option<Arc<Slot>>,
+    /// Present when other versions are used than the current ones.
+    pub(super) stand_in: Option<StandIn>,
     generation: AtomicU64,
-    fresh_until_ms: AtomicI64,
+    pub(super) fresh_until_ms: AtomicI64,
     stale_ms: AtomicI64,
-    sources_epoch: u64,
+    pub(super) sources_epoch: u64,
+}
+
+/// Why a connection uses other versions than the current ones.
+#[derive(Debug)]
+pub struct StandIn {
+    /// Whose versions it uses.
+    pub stage: &'static str,
+    /// The current versions, which the store refused. It stands in for them until they move.
+    pub refused: Vec<Used>,
+}
+
+/// How fresh the secrets of an answer were.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Freshness {
+    /// The age of the oldest value that was served past its end.
+    pub stale_ms: Option<u64>,
+    /// The stage that stands in for the current one, which the store refused.
+    pub stage: Option<&'static str>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -105,8 +125,8 @@ pub struct Plan {
 
 /// The references of a definition, resolved as one snapshot.
 pub(super) struct Snapshot {
-    hits: HashMap<SecretKey, Hit>,
-    sources: HashMap<SecretKey, Arc<Source>>,
+    pub(super) hits: HashMap<SecretKey, Hit>,
+    pub(super) sources: HashMap<SecretKey, Arc<Source>>,
 }
 
 /// Which definition, in which project and environment.
@@ -118,9 +138,17 @@ pub(super) struct Subject<'a> {
 }
 
 impl Connection {
-    /// The age of the oldest value that was served past its end, for `Secret-Stale`.
-    pub fn stale_ms(&self) -> Option<u64> {
-        u64::try_from(self.stale_ms.load(Ordering::Relaxed)).ok()
+    /// For the headers `Secret-Stale` and `Secret-Stage`.
+    pub fn freshness(&self) -> Freshness {
+        Freshness {
+            stale_ms: u64::try_from(self.stale_ms.load(Ordering::Relaxed)).ok(),
+            stage: self.stand_in.as_ref().map(|stand_in| stand_in.stage),
+        }
+    }
+
+    /// The versions that were the current ones when it was made.
+    pub(super) fn current_versions(&self) -> &[Used] {
+        self.stand_in.as_ref().map_or(&self.used, |stand_in| &stand_in.refused)
     }
 
     fn is_current(&self, app: &App, state: &State, now: i64) -> bool {
@@ -130,8 +158,9 @@ impl Connection {
     }
 
     fn has_versions_of(&self, snapshot: &Snapshot) -> bool {
-        self.used.len() == snapshot.hits.len()
-            && self.used.iter().all(|used| {
+        let versions = self.current_versions();
+        versions.len() == snapshot.hits.len()
+            && versions.iter().all(|used| {
                 snapshot.hits.get(&used.key).is_some_and(|hit| hit.entry.secret.version_id == used.version_id)
             })
     }
@@ -237,11 +266,7 @@ impl App {
         connection.sources_epoch = sources_epoch;
         connection.confirm(generation, &snapshot);
         let connection = Arc::new(connection);
-        let mut all: Vec<_> = old.iter().filter(|(name, _)| name != environment).cloned().collect();
-        // environments are free text: only the newest are kept
-        all.drain(..all.len().saturating_sub(MOST_CONNECTIONS - 1));
-        all.push((environment.clone(), Arc::clone(&connection)));
-        resource.connections.store(Arc::new(all));
+        install(resource, environment, &connection);
         Ok(connection)
     }
 
@@ -501,12 +526,23 @@ impl App {
             plan,
             used: Vec::new(),
             slot,
+            stand_in: None,
             generation: AtomicU64::new(0),
             fresh_until_ms: AtomicI64::new(0),
             stale_ms: AtomicI64::new(-1),
             sources_epoch: 0,
         })
     }
+}
+
+/// Puts a connection in place of the one before. The caller holds `resource.building`.
+pub(super) fn install(resource: &Resource, environment: &Name, connection: &Arc<Connection>) {
+    let old = resource.connections.load_full();
+    let mut all: Vec<_> = old.iter().filter(|(name, _)| name != environment).cloned().collect();
+    // those of environments that are no more go: only the newest are kept
+    all.drain(..all.len().saturating_sub(MOST_CONNECTIONS - 1));
+    all.push((environment.clone(), Arc::clone(connection)));
+    resource.connections.store(Arc::new(all));
 }
 
 /// The identity before any role is assumed.

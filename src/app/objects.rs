@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::app::connect::Connection;
+use crate::app::connect::{Connection, Freshness};
 use crate::app::{App, Error, Resource, audit};
 use crate::aws::body::Source;
 use crate::aws::s3::{Download, ListPage, ListRequest, Uploaded};
@@ -39,8 +39,8 @@ const DRAIN_TIME: Duration = Duration::from_secs(3);
 pub struct Outcome<T> {
     /// The answer.
     pub value: T,
-    /// The age of a secret that was served past its end.
-    pub stale_ms: Option<u64>,
+    /// How fresh its secrets were.
+    pub freshness: Freshness,
 }
 
 /// An object that is being read.
@@ -58,8 +58,8 @@ pub struct Listing {
     left: u64,
     ready: VecDeque<ObjectPage>,
     done: bool,
-    /// The age of a secret that was served past its end.
-    pub stale_ms: Option<u64>,
+    /// How fresh its secrets were.
+    pub freshness: Freshness,
 }
 
 /// An object to write.
@@ -122,6 +122,10 @@ impl App {
         let label = match &outcome {
             Ok((value, connection)) => {
                 (event.bytes, event.upstream_request_id) = describe(value);
+                event.detail = connection
+                    .stand_in
+                    .as_ref()
+                    .map(|stand_in| format!("with {} in place of AWSCURRENT", stand_in.stage));
                 event.secrets = connection
                     .used
                     .iter()
@@ -143,8 +147,8 @@ impl App {
             .record(query.started.elapsed());
         self.audit.note(event).await;
         let (value, connection) = outcome?;
-        let stale_ms = connection.stale_ms();
-        Ok(Outcome { value, stale_ms })
+        let freshness = connection.freshness();
+        Ok(Outcome { value, freshness })
     }
 
     /// Lists up to `limit` rows, gathered.
@@ -157,7 +161,7 @@ impl App {
     ) -> Result<Outcome<ObjectPage>, Error> {
         options.limit = Some(options.limit.unwrap_or(DEFAULT_LIMIT).min(MOST_GATHERED));
         let mut listing = self.open_list(caller, name, environment, options).await?;
-        let stale_ms = listing.stale_ms;
+        let freshness = listing.freshness;
         let mut all = ObjectPage::default();
         while let Some(page) = listing.next().await? {
             all.objects.extend(page.objects);
@@ -165,7 +169,7 @@ impl App {
             all.truncated = page.cursor.is_some();
             all.cursor = page.cursor;
         }
-        Ok(Outcome { value: all, stale_ms })
+        Ok(Outcome { value: all, freshness })
     }
 
     /// Opens a list whose pages are read one at a time; without a limit it goes to the end. The first page is
@@ -187,7 +191,7 @@ impl App {
             request: options,
             ready: VecDeque::new(),
             done: false,
-            stale_ms: None,
+            freshness: Freshness::default(),
         };
         if listing.left == 0 {
             listing.done = true;
@@ -195,7 +199,7 @@ impl App {
         }
         let first = listing.fetch().await;
         let first = self.end(&query, first, |(_, request_id)| (None, request_id.clone())).await?;
-        listing.stale_ms = first.stale_ms;
+        listing.freshness = first.freshness;
         listing.ready.push_back(first.value.0);
         Ok(listing)
     }
@@ -320,7 +324,7 @@ impl App {
         let Uploaded { etag, version_id, .. } = outcome.value;
         Ok(Outcome {
             value: PutResult { key: key.to_owned(), etag, version_id, size },
-            stale_ms: outcome.stale_ms,
+            freshness: outcome.freshness,
         })
     }
 
@@ -462,7 +466,7 @@ impl App {
             })
             .await;
         let outcome = self.end(&query, outcome, |deleted| (None, deleted.request_id.clone())).await?;
-        Ok(Outcome { value: outcome.value.version_id, stale_ms: outcome.stale_ms })
+        Ok(Outcome { value: outcome.value.version_id, freshness: outcome.freshness })
     }
 }
 

@@ -113,6 +113,11 @@ impl AwsError {
         }
     }
 
+    /// What a code within an answer means.
+    pub(super) fn of_code(service: &'static str, code: &str, message: String) -> Self {
+        Self { status: Some(400), ..Self::new(kind_of(code, 400), service, code, message) }
+    }
+
     /// What an answer of S3 means.
     pub(super) fn from_answer(
         service: &'static str,

@@ -13,6 +13,8 @@ pub mod http;
 pub mod kms;
 pub mod probe;
 pub mod s3;
+mod secrets_batch;
+mod secrets_limits;
 pub mod secrets_manager;
 pub mod upload;
 

@@ -5,12 +5,15 @@ use std::time::Duration;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
 use aws_sdk_secretsmanager::config::{BehaviorVersion, IdentityCache, Region};
+use aws_sdk_secretsmanager::primitives::Blob;
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-use crate::aws::AwsError;
+use crate::aws::secrets_batch::{Gathering, WINDOW, Waiting, answers};
+use crate::aws::secrets_limits::Limits;
+use crate::aws::{AwsError, ErrorKind};
 use crate::template::SecretValue;
 
 const SERVICE: &str = "secretsmanager";
@@ -18,10 +21,12 @@ const SERVICE: &str = "secretsmanager";
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A client of one source.
-#[derive(Debug, Clone)]
+/// A client of one source, with its limits.
+#[derive(Debug)]
 pub struct SecretsManager {
     client: aws_sdk_secretsmanager::Client,
+    limits: Limits,
+    gathering: Gathering,
 }
 
 /// What a client needs.
@@ -93,29 +98,135 @@ impl SecretsManager {
         if let Some(endpoint) = settings.endpoint {
             config = config.endpoint_url(endpoint);
         }
-        SecretsManager { client: aws_sdk_secretsmanager::Client::from_conf(config.build()) }
+        SecretsManager {
+            client: aws_sdk_secretsmanager::Client::from_conf(config.build()),
+            limits: Limits::new(),
+            gathering: Gathering::default(),
+        }
     }
 
-    /// Reads a secret by name or ARN.
+    /// Reads a secret by name or ARN. Reads of current versions that come together share a call.
     pub async fn get(&self, id: &str, version: &Version) -> Result<FetchedSecret, AwsError> {
+        let current = matches!(version, Version::Stage(stage) if stage == "AWSCURRENT");
+        if !current || !self.gathering.works() {
+            return self.get_one(id, version).await;
+        }
+        let (first, share) = self.gathering.join(id);
+        if first {
+            tokio::time::sleep(WINDOW).await;
+            let groups = self.gathering.take().into_iter().map(|group| self.share_out(group));
+            futures_util::future::join_all(groups).await;
+        }
+        match share.await {
+            Ok(Some(outcome)) => outcome,
+            // alone, or who asked for all went away
+            Ok(None) | Err(_) => self.get_one(id, version).await,
+        }
+    }
+
+    /// Asks for a group and gives everybody his own. Who goes away meanwhile is not missed.
+    async fn share_out(&self, group: Vec<Waiting>) {
+        let asked = match group.as_slice() {
+            [] | [_] => Ok(Vec::new()),
+            several => self.get_several(several).await,
+        };
+        match asked {
+            Ok(mut found) => {
+                for waiting in group {
+                    let place = found.iter().position(|(of, _)| of.answers(&waiting.id));
+                    let share = place.map(|place| found.swap_remove(place).1);
+                    drop(waiting.share.send(share));
+                }
+            }
+            Err(error) => {
+                let passing = matches!(
+                    error.kind,
+                    ErrorKind::Throttled
+                        | ErrorKind::Timeout
+                        | ErrorKind::Unreachable
+                        | ErrorKind::Internal
+                        | ErrorKind::BadCredentials
+                );
+                if !passing {
+                    tracing::info!(
+                        code = error.code,
+                        "secrets cannot be read in batches: they are read one by one"
+                    );
+                    self.gathering.refused();
+                }
+                for waiting in group {
+                    drop(waiting.share.send(passing.then(|| Err(error.clone()))));
+                }
+            }
+        }
+    }
+
+    async fn get_several(
+        &self,
+        group: &[Waiting],
+    ) -> Result<Vec<(Of, Result<FetchedSecret, AwsError>)>, AwsError> {
+        let _permit = self.limits.admit().await?;
+        count("batch");
+        let ids = group.iter().map(|waiting| waiting.id.clone()).collect();
+        let answer = self
+            .client
+            .batch_get_secret_value()
+            .set_secret_id_list(Some(ids))
+            .send()
+            .await
+            .map_err(|error| AwsError::from_sdk(SERVICE, &error))?;
+        let values = answer.secret_values.unwrap_or_default().into_iter().map(|entry| {
+            let value = value(entry.secret_string, entry.secret_binary);
+            let name = entry.name.unwrap_or_default();
+            let of = Of { name: name.clone(), arn: entry.arn.clone() };
+            let fetched = FetchedSecret {
+                value,
+                version_id: entry.version_id.unwrap_or_default(),
+                arn: entry.arn,
+                name,
+                stages: entry.version_stages.unwrap_or_default(),
+            };
+            (of, Ok(fetched))
+        });
+        let errors = answer.errors.unwrap_or_default().into_iter().map(|error| {
+            let of = Of { name: error.secret_id.unwrap_or_default(), arn: None };
+            let code = error.error_code.unwrap_or_default();
+            let message = error.message.unwrap_or_default();
+            (of, Err(AwsError::of_code(SERVICE, &code, message)))
+        });
+        Ok(values.chain(errors).collect())
+    }
+
+    async fn get_one(&self, id: &str, version: &Version) -> Result<FetchedSecret, AwsError> {
+        let _permit = self.limits.admit().await?;
+        count("get");
         let request = self.client.get_secret_value().secret_id(id);
         let request = match version {
             Version::Stage(stage) => request.version_stage(stage),
             Version::Id(version_id) => request.version_id(version_id),
         };
         let answer = request.send().await.map_err(|error| AwsError::from_sdk(SERVICE, &error))?;
-        let value = match (answer.secret_string, answer.secret_binary) {
-            (Some(text), _) => SecretValue::from_text(SecretString::from(text)),
-            (None, Some(binary)) => SecretValue::from_binary(Zeroizing::new(binary.into_inner())),
-            (None, None) => SecretValue::from_text(SecretString::from(String::new())),
-        };
         Ok(FetchedSecret {
-            value,
+            value: value(answer.secret_string, answer.secret_binary),
             version_id: answer.version_id.unwrap_or_default(),
             arn: answer.arn,
             name: answer.name.unwrap_or_else(|| id.to_owned()),
             stages: answer.version_stages.unwrap_or_default(),
         })
+    }
+
+    /// When the service will rotate a secret, in epoch milliseconds.
+    pub async fn next_rotation_ms(&self, id: &str) -> Result<Option<i64>, AwsError> {
+        let _permit = self.limits.admit().await?;
+        count("describe");
+        let answer = self
+            .client
+            .describe_secret()
+            .secret_id(id)
+            .send()
+            .await
+            .map_err(|error| AwsError::from_sdk(SERVICE, &error))?;
+        Ok(answer.next_rotation_date.and_then(|at| at.to_millis().ok()))
     }
 
     /// One page of names that start with `prefix`, with the token of the next page.
@@ -125,6 +236,8 @@ impl SecretsManager {
         token: Option<String>,
         limit: i32,
     ) -> Result<(Vec<ListedSecret>, Option<String>), AwsError> {
+        let _permit = self.limits.admit().await?;
+        count("list");
         let mut request = self.client.list_secrets().max_results(limit.clamp(1, 100)).set_next_token(token);
         if !prefix.is_empty() {
             request =
@@ -141,4 +254,28 @@ impl SecretsManager {
         let secrets = secrets.filter(|secret| secret.name.starts_with(prefix)).collect();
         Ok((secrets, answer.next_token))
     }
+}
+
+/// Whose share an answer is.
+struct Of {
+    name: String,
+    arn: Option<String>,
+}
+
+impl Of {
+    fn answers(&self, id: &str) -> bool {
+        answers(id, &self.name, self.arn.as_deref())
+    }
+}
+
+fn value(text: Option<String>, binary: Option<Blob>) -> SecretValue {
+    match (text, binary) {
+        (Some(text), _) => SecretValue::from_text(SecretString::from(text)),
+        (None, Some(binary)) => SecretValue::from_binary(Zeroizing::new(binary.into_inner())),
+        (None, None) => SecretValue::from_text(SecretString::from(String::new())),
+    }
+}
+
+fn count(call: &'static str) {
+    metrics::counter!("s3_connector_secret_calls_total", "call" => call).increment(1);
 }

@@ -227,6 +227,99 @@ async fn a_rotation_to_a_key_that_is_refused_too_names_both_versions() {
     assert_eq!(world.embedded.store.requests(), requests + 2, "made again once, not for ever");
 }
 
+/// Lists and gives the status and the header `Secret-Stage`.
+async fn list_staged(world: &World) -> (u16, Option<String>) {
+    let request = world.admin().request(Method::POST, "/v1/resources/main/query");
+    let response = request.json(&json!({"operation": "list"})).send().await.unwrap();
+    let stage = response.headers().get("secret-stage").map(|stage| stage.to_str().unwrap().to_owned());
+    (response.status().as_u16(), stage)
+}
+
+async fn refresh(world: &World) {
+    let path = "/v1/sources/moto/refresh";
+    expect(world.admin().post(path, &json!({"secrets": ["s3"]})).await, 200);
+}
+
+#[tokio::test]
+async fn the_previous_version_is_used_until_the_store_or_the_current_version_changes() {
+    let world = World::start().await;
+    world.main().await;
+    expect(world.list("main").await, 200);
+    // the rotation put the new key into the secret, and the store does not know it yet
+    let early = new_key();
+    world.secrets.put(&world.full("s3"), &pair(&early).to_string()).await;
+    refresh(&world).await;
+    let before = world.embedded.store.requests();
+    assert_eq!(list_staged(&world).await, (200, Some("AWSPREVIOUS".to_owned())));
+    assert_eq!(
+        world.embedded.store.requests() - before,
+        2,
+        "refused with the new one, taken with the old one"
+    );
+    for _ in 0..3 {
+        assert_eq!(list_staged(&world).await, (200, Some("AWSPREVIOUS".to_owned())));
+    }
+    assert_eq!(world.embedded.store.requests() - before, 5, "it is used from now on");
+    // now the store takes the new one, and not the old one any more
+    world.embedded.store.set_keys(&early.id, early.secret.clone().into());
+    assert_eq!(list_staged(&world).await, (200, None));
+    let before = world.embedded.store.requests();
+    assert_eq!(list_staged(&world).await, (200, None));
+    assert_eq!(world.embedded.store.requests() - before, 1);
+}
+
+#[tokio::test]
+async fn a_stand_in_ends_when_the_current_version_moves() {
+    let world = World::start().await;
+    world.main().await;
+    expect(world.list("main").await, 200);
+    world.secrets.put(&world.full("s3"), &pair(&new_key()).to_string()).await;
+    refresh(&world).await;
+    assert_eq!(list_staged(&world).await, (200, Some("AWSPREVIOUS".to_owned())));
+    // the mistake is mended: the good key is the current version again
+    world.secrets.put(&world.full("s3"), &pair(&world.embedded.key).to_string()).await;
+    refresh(&world).await;
+    assert_eq!(list_staged(&world).await, (200, None));
+}
+
+#[tokio::test]
+async fn the_pending_version_is_used_when_only_it_works() {
+    let world = World::start().await;
+    world.main().await;
+    expect(world.list("main").await, 200);
+    let key = new_key();
+    world.secrets.put_with_stages(&world.full("s3"), &pair(&key).to_string(), &["AWSPENDING"]).await;
+    world.embedded.store.set_keys(&key.id, key.secret.clone().into());
+    assert_eq!(list_staged(&world).await, (200, Some("AWSPENDING".to_owned())));
+    let rows = expect(world.admin().get("/v1/audit?limit=1").await, 200);
+    assert!(rows["rows"][0]["detail"].as_str().unwrap().contains("AWSPENDING"), "{rows:#}");
+    // the rotation ends
+    let current = world.secrets.current(&world.full("s3")).await;
+    assert!(!current.contains(&key.id));
+    world.secrets.put(&world.full("s3"), &pair(&key).to_string()).await;
+    refresh(&world).await;
+    assert_eq!(list_staged(&world).await, (200, None));
+}
+
+#[tokio::test]
+async fn when_no_version_works_the_error_names_all_that_were_tried() {
+    let world = World::start().await;
+    let first = world.main().await;
+    expect(world.list("main").await, 200);
+    let second = world.secrets.put(&world.full("s3"), &pair(&new_key()).to_string()).await;
+    let staged = pair(&new_key()).to_string();
+    let third = world.secrets.put_with_stages(&world.full("s3"), &staged, &["AWSPENDING"]).await;
+    let stranger = new_key();
+    world.embedded.store.set_keys(&stranger.id, stranger.secret.into());
+    let requests = world.embedded.store.requests();
+    let error = expect(world.list("main").await, 424);
+    let detail = error["detail"].as_str().unwrap();
+    for version in [&first.version_id, &second.version_id, &third.version_id] {
+        assert!(detail.contains(version.as_str()), "{version}: {error:#}");
+    }
+    assert_eq!(world.embedded.store.requests(), requests + 3, "each once");
+}
+
 #[tokio::test]
 async fn a_broken_key_asks_the_source_at_most_once_a_second() {
     let world = World::start().await;
@@ -240,7 +333,8 @@ async fn a_broken_key_asks_the_source_at_most_once_a_second() {
             expect(answer, 424);
         }
     }
-    let allowed = usize::try_from(began.elapsed().as_secs()).unwrap() + 1;
+    // the current version, and those of the two other stages
+    let allowed = 3 * (usize::try_from(began.elapsed().as_secs()).unwrap() + 1);
     let asked = world.fetches() - before;
     assert!((1..=allowed).contains(&asked), "{asked} calls in {:?}", began.elapsed());
 }

@@ -12,6 +12,7 @@ use futures_util::stream;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use crate::app::connect::Freshness;
 use crate::app::{Error, Listing, Opened, Permit, Upload};
 use crate::aws::s3::Download;
 use crate::http::Api;
@@ -69,10 +70,10 @@ pub async fn list_objects(
     };
     if streamed {
         let listing = api.app.open_list(&by.0, &name, &environment.0, options).await?;
-        return Ok(with_staleness(rows(listing, permit), None));
+        return Ok(with_freshness(rows(listing, permit), Freshness::default()));
     }
     let page = api.app.list(&by.0, &name, &environment.0, options).await?;
-    Ok(with_staleness(Json(page.value).into_response(), page.stale_ms))
+    Ok(with_freshness(Json(page.value).into_response(), page.freshness))
 }
 
 /// A limit that cannot be kept is refused instead of made another; a page that is gathered has a bound.
@@ -89,7 +90,7 @@ pub(super) fn check_limit(limit: Option<u64>, gathered: bool) -> Result<(), Fail
 
 /// One line a row; the last line says whether there is more, or what went wrong.
 fn rows(listing: Listing, permit: Permit) -> Response {
-    let stale_ms = listing.stale_ms;
+    let freshness = listing.freshness;
     // the place is held as long as the stream lives
     let state = Some((listing, permit, None));
     let lines = stream::unfold(state, |state| async move {
@@ -116,7 +117,7 @@ fn rows(listing: Listing, permit: Permit) -> Response {
         Some((Ok::<_, std::convert::Infallible>(Bytes::from(text)), next))
     });
     let response = ([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(lines)).into_response();
-    with_staleness(response, stale_ms)
+    with_freshness(response, freshness)
 }
 
 fn push_line(text: &mut String, row: &impl serde::Serialize) {
@@ -206,7 +207,7 @@ pub async fn put_object(
     let written = api.app.put(&by.0, &object.resource, &environment.0, upload).await?;
     let mut response = Json(&written.value).into_response();
     set(response.headers_mut(), header::ETAG, written.value.etag.as_deref());
-    Ok(with_staleness(response, written.stale_ms))
+    Ok(with_freshness(response, written.freshness))
 }
 
 /// Writes an object whose key is a parameter.
@@ -236,7 +237,7 @@ pub async fn delete_object(
     let deleted = api.app.delete(&by.0, &object.resource, &environment.0, &object.key, &options).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     set(response.headers_mut(), HeaderName::from_static("x-amz-version-id"), deleted.value.as_deref());
-    Ok(with_staleness(response, deleted.stale_ms))
+    Ok(with_freshness(response, deleted.freshness))
 }
 
 /// Deletes an object whose key is a parameter.
@@ -343,7 +344,7 @@ fn download(api: &Api, opened: Opened, permit: Permit) -> Response {
     let disposition = metadata.content_disposition.as_deref().filter(|_| !is_active(kind));
     set(&mut headers, header::CONTENT_DISPOSITION, disposition.or(is_active(kind).then_some("attachment")));
     let response = (status, headers, Body::new(Held::new(body, idle, permit))).into_response();
-    with_staleness(response, opened.stale_ms)
+    with_freshness(response, opened.freshness)
 }
 
 /// Types that a browser would run.
@@ -358,9 +359,10 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) {
     }
 }
 
-/// Says when a secret was served past its end.
-pub(super) fn with_staleness(mut response: Response, stale_ms: Option<u64>) -> Response {
-    if let Some(age) = stale_ms {
+/// Says when a secret was served past its end, or another stage than the current one was used.
+pub(super) fn with_freshness(mut response: Response, freshness: Freshness) -> Response {
+    set(response.headers_mut(), HeaderName::from_static("secret-stage"), freshness.stage);
+    if let Some(age) = freshness.stale_ms {
         let value = format!("age={}", age / 1000);
         set(response.headers_mut(), HeaderName::from_static("secret-stale"), Some(&value));
     }

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::app::{Error, Upload};
 use crate::aws::s3::Download;
 use crate::http::Api;
-use crate::http::api::objects::{check_limit, with_staleness};
+use crate::http::api::objects::{check_limit, with_freshness};
 use crate::http::body::bounded;
 use crate::http::extract::{By, Environment, Segment, User};
 use crate::http::json_body::JsonBody;
@@ -167,22 +167,22 @@ pub async fn query(
 ) -> Result<Response, Failure> {
     let _permit = api.app.admit(&by.0).await?;
     let (app, caller, environment) = (&api.app, &by.0, &environment.0);
-    let (answer, stale_ms) = match query {
+    let (answer, freshness) = match query {
         Query::List(options) => {
             check_limit(options.limit, true)?;
             let page = app.list(caller, &name, environment, options).await?;
-            (QueryAnswer::List(page.value), page.stale_ms)
+            (QueryAnswer::List(page.value), page.freshness)
         }
         Query::Head(wanted) => {
             let options = GetOptions { version_id: wanted.version, ..GetOptions::default() };
             let found = app.head(caller, &name, environment, &wanted.key, &options).await?;
-            (QueryAnswer::Head(found.value.metadata), found.stale_ms)
+            (QueryAnswer::Head(found.value.metadata), found.freshness)
         }
         Query::Get(wanted) => {
             let options =
                 GetOptions { version_id: wanted.version, range: wanted.range, ..GetOptions::default() };
             let opened = app.get(caller, &name, environment, &wanted.key, &options).await?;
-            (QueryAnswer::Get(content(opened.value, wanted.r#as).await?), opened.stale_ms)
+            (QueryAnswer::Get(content(opened.value, wanted.r#as).await?), opened.freshness)
         }
         Query::Put(wanted) => {
             let (key, options, bytes) = put_parts(wanted)?;
@@ -191,15 +191,15 @@ pub async fn query(
             let body = bounded(Body::from(bytes), idle, app.put_limit(caller, &name));
             let upload = Upload { key, options, body, length, on_demand: true };
             let written = app.put(caller, &name, environment, upload).await?;
-            (QueryAnswer::Put(written.value), written.stale_ms)
+            (QueryAnswer::Put(written.value), written.freshness)
         }
         Query::Delete(wanted) => {
             let options = DeleteOptions { version_id: wanted.version, if_match: None };
             let deleted = app.delete(caller, &name, environment, &wanted.key, &options).await?;
-            (QueryAnswer::Delete(Deleted { key: wanted.key, version_id: deleted.value }), deleted.stale_ms)
+            (QueryAnswer::Delete(Deleted { key: wanted.key, version_id: deleted.value }), deleted.freshness)
         }
     };
-    Ok(with_staleness(Json(answer).into_response(), stale_ms))
+    Ok(with_freshness(Json(answer).into_response(), freshness))
 }
 
 /// Reads a body up to the bound; what lies beyond is left in the store.

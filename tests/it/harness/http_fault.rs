@@ -1,6 +1,7 @@
 //! An HTTP front that answers in place of a server for a while and remembers what it was asked.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -127,6 +128,8 @@ impl HttpFault {
             client: client.build().unwrap(),
             rules: Mutex::default(),
             requests: Mutex::default(),
+            open: AtomicUsize::new(0),
+            most_open: AtomicUsize::new(0),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -163,6 +166,11 @@ impl HttpFault {
         self.state.requests.lock().unwrap().clone()
     }
 
+    /// How many requests were under way at once at the most.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.state.most_open.load(Ordering::SeqCst)
+    }
+
     /// How many requests with this action, or method and start of the path, came in so far.
     pub(crate) fn count(&self, what: &str) -> usize {
         self.state.requests.lock().unwrap().iter().filter(|request| request.is(what)).count()
@@ -186,6 +194,8 @@ struct State {
     client: reqwest::Client,
     rules: Mutex<Vec<Rule>>,
     requests: Mutex<Vec<Recorded>>,
+    open: AtomicUsize,
+    most_open: AtomicUsize,
 }
 
 struct Rule {
@@ -201,11 +211,22 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
         let _ = stream.set_nodelay(true);
         let state = Arc::clone(&state);
         open.spawn(async move {
-            let service = service::service_fn(|request| handle(&state, request));
+            let service = service::service_fn(|request| counted(&state, request));
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
         while open.try_join_next().is_some() {}
     }
+}
+
+async fn counted(
+    state: &State,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
+    let open = state.open.fetch_add(1, Ordering::SeqCst) + 1;
+    state.most_open.fetch_max(open, Ordering::SeqCst);
+    let answered = handle(state, request).await;
+    state.open.fetch_sub(1, Ordering::SeqCst);
+    answered
 }
 
 /// An error closes the connection without an answer, as it is when the server behind does not answer.
