@@ -139,6 +139,10 @@ pub struct Cache {
     pub max_bytes: usize,
     /// Secrets.
     pub max_entries: usize,
+    /// Keep the last good values, sealed, for a restart while their source is out of reach.
+    pub snapshot: bool,
+    /// Milliseconds.
+    pub snapshot_interval_ms: u64,
 }
 
 /// Who may use the service's own identity.

@@ -18,6 +18,7 @@ mod registry;
 mod resources;
 mod scope;
 mod secrets;
+mod snapshot;
 mod source;
 mod sources;
 mod test;
@@ -72,6 +73,8 @@ pub struct App {
     places: Arc<Semaphore>,
     /// KiB of uploads that may be kept until the store has accepted them.
     replays: Semaphore,
+    /// What of the cache is in the snapshot.
+    written: snapshot::Written,
     tracker: TaskTracker,
     stopping: CancellationToken,
 }
@@ -101,6 +104,7 @@ impl App {
             failures: access::Failures::default(),
             places: Arc::new(Semaphore::new(config.server.max_queries)),
             replays: Semaphore::new(REPLAY_KIB),
+            written: snapshot::Written::default(),
             stopping: CancellationToken::new(),
             http,
             store,
@@ -109,7 +113,11 @@ impl App {
             config,
         });
         let bootstrap_token = app.bootstrap().await?;
+        app.restore_snapshot().await?;
         app.tracker.spawn(watch(Arc::clone(&app)));
+        if app.config.cache.snapshot {
+            app.tracker.spawn(snapshot::keep_writing(Arc::clone(&app)));
+        }
         Ok(Started { app, bootstrap_token })
     }
 
@@ -163,6 +171,7 @@ impl App {
             tracing::warn!("some background work did not end in time");
         }
         self.audit.flush().await;
+        self.write_snapshot().await;
         self.keep_token_uses().await;
         self.store.close().await;
     }

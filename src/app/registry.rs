@@ -159,6 +159,11 @@ impl State {
         self.sources.values().filter(changed).map(|source| Arc::clone(&source.record.id)).collect()
     }
 
+    /// All sources of the installation.
+    pub fn all_sources(&self) -> impl Iterator<Item = &Arc<Source>> {
+        self.sources.values()
+    }
+
     /// All sources that live in our own vault.
     pub fn local_sources(&self) -> impl Iterator<Item = &Arc<Source>> {
         self.sources.values().filter(|source| source.record.definition.kind == SourceKind::Local)

@@ -177,7 +177,7 @@ pub(super) fn loader(app: &Arc<App>, source: &Arc<Source>, key: &SecretKey) -> L
                 return Err(load_error(ErrorClass::Unavailable, "Stopping", "the service is stopping"));
             };
             let outcome = match &source.record.definition.kind {
-                SourceKind::Aws(_) => from_aws(&app, &source, &key).await,
+                SourceKind::Aws(aws) => from_aws(&app, &source, aws, &key).await,
                 SourceKind::Local => from_vault(&app, &key).await,
             };
             let label = if outcome.is_ok() { "ok" } else { "error" };
@@ -187,13 +187,21 @@ pub(super) fn loader(app: &Arc<App>, source: &Arc<Source>, key: &SecretKey) -> L
     })
 }
 
-async fn from_aws(app: &App, source: &Source, key: &SecretKey) -> Result<cache::Secret, LoadError> {
+async fn from_aws(
+    app: &App,
+    source: &Source,
+    aws: &AwsSource,
+    key: &SecretKey,
+) -> Result<cache::Secret, LoadError> {
     let version = match key.pin.strip_prefix("version:") {
         Some(id) => Version::Id(id.to_owned()),
         None => Version::Stage(key.pin.to_string()),
     };
     let client = source.client(app).map_err(|error| of_aws(&error, &key.secret))?;
-    let fetched = client.get(&key.secret, &version).await.map_err(|error| of_aws(&error, &key.secret))?;
+    let follows = aws.follow_rotation && &*key.pin == "AWSCURRENT";
+    let (fetched, next_rotation_ms) =
+        tokio::join!(client.get(&key.secret, &version), next_rotation(client, &key.secret, follows));
+    let fetched = fetched.map_err(|error| of_aws(&error, &key.secret))?;
     let own = source.record.definition.short_name(&fetched.name).is_some();
     Ok(cache::Secret {
         value: fetched.value,
@@ -203,8 +211,22 @@ async fn from_aws(app: &App, source: &Source, key: &SecretKey) -> Result<cache::
         arn: fetched.arn,
         name: fetched.name,
         stages: fetched.stages,
-        next_rotation_ms: None,
+        next_rotation_ms,
     })
+}
+
+/// The moment of the next rotation; what cannot be asked is not known, and the TTL holds.
+async fn next_rotation(client: &SecretsManager, secret: &str, wanted: bool) -> Option<i64> {
+    if !wanted {
+        return None;
+    }
+    match client.next_rotation_ms(secret).await {
+        Ok(at_ms) => at_ms,
+        Err(error) => {
+            tracing::debug!(secret, code = error.code, "the next rotation is not known");
+            None
+        }
+    }
 }
 
 async fn from_vault(app: &App, key: &SecretKey) -> Result<cache::Secret, LoadError> {

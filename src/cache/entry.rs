@@ -53,6 +53,8 @@ pub struct Entry {
     /// The number of the load: of two values the one whose load started later is newer.
     pub(super) number: u64,
     pub(super) bytes: usize,
+    /// Whether it was read by an earlier process, so that it is never fresh.
+    pub(super) restored: bool,
     /// What this entry takes from any TTL, in millionths, so that replicas do not refresh together.
     jitter: i64,
 }
@@ -89,15 +91,21 @@ impl Entry {
             policy,
             number,
             bytes,
+            restored: false,
             jitter: random_range(0..=MAX_JITTER),
         }
+    }
+
+    /// A value of an earlier process: it is served only while its source is out of reach. Every load is newer.
+    pub(super) fn restored(secret: Secret, fetched_ms: i64, policy: Policy) -> Self {
+        Self { restored: true, ..Self::new(secret, fetched_ms, policy, 0) }
     }
 
     /// The reader's policy counts, not the one it was loaded with, so that a changed TTL holds at once.
     ///
     /// A rotation inside the TTL ends the entry. One that lies before the fetch is overdue and says nothing.
     pub(super) fn life(&self, policy: Policy) -> Life {
-        if policy.ttl_ms == 0 {
+        if policy.ttl_ms == 0 || self.restored {
             return Life { refresh_ms: 0, expires_ms: 0 };
         }
         let ttl = i64::try_from(policy.ttl_ms).map_or(MAX_TTL_MS, |ttl| ttl.min(MAX_TTL_MS));

@@ -340,6 +340,32 @@ impl Cache {
         }
     }
 
+    /// Puts a value of an earlier process where nothing is cached. It is never fresh: it is served while the source is
+    /// out of reach, and the next load takes its place.
+    pub fn restore(&self, key: &SecretKey, policy: Policy, secret: Secret, fetched_ms: i64) {
+        let mut table = self.write();
+        let slot = table.get_or_insert(key);
+        if slot.entry.load().is_some() {
+            return;
+        }
+        let entry = Arc::new(Entry::restored(secret, fetched_ms, policy));
+        let newest = table.link(&slot, key, Arc::clone(&entry));
+        table.put(&slot, newest);
+        let evicted = table.shrink(self.limits, &slot);
+        drop(table);
+        self.meters.evictions.add(evicted);
+    }
+
+    /// Every value that was loaded by this process, by the key it was first asked for.
+    pub fn loaded(&self) -> Vec<(SecretKey, Arc<Entry>)> {
+        let slots = self.read().slots_where(|_| true);
+        let loaded = slots.iter().filter_map(|slot| {
+            let key = slot.lock().keys.first()?.clone();
+            Some((key, slot.entry.load_full().filter(|entry| !entry.restored)?))
+        });
+        loaded.collect()
+    }
+
     /// What is cached, fresh or not, without a load and without counting as a use.
     pub fn peek(&self, key: &SecretKey) -> Option<Arc<Entry>> {
         self.read().get(key)?.entry.load_full()

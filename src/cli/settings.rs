@@ -63,7 +63,7 @@ fn shown(config: &Config) -> Value {
     let Store { data, url, max_connections, poll_ms } = store;
     let Seal { key_file, key: _, new_key: _, kms_key_arn, kms_endpoint } = seal;
     let Egress { allow, ports } = egress;
-    let Cache { max_bytes, max_entries } = cache;
+    let Cache { max_bytes, max_entries, snapshot, snapshot_interval_ms } = cache;
     let DefaultChain { projects, direct } = default_chain;
     let Audit { flush_ms } = audit;
     let Log { format, filter } = log;
@@ -80,7 +80,12 @@ fn shown(config: &Config) -> Value {
         "store": {"data": data.display().to_string(), "url": without_password(url), "max_connections": max_connections, "poll_ms": poll_ms},
         "seal": {"key_file": key_file, "kms_key_arn": kms_key_arn, "kms_endpoint": kms_endpoint},
         "egress": {"allow": allow, "ports": ports},
-        "cache": {"max_bytes": max_bytes, "max_entries": max_entries},
+        "cache": {
+            "max_bytes": max_bytes,
+            "max_entries": max_entries,
+            "snapshot": snapshot,
+            "snapshot_interval_ms": snapshot_interval_ms,
+        },
         "default_chain": {"projects": projects, "direct": direct},
         "audit": {"flush_ms": flush_ms},
         "log": {"format": format, "filter": filter},

@@ -86,6 +86,9 @@ pub struct AwsSource {
     /// A role to assume first.
     #[serde(default)]
     pub assume_role: Option<SourceRole>,
+    /// Ask with every read when the secret will be rotated (`DescribeSecret`), and keep it no longer than that.
+    #[serde(default)]
+    pub follow_rotation: bool,
 }
 
 /// Whose credentials a source uses.

@@ -9,7 +9,7 @@ use sqlx::any::AnyRow;
 
 use crate::model::audit::Event;
 use crate::store::keys::{self, MasterKey};
-use crate::store::{Result, Store, resources, sources, vault};
+use crate::store::{Result, Store, resources, snapshot, sources, vault};
 
 /// Rows that are sealed again while the others wait.
 const BATCH: i64 = 200;
@@ -57,6 +57,12 @@ const HISTORY: Table = Table {
     place: |id, _| resources::place(id),
 };
 
+const SNAPSHOT: Table = Table {
+    select: "SELECT id AS first, '' AS second, sealed FROM cache_snapshot WHERE (id, '') > ($1, $2) ORDER BY id LIMIT $3",
+    update: "UPDATE cache_snapshot SET sealed = $1 WHERE id = $2 AND $3 = ''",
+    place: |id, _| snapshot::place(id),
+};
+
 impl Store {
     /// Makes a new data key, seals everything with it and lets the older keys go. Queries and changes go on meanwhile.
     pub async fn rotate_data_key(&self, now_ms: i64, event: &Event) -> Result<Resealed> {
@@ -69,6 +75,7 @@ impl Store {
             resources: self.reseal(&RESOURCES).await?,
             history: self.reseal(&HISTORY).await?,
         };
+        self.reseal(&SNAPSHOT).await?;
         let locked = self.lock().await?;
         let mut transaction = locked.transaction;
         sqlx::query("DELETE FROM data_keys WHERE id < $1")

@@ -60,6 +60,21 @@ impl SecretValue {
         Self { text: SecretString::from(STANDARD.encode(&*bytes)), content: Content::Binary }
     }
 
+    /// Takes the base64 that [`SecretValue::text`] gave of a binary secret.
+    pub fn from_base64(text: SecretString) -> Self {
+        Self { text, content: Content::Binary }
+    }
+
+    /// The whole text; base64 of a binary secret.
+    pub fn text(&self) -> &SecretString {
+        &self.text
+    }
+
+    /// Whether the text is base64 of bytes.
+    pub fn is_binary(&self) -> bool {
+        matches!(self.content, Content::Binary)
+    }
+
     /// What it takes in memory, in bytes, for a cache that is bounded by that.
     pub fn bytes(&self) -> usize {
         let node = match &self.content {

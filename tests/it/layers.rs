@@ -79,6 +79,7 @@ const OPENS_SECRETS: &[(&str, &str)] = &[
     ("model/literal.rs", "makes the mark that stands for a literal"),
     ("store/keys.rs", "reads the master key"),
     ("store/seal.rs", "seals"),
+    ("store/snapshot.rs", "seals the last good values"),
     ("template/render.rs", "puts values into a text that is a secret again"),
     ("template/value.rs", "reads keys out of a value"),
 ];

@@ -25,6 +25,7 @@ mod secrets_batch;
 mod secrets_cache;
 mod secrets_faults;
 mod secrets_roles;
+mod secrets_snapshot;
 mod secrets_world;
 mod smoke;
 mod stores;

@@ -6,7 +6,8 @@ use futures_util::future;
 use serde_json::json;
 
 use crate::harness::fault_proxy::Fault;
-use crate::secrets_world::{ID, SECRET, World, new_key, pair};
+use crate::harness::http_fault::Answer;
+use crate::secrets_world::{ID, SECRET, World, new_key, pair, until};
 use crate::support::expect;
 
 #[tokio::test]
@@ -174,4 +175,27 @@ async fn a_refusal_is_remembered_until_the_source_is_saved_or_refreshed() {
     expect(world.admin().post("/v1/sources/moto/refresh", &refresh).await, 200);
     expect(world.list("main").await, 200);
     assert_eq!(world.fetches(), 3);
+}
+
+#[tokio::test]
+async fn an_entry_ends_with_the_next_rotation_when_its_source_follows_them() {
+    let world = World::with(json!({"follow_rotation": true})).await;
+    let made = world.main().await;
+    let at = s3_connector::clock::Clock::system().now_ms() / 1000 + 3;
+    let described = json!({"ARN": made.arn, "Name": world.full("s3"), "NextRotationDate": at});
+    let described = Answer::new(200, "application/x-amz-json-1.1", described.to_string());
+    world.front.answer_to("DescribeSecret", 1, described);
+    world.front.answer_to("DescribeSecret", usize::MAX, Answer::json_error(400, "AccessDeniedException"));
+    expect(world.list("main").await, 200);
+    expect(world.list("main").await, 200);
+    assert_eq!((world.fetches(), world.front.count("DescribeSecret")), (1, 1));
+    until("the end of the entry", async || {
+        expect(world.list("main").await, 200);
+        world.fetches() == 2
+    })
+    .await;
+    assert!(s3_connector::clock::Clock::system().now_ms() / 1000 >= at, "read again before the rotation");
+    // without the permission to ask, the TTL holds
+    expect(world.list("main").await, 200);
+    assert_eq!((world.fetches(), world.front.count("DescribeSecret")), (2, 2));
 }

@@ -16,7 +16,7 @@ use crate::support::{Client, Embedded, LONG, Service, Setup, definition, expect,
 
 /// Format, key id.
 const MARK_BYTES: usize = 9;
-const SEALED: [&str; 4] = ["sources", "vault_secrets", "resources", "resource_history"];
+const SEALED: [&str; 5] = ["sources", "vault_secrets", "resources", "resource_history", "cache_snapshot"];
 
 /// A source with stored keys, a vault secret, and two resources: `typed` with stored keys and an earlier version,
 /// `templated` with the vault's.
