@@ -14,6 +14,7 @@ pub mod kms;
 pub mod probe;
 pub mod s3;
 pub mod secrets_manager;
+pub mod sqs;
 pub mod upload;
 
 pub use error::{AwsError, ErrorKind};
