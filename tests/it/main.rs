@@ -22,6 +22,7 @@ mod requests;
 mod rotation;
 mod secrets;
 mod secrets_cache;
+mod secrets_events;
 mod secrets_faults;
 mod secrets_roles;
 mod secrets_world;

@@ -147,5 +147,5 @@ async fn entries_are_found_by_any_of_their_names_and_by_what_is_only_an_error() 
     assert_eq!(found("db"), [key("db"), previous.clone()]);
     assert_eq!(found(ARN), [key("db"), previous]);
     assert_eq!(found("gone"), [key("gone")]);
-    assert_eq!(found("nothing"), []);
+    assert!(found("nothing").is_empty());
 }

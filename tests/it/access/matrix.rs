@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::openapi::{Operation, operations};
+use crate::openapi::{Operation, SIGNED, operations};
 use crate::support::{Client, LONG, Service, Setup, expect};
 
 const ROLES: &[&str] = &["viewer", "user", "editor", "admin"];
@@ -59,7 +59,8 @@ async fn every_route_lets_in_who_its_document_names_and_nobody_else() {
     let callers = callers(&service).await;
     let document = expect(service.admin.get("/openapi.json").await, 200);
     let mut table = Vec::new();
-    for operation in operations(&document) {
+    // the route that takes signatures has tests of its own
+    for operation in operations(&document).into_iter().filter(|operation| operation.path != SIGNED) {
         let needed = operation.role.clone();
         let anonymous = outcome(request(&service.admin, &operation, false), &operation).await;
         assert_eq!(anonymous, if needed.is_some() { "401" } else { "yes" }, "{operation:?}");
