@@ -29,6 +29,8 @@ pub struct Config {
     pub default_chain: DefaultChain,
     /// The audit.
     pub audit: Audit,
+    /// Events that tell of changed secrets.
+    pub events: Events,
     /// Logs.
     pub log: Log,
     /// The first admin token; made and printed when absent.
@@ -164,6 +166,23 @@ pub struct Audit {
     pub flush_ms: u64,
 }
 
+/// Events that tell of changed secrets.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Events {
+    /// The URL of a queue of Amazon SQS that events come through; empty for none.
+    pub queue_url: String,
+    /// The region of the queue; empty takes it from the URL.
+    pub region: String,
+    /// Another endpoint of Amazon SQS; empty for the region's own.
+    pub endpoint: String,
+    /// Seconds that one call waits for messages.
+    pub wait_seconds: u32,
+    /// What senders of events prove that they know, from the environment; without it no route takes events.
+    #[serde(skip)]
+    pub secret: Option<SecretString>,
+}
+
 /// Logs.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -196,6 +215,7 @@ impl Config {
         config.seal.key = secret_variable("S3_CONNECTOR_SEALING_KEY");
         config.seal.new_key = secret_variable("S3_CONNECTOR_NEW_SEALING_KEY");
         config.bootstrap_token = secret_variable("S3_CONNECTOR_BOOTSTRAP_TOKEN");
+        config.events.secret = secret_variable("S3_CONNECTOR_EVENTS_SECRET");
         Ok(config)
     }
 }
@@ -222,6 +242,13 @@ impl Seal {
     /// The endpoint of AWS KMS, when it is another than the region's own.
     pub fn kms_endpoint(&self) -> Option<&str> {
         Some(self.kms_endpoint.as_str()).filter(|endpoint| !endpoint.is_empty())
+    }
+}
+
+impl Events {
+    /// The endpoint of Amazon SQS, when it is another than the region's own.
+    pub fn endpoint(&self) -> Option<&str> {
+        Some(self.endpoint.as_str()).filter(|endpoint| !endpoint.is_empty())
     }
 }
 

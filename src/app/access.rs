@@ -39,14 +39,14 @@ pub const DEFAULT_ENVIRONMENT: &str = "production";
 pub struct Failures(Mutex<HashMap<IpAddr, (i64, u32)>>);
 
 impl Failures {
-    fn blocked(&self, from: IpAddr, now_ms: i64) -> bool {
+    pub(super) fn blocked(&self, from: IpAddr, now_ms: i64) -> bool {
         let failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         failures
             .get(&from)
             .is_some_and(|(since, count)| now_ms - since < 60_000 && *count >= FAILURES_PER_MINUTE)
     }
 
-    fn note(&self, from: IpAddr, now_ms: i64) {
+    pub(super) fn note(&self, from: IpAddr, now_ms: i64) {
         let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.len() > 10_000 {
             failures.retain(|_, (since, _)| now_ms - *since < 60_000);

@@ -10,6 +10,8 @@ mod audit;
 mod body;
 pub mod connect;
 mod error;
+mod event_feeds;
+mod events;
 mod findings;
 mod heal;
 mod keys;
@@ -46,6 +48,7 @@ pub use access::{
     DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, Permit, Presented, TOKEN_PREFIX, WantedToken, new_token,
 };
 pub use error::{Error, Unresolved};
+pub use events::{Delivery, EventOutcome, EventSender};
 pub use keys::{NewMaster, change_master_key, open_store, rotate_data_key};
 pub use objects::{Body, Listing, Opened, Outcome, Upload, Written};
 pub use registry::Resource;
@@ -70,6 +73,7 @@ pub struct App {
     pub(crate) identities: Identities,
     audit: audit::AuditLog,
     failures: access::Failures,
+    events: events::Events,
     places: Arc<Semaphore>,
     /// KiB of uploads that may be kept until the store has accepted them.
     replays: Semaphore,
@@ -91,13 +95,16 @@ pub struct Started {
 impl App {
     /// Opens the store, makes what the first start needs, and starts the background tasks.
     pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Started> {
+        events::Events::check(&config.events)?;
         let store = Arc::new(keys::open_store(&config, clock.now_ms()).await?);
         let tracker = TaskTracker::new();
         let egress = Arc::new(Egress::new(&config.egress)?);
         let http = Arc::new(HttpClients::new(egress));
         let limits = Limits { max_bytes: config.cache.max_bytes, max_entries: config.cache.max_entries };
+        let registry = registry::Registry::load(&store).await?;
         let app = Arc::new(App {
-            registry: registry::Registry::load(&store).await?,
+            events: events::Events::new(registry.state().sequence()),
+            registry,
             cache: Cache::new(limits, clock.clone(), tracker.clone()),
             identities: Identities::new(Arc::clone(&http), clock.clone(), tracker.clone()),
             audit: audit::AuditLog::start(Arc::clone(&store), config.audit.flush_ms, &TaskTracker::new()),
@@ -114,6 +121,10 @@ impl App {
         });
         let bootstrap_token = app.bootstrap().await?;
         app.restore_snapshot().await?;
+        if let Some(queue) = event_feeds::queue(&app.config.events).await? {
+            app.tracker.spawn(event_feeds::take_from_queue(Arc::clone(&app), queue));
+        }
+        app.tracker.spawn(event_feeds::listen(Arc::clone(&app)));
         app.tracker.spawn(watch(Arc::clone(&app)));
         if app.config.cache.snapshot {
             app.tracker.spawn(snapshot::keep_writing(Arc::clone(&app)));
@@ -187,12 +198,13 @@ async fn watch(app: Arc<App>) {
             () = app.stopping.cancelled() => return,
             _ = keep.tick() => app.keep_token_uses().await,
             _ = look.tick() => catch_up(&app).await,
+            () = app.events.wake.notified() => catch_up(&app).await,
         }
     }
 }
 
 /// Sees what other replicas changed. What was loaded from a source as it was before is let go.
-async fn catch_up(app: &App) {
+async fn catch_up(app: &Arc<App>) {
     let before = Arc::clone(&app.registry.state());
     match app.registry.catch_up(&app.store).await {
         Ok(true) => {
@@ -204,5 +216,8 @@ async fn catch_up(app: &App) {
         }
         Ok(false) => {}
         Err(error) => tracing::warn!(cause = %error, "the store cannot be asked for changes"),
+    }
+    if let Err(error) = app.look_for_events().await {
+        tracing::warn!(cause = %error, "the store cannot be asked for events of other replicas");
     }
 }

@@ -12,7 +12,7 @@ use crate::app::connect::Connection;
 use crate::app::source::Source;
 use crate::model::name::{Identifier, Name};
 use crate::model::principal::Project;
-use crate::model::secret::SourceKind;
+use crate::model::secret::{AwsSource, SourceKind};
 use crate::store::{ActiveSource, ResourceRecord, SourceRecord, Store, StoreError, TokenRecord};
 
 /// A resource and what was made ready for its queries.
@@ -105,6 +105,11 @@ impl Rows {
 }
 
 impl State {
+    /// The number of the last change that it holds.
+    pub fn sequence(&self) -> i64 {
+        self.sequence
+    }
+
     /// The project of that name.
     pub fn project(&self, name: &Name) -> Option<&Project> {
         self.projects.get(name)
@@ -167,6 +172,14 @@ impl State {
     /// All sources that live in our own vault.
     pub fn local_sources(&self) -> impl Iterator<Item = &Arc<Source>> {
         self.sources.values().filter(|source| source.record.definition.kind == SourceKind::Local)
+    }
+
+    /// All sources at AWS, with where they are.
+    pub fn aws_sources(&self) -> impl Iterator<Item = (&Arc<Source>, &AwsSource)> {
+        self.sources.values().filter_map(|source| match &source.record.definition.kind {
+            SourceKind::Aws(aws) => Some((source, &**aws)),
+            SourceKind::Local => None,
+        })
     }
 
     /// The sources of a project, by name.

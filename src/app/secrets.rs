@@ -262,7 +262,11 @@ impl App {
         Ok(outcomes)
     }
 
-    async fn refresh_one(self: &Arc<Self>, source: &Arc<Source>, key: &SecretKey) -> RefreshOutcome {
+    pub(super) async fn refresh_one(
+        self: &Arc<Self>,
+        source: &Arc<Source>,
+        key: &SecretKey,
+    ) -> RefreshOutcome {
         let loader = source::loader(self, source, key);
         match self.cache.refresh(key, source.policy(), &loader).await {
             Ok(refreshed) => RefreshOutcome {

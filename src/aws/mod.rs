@@ -16,6 +16,7 @@ pub mod s3;
 mod secrets_batch;
 mod secrets_limits;
 pub mod secrets_manager;
+pub mod sqs;
 pub mod upload;
 
 pub use error::{AwsError, ErrorKind};

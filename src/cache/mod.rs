@@ -15,6 +15,7 @@
 //! - a value leaves memory with its last reader, and is in no log, no metric and no `Debug`.
 
 mod entry;
+mod find;
 mod load;
 mod meters;
 mod plan;

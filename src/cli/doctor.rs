@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::app;
 use crate::aws::egress::Egress;
+use crate::aws::sqs::Queue;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Format, Output};
 use crate::cli::report;
@@ -62,14 +63,16 @@ impl Doctor {
                 )];
             }
         };
-        vec![
+        let mut checks = vec![
             self.settings(),
             data_folder(&config.store.data, self.create),
             sealing_key(&config),
             self.database(&config).await,
             egress(&config),
             listen_address(config.server.listen).await,
-        ]
+        ];
+        checks.extend(queue_of_events(&config).await);
+        checks
     }
 
     fn settings(&self) -> Check {
@@ -251,6 +254,26 @@ fn egress(config: &Config) -> Check {
         }
         Err(error) => failed(NAME, format!("{error:#}"), "correct `egress.allow`"),
     }
+}
+
+/// The queue, for settings that name one.
+async fn queue_of_events(config: &Config) -> Option<Check> {
+    const NAME: &str = "event-queue-answers";
+    const REMEDY: &str =
+        "correct the section `events`, or give the service's own identity the policy in docs/push.md";
+    let url = &config.events.queue_url;
+    if url.is_empty() {
+        return None;
+    }
+    let answer = match Queue::new(&config.events).await {
+        Ok(queue) => queue.check().await,
+        Err(error) => Err(error),
+    };
+    Some(match answer {
+        Ok(()) => passed(NAME, format!("`{url}`")),
+        // the service starts all the same, and asks again
+        Err(error) => warning(NAME, format!("`{url}`: {}: {}", error.code, error.message), REMEDY),
+    })
 }
 
 async fn listen_address(address: SocketAddr) -> Check {

@@ -7,7 +7,7 @@ use url::Url;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Format, Output};
 use crate::cli::serve::Layers;
-use crate::config::{Audit, Cache, Config, DEFAULTS, DefaultChain, Egress, Log, Seal, Server, Store};
+use crate::config::{Audit, Cache, Config, DEFAULTS, DefaultChain, Egress, Events, Log, Seal, Server, Store};
 
 /// Flags of `config`.
 #[derive(Debug, Args)]
@@ -38,6 +38,7 @@ impl Settings {
         for (name, value) in [
             ("S3_CONNECTOR_SEALING_KEY", &config.seal.key),
             ("S3_CONNECTOR_BOOTSTRAP_TOKEN", &config.bootstrap_token),
+            ("S3_CONNECTOR_EVENTS_SECRET", &config.events.secret),
         ] {
             if value.is_some() {
                 out.say(format!("{name} is set"));
@@ -50,7 +51,8 @@ impl Settings {
 /// The settings as they would stand in a file. Every field is named, so that a new one cannot be forgotten and
 /// a secret one cannot slip in.
 fn shown(config: &Config) -> Value {
-    let Config { server, store, seal, egress, cache, default_chain, audit, log, bootstrap_token: _ } = config;
+    let Config { server, store, seal, egress, cache, default_chain, audit, events, log, bootstrap_token: _ } =
+        config;
     let Server {
         listen,
         header_timeout_ms,
@@ -66,6 +68,7 @@ fn shown(config: &Config) -> Value {
     let Cache { max_bytes, max_entries, snapshot, snapshot_interval_ms } = cache;
     let DefaultChain { projects, direct } = default_chain;
     let Audit { flush_ms } = audit;
+    let Events { queue_url, region, endpoint, wait_seconds, secret: _ } = events;
     let Log { format, filter } = log;
     json!({
         "server": {
@@ -88,6 +91,7 @@ fn shown(config: &Config) -> Value {
         },
         "default_chain": {"projects": projects, "direct": direct},
         "audit": {"flush_ms": flush_ms},
+        "events": {"queue_url": queue_url, "region": region, "endpoint": endpoint, "wait_seconds": wait_seconds},
         "log": {"format": format, "filter": filter},
     })
 }

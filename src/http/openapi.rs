@@ -1,6 +1,6 @@
 //! The OpenAPI document: the contract, made from the handlers.
 
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{IntoParams, Modify, OpenApi, ToSchema};
 
 use crate::http::router;
@@ -32,6 +32,11 @@ impl Modify for Security {
         scheme.description = Some("A token that starts with `s3c_`.".to_owned());
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(scheme));
+        let events = ApiKeyValue::with_description(
+            "X-S3-Connector-Signature",
+            "The secret of events signs, or is sent as `X-Api-Key` or `Authorization: Bearer`.",
+        );
+        components.add_security_scheme("events", SecurityScheme::ApiKey(ApiKey::Header(events)));
     }
 }
 

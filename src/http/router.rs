@@ -7,7 +7,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::api::{access, objects, query, resources, secrets, service, sources};
+use crate::http::api::{access, events, objects, query, resources, secrets, service, sources};
 use crate::http::openapi::Document;
 use crate::http::{Api, observe, pages};
 
@@ -64,6 +64,7 @@ pub fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(secrets::refresh_secrets))
         .routes(routes!(secrets::clear_source_cache))
         .routes(routes!(secrets::clear_cache))
+        .routes(routes!(events::post_secret_event))
         .routes(routes!(access::list_tokens, access::create_token))
         .routes(routes!(access::revoke_token))
         .routes(routes!(access::list_projects, access::create_project))

@@ -6,6 +6,7 @@
 
 mod audit;
 pub mod keys;
+mod notify;
 mod projects;
 mod resources;
 mod rotate;
@@ -27,6 +28,7 @@ use keys::MasterKey;
 use seal::{Ring, Sealer};
 
 pub use audit::{AuditRow, Verification};
+pub use notify::{Listener, PostedEvent};
 pub use resources::{HistoryRow, ResourceRecord, TestRow};
 pub use rotate::Resealed;
 pub use seal::SealError;
@@ -83,6 +85,7 @@ type Result<T> = std::result::Result<T, StoreError>;
 #[derive(Debug)]
 pub struct LockedStore {
     pool: AnyPool,
+    postgres: bool,
     kms_blob: Option<Vec<u8>>,
     first_start: bool,
 }
@@ -91,6 +94,8 @@ pub struct LockedStore {
 #[derive(Debug)]
 pub struct Store {
     pool: AnyPool,
+    /// Whether the database can tell other replicas of changes.
+    postgres: bool,
     master: Sealer,
     ring: ArcSwap<Ring>,
 }
@@ -118,7 +123,8 @@ impl LockedStore {
             .try_get("keys")?;
         let kms_blob = keys::kms_blob(&mut connection).await?;
         drop(connection);
-        Ok(LockedStore { pool, kms_blob, first_start: keys == 0 })
+        let postgres = settings.database_url().starts_with("postgres");
+        Ok(LockedStore { pool, postgres, kms_blob, first_start: keys == 0 })
     }
 
     /// Whether nothing was ever sealed here.
@@ -147,7 +153,8 @@ impl LockedStore {
             made.ok_or_else(|| anyhow::anyhow!("the data key cannot be kept"))?
         };
         transaction.commit().await?;
-        Ok(Store { pool: self.pool, master: sealer, ring: ArcSwap::from_pointee(ring) })
+        let ring = ArcSwap::from_pointee(ring);
+        Ok(Store { pool: self.pool, postgres: self.postgres, master: sealer, ring })
     }
 }
 
@@ -280,6 +287,7 @@ impl Store {
     /// Writes the audit row and commits; gives the sequence number of the change.
     async fn commit(&self, mut change: Change<'_>, event: &Event) -> Result<i64> {
         audit::append(&mut change.transaction, std::slice::from_ref(event)).await?;
+        self.tell(&mut change.transaction).await?;
         change.transaction.commit().await?;
         self.count(5);
         Ok(change.sequence)

@@ -67,6 +67,7 @@ const HOMES: &[(&str, &str)] =
 const OPENS_SECRETS: &[(&str, &str)] = &[
     ("app/access.rs", "hashes tokens and makes new ones"),
     ("app/connect.rs", "compares what was rendered, and hands it to the client"),
+    ("app/events.rs", "checks the signatures and keys of events"),
     ("app/secrets.rs", "hands a new value to the vault, which seals it"),
     ("aws/credentials.rs", "signs"),
     ("cli/client.rs", "sends the token"),

@@ -23,6 +23,7 @@ mod rotation;
 mod secrets;
 mod secrets_batch;
 mod secrets_cache;
+mod secrets_events;
 mod secrets_faults;
 mod secrets_roles;
 mod secrets_snapshot;

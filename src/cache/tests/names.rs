@@ -128,3 +128,24 @@ async fn a_refresh_by_arn_wins_over_a_first_load_by_name() {
     assert_eq!(version(before.await), "v1");
     assert_eq!((f.cached(&name), f.cached(&key(ARN))), (Some("v2".into()), Some("v2".into())));
 }
+
+#[tokio::test]
+async fn entries_are_found_by_any_of_their_names_and_by_what_is_only_an_error() {
+    let f = fixture();
+    f.fill_with(&key("db"), named("v1", "db", ARN)).await;
+    let previous = SecretKey { pin: Arc::from("AWSPREVIOUS"), ..key("db") };
+    f.fill_with(&previous, named("v0", "db", ARN)).await;
+    f.fill_with(&key("other"), named("v1", "other", NEW_ARN)).await;
+    let elsewhere = SecretKey { source: Arc::from("source-2"), ..key("db") };
+    f.fill_with(&elsewhere, named("v9", "db", ARN)).await;
+    assert!(f.cache.get(&key("gone"), POLICY, &always(denied)).await.is_err());
+    let found = |wanted: &str| {
+        let mut keys = f.cache.keys_of("source-1", |name, arn| name == wanted || arn == Some(wanted));
+        keys.sort_by(|a, b| a.pin.cmp(&b.pin));
+        keys
+    };
+    assert_eq!(found("db"), [key("db"), previous.clone()]);
+    assert_eq!(found(ARN), [key("db"), previous]);
+    assert_eq!(found("gone"), [key("gone")]);
+    assert!(found("nothing").is_empty());
+}

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::openapi::{Operation, operations};
+use crate::openapi::{Operation, SIGNED, operations};
 use crate::support::{Client, LONG, Service, Setup, expect};
 
 const ROLES: &[&str] = &["viewer", "user", "editor", "admin"];
@@ -17,7 +17,7 @@ async fn outcome(request: reqwest::RequestBuilder, operation: &Operation) -> &'s
     let code = problem["code"].as_str().unwrap_or_default();
     assert_ne!(status, 405, "{operation:?} is not on the router");
     assert!(status < 500, "{operation:?}: {status} {text}");
-    assert!(!text.contains("no such route"), "{operation:?} is not on the router");
+    assert!(status != 404 || !text.contains("no such route"), "{operation:?} is not on the router");
     if operation.method != "HEAD" && [401, 403].contains(&status) {
         assert_eq!(
             code,
@@ -59,7 +59,8 @@ async fn every_route_lets_in_who_its_document_names_and_nobody_else() {
     let callers = callers(&service).await;
     let document = expect(service.admin.get("/openapi.json").await, 200);
     let mut table = Vec::new();
-    for operation in operations(&document) {
+    // the route that takes signatures has tests of its own
+    for operation in operations(&document).into_iter().filter(|operation| operation.path != SIGNED) {
         let needed = operation.role.clone();
         let anonymous = outcome(request(&service.admin, &operation, false), &operation).await;
         assert_eq!(anonymous, if needed.is_some() { "401" } else { "yes" }, "{operation:?}");

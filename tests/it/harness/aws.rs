@@ -167,6 +167,23 @@ pub(crate) async fn create_kms_key(endpoint: &str) -> String {
     made.key_metadata.unwrap().arn.unwrap()
 }
 
+/// A client of SQS on moto.
+pub(crate) fn sqs(endpoint: &str) -> aws_sdk_sqs::Client {
+    let config = aws_sdk_sqs::Config::builder()
+        .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
+        .region(aws_sdk_sqs::config::Region::from_static(REGION))
+        .endpoint_url(endpoint)
+        .credentials_provider(credentials(&AccessKey::new("test", "test")))
+        .build();
+    aws_sdk_sqs::Client::from_conf(config)
+}
+
+/// A new queue; gives its URL.
+pub(crate) async fn create_queue(client: &aws_sdk_sqs::Client) -> String {
+    let made = client.create_queue().queue_name(unique("events")).send().await.unwrap();
+    made.queue_url.unwrap()
+}
+
 /// Assumes a role as the owner of the key.
 pub(crate) fn sts(endpoint: &str, key: &AccessKey) -> aws_sdk_sts::Client {
     let config = aws_sdk_sts::Config::builder()
