@@ -26,7 +26,7 @@ pub(super) async fn queue(settings: &config::Events) -> anyhow::Result<Option<Qu
 pub(super) async fn take_from_queue(app: Arc<App>, queue: Queue) {
     let stopping = app.stopping.clone();
     // what is not deleted comes again, so the work may end anywhere
-    stopping.run_until_cancelled_owned(poll(app, queue)).await;
+    stopping.run_until_cancelled_owned(Box::pin(poll(app, queue))).await;
 }
 
 async fn poll(app: Arc<App>, queue: Queue) {

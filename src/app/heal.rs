@@ -70,7 +70,7 @@ impl App {
             };
             match call(Arc::clone(&candidate)).await {
                 Ok(done) => {
-                    self.use_from_now_on(resource, environment, stage, &refused.error, &candidate);
+                    use_from_now_on(resource, environment, stage, &refused.error, &candidate);
                     return Ok((done, candidate));
                 }
                 Err(error) if error.kind == ErrorKind::BadCredentials => refused.add(error, &candidate),
@@ -159,28 +159,27 @@ impl App {
         }
         found.then_some(snapshot)
     }
+}
 
-    /// What worked is used until the current version moves.
-    fn use_from_now_on(
-        &self,
-        resource: &Resource,
-        environment: &Name,
-        stage: &'static str,
-        refusal: &AwsError,
-        connection: &Arc<Connection>,
-    ) {
-        metrics::counter!("s3_connector_credentials_stage_total", "stage" => stage).increment(1);
-        tracing::warn!(
-            resource.name = resource.name().as_str(),
-            code = refusal.code,
-            stage,
-            "the store refuses the current version of the credentials and takes those of another stage: they are used until the current version changes"
-        );
-        // not fresh: the next query looks whether the current version moved
-        connection.fresh_until_ms.store(0, Ordering::Relaxed);
-        let _building = resource.building.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        crate::app::connect::install(resource, environment, connection);
-    }
+/// What worked is used until the current version moves.
+fn use_from_now_on(
+    resource: &Resource,
+    environment: &Name,
+    stage: &'static str,
+    refusal: &AwsError,
+    connection: &Arc<Connection>,
+) {
+    metrics::counter!("s3_connector_credentials_stage_total", "stage" => stage).increment(1);
+    tracing::warn!(
+        resource.name = resource.name().as_str(),
+        code = refusal.code,
+        stage,
+        "the store refuses the current version of the credentials and takes those of another stage: they are used until the current version changes"
+    );
+    // not fresh: the next query looks whether the current version moved
+    connection.fresh_until_ms.store(0, Ordering::Relaxed);
+    let _building = resource.building.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    crate::app::connect::install(resource, environment, connection);
 }
 
 impl Connection {

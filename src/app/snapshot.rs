@@ -74,7 +74,7 @@ impl App {
         match self.store.keep_secrets(&kept, &gone).await {
             Ok(()) => *written = now,
             Err(error) => {
-                tracing::warn!(cause = %error, "the snapshot of the secret cache could not be written")
+                tracing::warn!(cause = %error, "the snapshot of the secret cache could not be written");
             }
         }
     }

@@ -86,7 +86,7 @@ mod tests {
         // after a second what was owed is paid back, and there are tokens again
         assert!(bucket.take(start + Duration::from_secs(1)).is_zero());
         // tokens do not pile up beyond the burst
-        let later = start + Duration::from_secs(3600);
+        let later = start + Duration::from_hours(1);
         assert_eq!((0..200).filter(|_| bucket.take(later).is_zero()).count(), 100);
     }
 
