@@ -24,6 +24,7 @@ mod secrets;
 mod secrets_cache;
 mod secrets_faults;
 mod secrets_roles;
+mod secrets_scopes;
 mod secrets_world;
 mod smoke;
 mod stores;
