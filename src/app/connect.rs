@@ -277,11 +277,8 @@ impl App {
         reference: &Reference,
     ) -> Result<Arc<Source>, Error> {
         let state = self.registry.state();
-        let found =
-            state.source_of(subject.project_id, subject.environment, reference.source.as_deref());
-        found.map_err(|reason| {
-            unresolved(field, reference, &reference.secret, "SourceMissing", reason, None)
-        })
+        let found = state.source_of(subject.project_id, subject.environment, reference.source.as_deref());
+        found.map_err(|reason| unresolved(field, reference, &reference.secret, "SourceMissing", reason, None))
     }
 
     /// Renders a definition.

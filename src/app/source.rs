@@ -191,11 +191,7 @@ pub(super) fn sts_target(app: &App, aws: &AwsSource) -> Result<StsTarget, AwsErr
 }
 
 /// The session of the role that a source assumes first: its own, and on top of that the project's that it reads for.
-pub(super) fn role_slot(
-    app: &App,
-    aws: &AwsSource,
-    source: &Source,
-) -> Result<Option<Arc<Slot>>, AwsError> {
+pub(super) fn role_slot(app: &App, aws: &AwsSource, source: &Source) -> Result<Option<Arc<Slot>>, AwsError> {
     let mut base = base(aws, &source.record.literals);
     let mut slot = None;
     let own = aws.assume_role.as_ref().map(|role| source_role(role, "s3-connector".to_owned()));

@@ -160,7 +160,8 @@ impl App {
         Ok(usage)
     }
 
-    /// The secrets of the workspace that resources of other projects name: they are not unused. Who names them is not told.
+    /// The secrets of the workspace that resources of other projects name: they are not unused. Who names them is not
+    /// told.
     fn named_elsewhere(&self, caller: &Caller) -> BTreeMap<(String, String), Vec<Place>> {
         let state = self.registry.state();
         let mut named = BTreeMap::new();
@@ -169,7 +170,8 @@ impl App {
         }
         for project in state.projects().iter().filter(|project| project.id != caller.project.id) {
             let resources = state.resources(&project.id);
-            let targets = resources.iter().flat_map(|resource| self.uses(resource)).filter_map(|used| used.target.ok());
+            let uses = resources.iter().flat_map(|resource| self.uses(resource));
+            let targets = uses.filter_map(|used| used.target.ok());
             for (source, key) in targets.filter(|(source, _)| source.is_of_workspace()) {
                 let label = state.source_label(&caller.project.id, &source);
                 named.insert((label, key.secret.to_string()), Vec::new());

@@ -68,9 +68,7 @@ impl State {
     ) -> Result<Arc<Source>, String> {
         let found = match named {
             Some(name) => self.visible_source(project_id, name).ok_or_else(|| {
-                format!(
-                    "neither the project nor the workspace has a source `{name}`: create it, or name another one"
-                )
+                format!("there is no source `{name}` in the project or the workspace: create it, or name another")
             }),
             None => {
                 self.meant(project_id, environment).ok_or_else(|| self.none_active(project_id, environment))
@@ -311,7 +309,8 @@ impl App {
         let state = self.registry.state();
         let mut found: BTreeMap<Name, usize> = BTreeMap::new();
         for project in state.projects().into_iter().filter(|project| project.id != own.id) {
-            let users = state.resources(&project.id).iter().filter(|used| self.uses_source(used, source)).count();
+            let resources = state.resources(&project.id);
+            let users = resources.iter().filter(|used| self.uses_source(used, source)).count();
             if users > 0 {
                 found.insert(project.name, users);
             }

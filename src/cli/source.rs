@@ -281,7 +281,9 @@ impl Fields {
                 self.config_paths.iter().filter(|pattern| !pattern.is_empty()).collect();
             patch.set("config_paths", json!(given));
         }
-        self.project_roles.iter().for_each(|role| role.add_to(&mut patch));
+        for role in &self.project_roles {
+            role.add_to(&mut patch);
+        }
         patch.plain("project_roles_required", self.project_roles_required);
         self.credentials.add_to(&mut patch, &session.out).await?;
         self.role.add_to(&mut patch);
