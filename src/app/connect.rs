@@ -294,7 +294,7 @@ impl App {
         Ok(Snapshot { hits, sources })
     }
 
-    /// The source that a reference means: the named one, else the active one. Never another.
+    /// The source that a reference means, as the project reads it: the named one, else the active one. Never another.
     pub(super) fn source_of(
         &self,
         subject: &Subject<'_>,
@@ -302,20 +302,8 @@ impl App {
         reference: &Reference,
     ) -> Result<Arc<Source>, Error> {
         let state = self.registry.state();
-        let found = match &reference.source {
-            Some(name) => state.source(subject.project_id, name),
-            None => state.active_source(subject.project_id, subject.environment),
-        };
-        found.cloned().ok_or_else(|| {
-            let reason = match &reference.source {
-                Some(name) => format!("the project has no source `{name}`: create it, or name another one"),
-                None => format!(
-                    "no source is active for the environment `{}`: make one active with `PUT /v1/sources/active`, or name one as `secrets@name`",
-                    subject.environment
-                ),
-            };
-            unresolved(field, reference, &reference.secret, "SourceMissing", reason, None)
-        })
+        let found = state.source_of(subject.project_id, subject.environment, reference.source.as_deref());
+        found.map_err(|reason| unresolved(field, reference, &reference.secret, "SourceMissing", reason, None))
     }
 
     /// Renders a definition.

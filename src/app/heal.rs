@@ -84,7 +84,7 @@ impl App {
     async fn heal(self: &Arc<Self>, connection: &Connection, began_ms: i64) -> bool {
         let mut changed = false;
         for used in connection.current_versions() {
-            let found = self.registry.state().source_by_id(&used.key.source).cloned();
+            let found = self.registry.state().source_by_id(&used.key.source);
             let Some(source) = found else { continue };
             let loader = source::loader(self, &source, &used.key);
             let refetched =

@@ -26,6 +26,7 @@ mod sources;
 mod test;
 mod test_bucket;
 mod usage;
+mod workspace;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,6 +57,7 @@ pub use resources::{ResourceView, Saved, TestOptions, Version};
 pub use secrets::{CacheStatus, Cleared, RefreshOutcome, SecretList};
 pub use sources::{Removal, SourceSaved, SourceView};
 pub use usage::{Usage, UsageFilter};
+pub use workspace::UsedElsewhere;
 
 /// KiB of uploads that are kept at once, to be sent again when a key is refused: 64 MiB.
 const REPLAY_KIB: usize = 64 * 1024;

@@ -140,7 +140,7 @@ impl State {
         found
     }
 
-    /// The source of that name.
+    /// The source of that name, which belongs to that project.
     pub fn source(&self, project_id: &str, name: &str) -> Option<&Arc<Source>> {
         let same = |source: &&Arc<Source>| {
             *source.record.project_id == *project_id && source.record.definition.name.as_str() == name
@@ -148,9 +148,12 @@ impl State {
         self.sources.values().find(same)
     }
 
-    /// The source of that id.
-    pub fn source_by_id(&self, id: &str) -> Option<&Arc<Source>> {
-        self.sources.get(id)
+    /// The source behind a key of the cache, as it reads for the project that the key names, if it names one.
+    pub fn source_by_id(&self, key_source: &str) -> Option<Arc<Source>> {
+        match key_source.split_once('/') {
+            None => self.sources.get(key_source).cloned(),
+            Some((id, project)) => Some(self.sources.get(id)?.for_project(self.project_by_id(project)?)),
+        }
     }
 
     /// Sources that are another version in `newer`.
@@ -182,7 +185,7 @@ impl State {
         })
     }
 
-    /// The sources of a project, by name.
+    /// The sources that belong to a project, by name.
     pub fn sources(&self, project_id: &str) -> Vec<Arc<Source>> {
         let mut found: Vec<Arc<Source>> = self
             .sources
@@ -194,7 +197,7 @@ impl State {
         found
     }
 
-    /// The source that plain references mean.
+    /// The source that was made active for a project and environment.
     pub fn active_source(&self, project_id: &Arc<str>, environment: &Name) -> Option<&Arc<Source>> {
         self.sources.get(self.active.get(&(Arc::clone(project_id), environment.clone()))?)
     }
@@ -205,7 +208,7 @@ impl State {
         own.map(|(_, environment)| environment.clone()).collect()
     }
 
-    /// The environments in which a source is active.
+    /// The environments in which a source was made active, in whichever project.
     pub fn active_environments(&self, source_id: &str) -> Vec<Name> {
         let mut found: Vec<Name> = self
             .active
@@ -214,6 +217,7 @@ impl State {
             .map(|((_, name), _)| name.clone())
             .collect();
         found.sort();
+        found.dedup();
         found
     }
 

@@ -10,9 +10,11 @@ use zeroize::Zeroizing;
 
 use crate::app::source::{self, Source};
 use crate::app::sources::named;
-use crate::app::{App, Error, audit};
+use crate::app::workspace::source_event;
+use crate::app::{App, Error};
 use crate::cache::SecretKey;
 use crate::clock::rfc3339;
+use crate::model::name::Name;
 use crate::model::principal::Caller;
 use crate::model::secret::{SecretSummary, SourceKind};
 use crate::template;
@@ -36,6 +38,9 @@ pub struct CacheStatus {
     pub secret: String,
     /// The stage or version that was asked for.
     pub pin: String,
+    /// The project whose role read it; absent where the source read it as itself.
+    #[schema(value_type = Option<String>)]
+    pub project: Option<Name>,
     /// RFC 3339; absent when only an error is known.
     pub fetched_at: Option<String>,
     /// The version.
@@ -177,7 +182,8 @@ impl App {
             return Ok(String::new());
         }
         let now = self.clock.now_ms();
-        let mut event = audit::event(caller, "secret.put", name, now);
+        let scope = source.record.definition.scope;
+        let mut event = source_event(caller, scope, "secret.put", name, now);
         event.secrets = vec![secret.to_owned()];
         let (version, sequence) =
             self.store.put_vault_secret(&source.record.id, secret, &bytes, now, &event).await?;
@@ -198,7 +204,8 @@ impl App {
         if dry_run {
             return Ok(());
         }
-        let mut event = audit::event(caller, "secret.delete", name, self.clock.now_ms());
+        let scope = source.record.definition.scope;
+        let mut event = source_event(caller, scope, "secret.delete", name, self.clock.now_ms());
         event.secrets = vec![secret.to_owned()];
         let deleted = self.store.delete_vault_secret(&source.record.id, secret, &event).await;
         self.registry.note(deleted.map_err(named("secret", secret))?);
@@ -206,8 +213,10 @@ impl App {
         Ok(())
     }
 
+    /// A source whose secrets the caller may write.
     fn local_source(&self, caller: &Caller, name: &str) -> Result<Arc<Source>, Error> {
         let source = self.known_source(caller, name)?;
+        Self::may_change(caller, source.record.definition.scope)?;
         if source.record.definition.kind != SourceKind::Local {
             return Err(Error::BadRequest(format!(
                 "the source `{name}` is AWS Secrets Manager: write its secrets there; only local sources take values"
@@ -219,17 +228,17 @@ impl App {
     /// What is cached of a source.
     pub fn cache_status(&self, caller: &Caller, name: &str) -> Result<Vec<CacheStatus>, Error> {
         let source = self.known_source(caller, name)?;
-        let state = self.registry.state();
-        let resources = state.resources(&caller.project.id);
+        let resources = self.possible_users(caller, &source);
         let users =
             |key: &SecretKey| resources.iter().filter(|resource| self.references(resource, key)).count();
-        let entries = self.cache.status(&source.record.id);
+        let entries = self.cached_for(caller, &source);
         Ok(entries
             .into_iter()
             .map(|entry| CacheStatus {
                 resources: users(&entry.key),
                 secret: entry.key.secret.to_string(),
                 pin: entry.key.pin.to_string(),
+                project: self.read_for(&entry.key.source),
                 fetched_at: entry.fetched_ms.map(rfc3339),
                 version_id: entry.version_id,
                 age_ms: entry.age_ms,
@@ -251,7 +260,7 @@ impl App {
         let source = self.known_source(caller, name)?;
         let keys: Vec<SecretKey> = match secrets {
             Some(names) => names.iter().map(|secret| source.key(secret, "AWSCURRENT")).collect(),
-            None => self.cache.status(&source.record.id).into_iter().map(|entry| entry.key).collect(),
+            None => self.cached_for(caller, &source).into_iter().map(|entry| entry.key).collect(),
         };
         let mut outcomes = Vec::with_capacity(keys.len());
         // in small groups: a source with thousands of secrets must not be stormed by one click
@@ -267,7 +276,9 @@ impl App {
         source: &Arc<Source>,
         key: &SecretKey,
     ) -> RefreshOutcome {
-        let loader = source::loader(self, source, key);
+        // what another project's role read is read again by that role
+        let reader = self.registry.state().source_by_id(&key.source);
+        let loader = source::loader(self, reader.as_ref().unwrap_or(source), key);
         match self.cache.refresh(key, source.policy(), &loader).await {
             Ok(refreshed) => RefreshOutcome {
                 secret: key.secret.to_string(),
@@ -287,13 +298,14 @@ impl App {
     /// Lets go of what is cached of a source.
     pub fn clear_source_cache(&self, caller: &Caller, name: &str) -> Result<Cleared, Error> {
         let source = self.known_source(caller, name)?;
-        Ok(Cleared { cleared: self.cache.clear_source(&source.record.id) })
+        Ok(Cleared { cleared: self.clear_for(caller, &source) })
     }
 
-    /// Lets go of what is cached of the caller's project.
+    /// Lets go of what is cached of the caller's project, and of the workspace as the caller sees it.
     pub fn clear_cache(&self, caller: &Caller) -> Cleared {
-        let sources = self.registry.state().sources(&caller.project.id);
-        Cleared { cleared: sources.iter().map(|source| self.cache.clear_source(&source.record.id)).sum() }
+        let sources = self.registry.state().visible_sources(&caller.project.id).into_iter();
+        let cleared = sources.map(|source| self.clear_for(caller, &source.for_project(&caller.project)));
+        Cleared { cleared: cleared.sum() }
     }
 
     /// Another replica may have written to the vault.

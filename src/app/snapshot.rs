@@ -80,9 +80,7 @@ impl App {
     }
 
     fn snapshot_source(&self, id: &str) -> Option<Arc<Source>> {
-        // a source that reads as the role of a project has the project behind its id
-        let id = id.split('/').next().unwrap_or(id);
-        self.registry.state().source_by_id(id).cloned()
+        self.registry.state().source_by_id(id)
     }
 
     fn longest_stale_ms(&self) -> u64 {

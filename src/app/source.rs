@@ -1,6 +1,7 @@
 //! A secret source at work: its client, and how one secret is loaded from it.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use secrecy::SecretString;
 
@@ -10,7 +11,9 @@ use crate::aws::secrets_manager::{SecretsManager, Settings, Version};
 use crate::aws::{AwsError, ErrorKind};
 use crate::cache::{self, ErrorClass, LoadError, Loader, Policy, SecretKey};
 use crate::model::literal::{Credential, Literals};
-use crate::model::secret::{AwsSource, SourceAuth, SourceKind};
+use crate::model::name::Name;
+use crate::model::principal::{Project, WORKSPACE};
+use crate::model::secret::{AwsSource, SourceAuth, SourceKind, SourceRole};
 use crate::store::{SourceRecord, StoreError};
 use crate::template::{Mode, Pin, Reference, SecretValue, Style};
 
@@ -19,7 +22,23 @@ use crate::template::{Mode, Pin, Reference, SecretValue, Style};
 pub struct Source {
     /// As it is stored.
     pub record: SourceRecord,
+    /// What the keys of its values in the cache begin with.
+    pub(super) cache_id: Arc<str>,
+    pub(super) reader: Reader,
     client: OnceLock<Result<SecretsManager, AwsError>>,
+    /// The same source as single projects read it, by their ids.
+    for_projects: Mutex<HashMap<Arc<str>, Arc<Source>>>,
+}
+
+/// As whom a source reads.
+#[derive(Debug)]
+pub(super) enum Reader {
+    /// With its own identity, and the role that it assumes for everybody.
+    Itself,
+    /// With the role of a project, on top of that.
+    Project(Name, SourceRole),
+    /// The project needs a role and has none.
+    Nobody(Name),
 }
 
 /// What a reference asks a source for.
@@ -34,7 +53,45 @@ pub struct Wanted {
 impl Source {
     /// No client yet.
     pub fn new(record: SourceRecord) -> Arc<Source> {
-        Arc::new(Source { record, client: OnceLock::new() })
+        let cache_id = Arc::clone(&record.id);
+        Source::read_by(record, cache_id, Reader::Itself)
+    }
+
+    fn read_by(record: SourceRecord, cache_id: Arc<str>, reader: Reader) -> Arc<Source> {
+        let (client, for_projects) = (OnceLock::new(), Mutex::default());
+        Arc::new(Source { record, cache_id, reader, client, for_projects })
+    }
+
+    /// The same source as a project reads it: with the project's role where it has one. What it reads so is cached by
+    /// itself, and nothing that another project's role read is served.
+    pub fn for_project(self: &Arc<Self>, project: &Project) -> Arc<Source> {
+        let SourceKind::Aws(aws) = &self.record.definition.kind else { return Arc::clone(self) };
+        let reader = match aws.project_roles.get(&project.name) {
+            Some(role) => Reader::Project(project.name.clone(), role.clone()),
+            None if aws.project_roles_required => Reader::Nobody(project.name.clone()),
+            None => return Arc::clone(self),
+        };
+        // the lock is held for a look-up and, once a project, for a copy
+        let mut known = self.for_projects.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = known.entry(Arc::clone(&project.id)).or_insert_with(|| {
+            let cache_id = format!("{}/{}", self.record.id, project.id);
+            Source::read_by(self.record.clone(), cache_id.into(), reader)
+        });
+        Arc::clone(view)
+    }
+
+    /// Whether every project may use it.
+    pub fn is_of_workspace(&self) -> bool {
+        *self.record.project_id == *WORKSPACE
+    }
+
+    /// Why the project that it reads for may not use it.
+    pub(super) fn refusal(&self) -> Option<String> {
+        let Reader::Nobody(project) = &self.reader else { return None };
+        let name = &self.record.definition.name;
+        Some(format!(
+            "the source `{name}` is read only by roles of projects, and the project `{project}` has none: an admin of the installation adds it to `project_roles`"
+        ))
     }
 
     /// How long its values are kept.
@@ -60,7 +117,7 @@ impl Source {
     /// The cache's key of a secret of this source, by its short name or ARN.
     pub fn key(&self, secret: &str, pin: &str) -> SecretKey {
         SecretKey {
-            source: Arc::clone(&self.record.id),
+            source: Arc::clone(&self.cache_id),
             secret: self.record.definition.full_name(secret).into(),
             pin: pin.into(),
         }
@@ -76,7 +133,10 @@ impl Source {
                 "the source is local",
             ));
         };
-        self.client.get_or_init(|| client(app, aws, &self.record.literals)).as_ref().map_err(Clone::clone)
+        if let Some(refusal) = self.refusal() {
+            return Err(AwsError::new(ErrorKind::AccessDenied, "secretsmanager", "AccessDenied", refusal));
+        }
+        self.client.get_or_init(|| client(app, aws, self)).as_ref().map_err(Clone::clone)
     }
 }
 
@@ -90,7 +150,7 @@ fn pin_text(pin: &Pin) -> String {
 }
 
 /// A client for a definition that may not be saved.
-pub(super) fn client(app: &App, aws: &AwsSource, literals: &Literals) -> Result<SecretsManager, AwsError> {
+fn client(app: &App, aws: &AwsSource, source: &Source) -> Result<SecretsManager, AwsError> {
     let port = match &aws.endpoint {
         Some(endpoint) => {
             app.egress()
@@ -100,8 +160,8 @@ pub(super) fn client(app: &App, aws: &AwsSource, literals: &Literals) -> Result<
         }
         None => 443,
     };
-    let credentials = match role_slot(app, aws, literals)? {
-        None => app.identities.base(&base(aws, literals), &aws.region),
+    let credentials = match role_slot(app, aws, source)? {
+        None => app.identities.base(&base(aws, &source.record.literals), &aws.region),
         Some(slot) => slot.provider(),
     };
     let http = app.http.get(port, None).map_err(|error| {
@@ -130,21 +190,31 @@ pub(super) fn sts_target(app: &App, aws: &AwsSource) -> Result<StsTarget, AwsErr
     Ok(StsTarget { region: aws.region.clone(), endpoint, port, ca_pem: None })
 }
 
-/// The session of the role that a source assumes first.
-pub(super) fn role_slot(
-    app: &App,
-    aws: &AwsSource,
-    literals: &Literals,
-) -> Result<Option<Arc<Slot>>, AwsError> {
-    let Some(role) = &aws.assume_role else { return Ok(None) };
-    app.identities.role(&base(aws, literals), &source_role(role), &sts_target(app, aws)?).map(Some)
+/// The session of the role that a source assumes first: its own, and on top of that the project's that it reads for.
+pub(super) fn role_slot(app: &App, aws: &AwsSource, source: &Source) -> Result<Option<Arc<Slot>>, AwsError> {
+    let mut base = base(aws, &source.record.literals);
+    let mut slot = None;
+    let own = aws.assume_role.as_ref().map(|role| source_role(role, "s3-connector".to_owned()));
+    let project = match &source.reader {
+        // names the project in the account's own audit
+        Reader::Project(name, role) => {
+            Some(source_role(role, format!("s3c-{name}").chars().take(64).collect()))
+        }
+        Reader::Itself | Reader::Nobody(_) => None,
+    };
+    for role in own.into_iter().chain(project) {
+        let session = app.identities.role(&base, &role, &sts_target(app, aws)?)?;
+        base = Base::Session(Arc::clone(&session));
+        slot = Some(session);
+    }
+    Ok(slot)
 }
 
-fn source_role(role: &crate::model::secret::SourceRole) -> Role {
+fn source_role(role: &SourceRole, session_name: String) -> Role {
     Role {
         arn: role.role_arn.clone(),
         external_id: role.external_id.clone(),
-        session_name: role.session_name.clone().unwrap_or_else(|| "s3-connector".to_owned()),
+        session_name: role.session_name.clone().unwrap_or(session_name),
         duration: role.duration,
         policy: None,
         tags: std::collections::BTreeMap::new(),

@@ -8,8 +8,9 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::app::body::{changed_paths, kept_literals, merge};
-use crate::app::source::{self, Source};
-use crate::app::{App, Error, audit, usage};
+use crate::app::source::{self, Reader, Source};
+use crate::app::workspace::{UsedElsewhere, keep_scope, source_event, users};
+use crate::app::{App, Error};
 use crate::aws::secrets_manager::Version;
 use crate::aws::{AwsError, ErrorKind};
 use crate::clock::rfc3339;
@@ -19,8 +20,8 @@ use crate::model::error_catalogue;
 use crate::model::literal::{self, Literals};
 use crate::model::name::{Identifier, Name};
 use crate::model::principal::Caller;
-use crate::model::secret::{Alias, AwsSource, CREDENTIAL_FIELDS, SourceDefinition, SourceKind};
-use crate::store::{ActiveSource, SourceRecord, StoreError};
+use crate::model::secret::{Alias, AwsSource, CREDENTIAL_FIELDS, SourceDefinition, SourceKind, SourceScope};
+use crate::store::{SourceRecord, StoreError};
 
 /// A source as it is shown.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -28,9 +29,15 @@ pub struct SourceView {
     /// The definition, literal keys as marks.
     #[serde(flatten)]
     pub definition: SourceDefinition,
-    /// The environments in which plain references mean this source.
+    /// The environments in which plain references of the caller's project mean this source.
     #[schema(value_type = Vec<String>)]
     pub active_in: Vec<Name>,
+    /// Of a source of the workspace: the environments in which projects without a source of their own mean it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub active_in_workspace: Vec<Name>,
+    /// What there is to say of it.
+    pub findings: Vec<Finding>,
     /// Grows with every change; the ETag is made of it.
     pub version: i64,
     /// RFC 3339.
@@ -60,37 +67,48 @@ pub struct Removal {
     /// Resources whose references lead nowhere without it.
     #[schema(value_type = Vec<String>)]
     pub used_by: Vec<Name>,
+    /// How many there are in other projects, for a source of the workspace.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub used_elsewhere: Vec<UsedElsewhere>,
 }
+
+/// Fields that say which secret a name means and who reads it.
+const MEANING: &[&str] = &["namespace", "project_roles", "project_roles_required"];
 
 /// Fields whose change sends the stored keys to another place.
 const DESTINATION: &[&str] = &["endpoint", "region", "assume_role", "kind"];
 
 impl App {
-    /// The sources of the caller's project.
+    /// The sources of the caller's project and of the workspace.
     pub fn sources(&self, caller: &Caller) -> Vec<SourceView> {
-        self.registry
-            .state()
-            .sources(&caller.project.id)
-            .iter()
-            .map(|source| self.source_view(&source.record))
-            .collect()
+        let sources = self.registry.state().visible_sources(&caller.project.id);
+        sources.iter().map(|source| self.source_view(caller, &source.record)).collect()
     }
 
     /// One source.
     pub fn source(&self, caller: &Caller, name: &str) -> Result<SourceView, Error> {
-        Ok(self.source_view(&self.known_source(caller, name)?.record))
+        Ok(self.source_view(caller, &self.known_source(caller, name)?.record))
     }
 
+    /// A source by its name, as the caller's project reads it.
     pub(super) fn known_source(&self, caller: &Caller, name: &str) -> Result<Arc<Source>, Error> {
         let missing = || Error::NotFound { what: "source", name: name.chars().take(80).collect() };
-        let name = Identifier::parse(name).map_err(|_| missing())?;
-        self.registry.find_source(&name, &caller.project.id).ok_or_else(missing)
+        let state = self.registry.state();
+        let source = state.visible_source(&caller.project.id, name).ok_or_else(missing)?;
+        Ok(source.for_project(&caller.project))
     }
 
-    fn source_view(&self, record: &SourceRecord) -> SourceView {
+    pub(super) fn source_view(&self, caller: &Caller, record: &SourceRecord) -> SourceView {
+        let state = self.registry.state();
+        let in_workspace = match record.definition.scope {
+            SourceScope::Workspace => state.workspace_environments(&record.id),
+            SourceScope::Project => Vec::new(),
+        };
         SourceView {
-            definition: record.definition.clone(),
-            active_in: self.registry.state().active_environments(&record.id),
+            definition: Self::shown_definition(caller, &record.definition),
+            active_in: state.environments_meaning(&caller.project.id, &record.id),
+            active_in_workspace: in_workspace,
+            findings: self.source_findings(&caller.project.id, &record.definition),
             version: record.version,
             created_at: rfc3339(record.created_ms),
             updated_at: rfc3339(record.updated_ms),
@@ -106,24 +124,27 @@ impl App {
         dry_run: bool,
     ) -> Result<SourceSaved, Error> {
         let (definition, literals) = read_source(body)?;
+        let scope = definition.scope;
+        Self::may_change(caller, scope)?;
         self.check_source(&definition, &literals)?;
         let now = self.clock.now_ms();
-        if self.registry.find_source(&definition.name, &caller.project.id).is_some() {
+        let owner = Self::owner(caller, scope);
+        if self.registry.find_source(&definition.name, &owner).is_some() {
             return Err(Error::Conflict(format!("the source `{}` exists already", definition.name)));
         }
         if dry_run {
-            return Ok(SourceSaved { view: would_be(definition, 1, now) });
+            let findings = self.source_findings(&caller.project.id, &definition);
+            return Ok(SourceSaved { view: SourceView { findings, ..would_be(definition, 1, now) } });
         }
-        let event = audit::event(caller, "source.create", definition.name.as_str(), now);
-        let first = self.registry.state().sources(&caller.project.id).is_empty();
-        let (record, sequence) =
-            self.store.create_source(&caller.project.id, definition, literals, now, &event).await?;
+        let environment = default_environment()?;
+        let first = scope == SourceScope::Project && self.has_no_source(caller, &environment);
+        let event = source_event(caller, scope, "source.create", definition.name.as_str(), now);
+        let (record, sequence) = self.store.create_source(&owner, definition, literals, now, &event).await?;
         let source = self.registry.put_source(sequence, record);
         if first {
-            let environment = default_environment()?;
-            self.activate(caller, &environment, &source).await?;
+            self.activate(caller, scope, &environment, &source).await?;
         }
-        Ok(SourceSaved { view: self.source_view(&source.record) })
+        Ok(SourceSaved { view: self.source_view(caller, &source.record) })
     }
 
     /// Replaces a source, or changes it by a merge patch (RFC 7396). `expected` is the version of `If-Match`.
@@ -138,6 +159,8 @@ impl App {
     ) -> Result<SourceSaved, Error> {
         let source = self.known_source(caller, name)?;
         let old = &source.record;
+        let scope = old.definition.scope;
+        Self::may_change(caller, scope)?;
         if expected.is_some_and(|expected| expected != old.version) {
             return Err(Error::VersionMismatch { current: old.version });
         }
@@ -145,10 +168,14 @@ impl App {
         let old_text =
             serde_json::to_value(&old.definition).map_err(|error| Error::BadRequest(error.to_string()))?;
         let mut text = if patch { merge(old_text.clone(), body) } else { body };
+        keep_scope(&mut text, &old_text);
         let literals = kept_literals(&mut text, CREDENTIAL_FIELDS, &old.literals, new_literals)?;
         let definition = parse_source(&text)?;
         if definition.name != old.definition.name {
             return Err(Error::BadRequest("a source keeps its name: references hold it".to_owned()));
+        }
+        if definition.scope != scope {
+            return Err(Error::BadRequest("a source keeps its scope: make another one".to_owned()));
         }
         let after =
             serde_json::to_value(&definition).map_err(|error| Error::BadRequest(error.to_string()))?;
@@ -161,17 +188,17 @@ impl App {
         if dry_run {
             return Ok(SourceSaved { view: would_be(definition, old.version + 1, now) });
         }
-        let event = audit::event(caller, "source.update", name, now);
+        let event = source_event(caller, scope, "source.update", definition.name.as_str(), now);
         let (record, sequence) =
             self.store.update_source(old, definition, literals.values, now, &event).await?;
         let source = self.registry.put_source(sequence, record);
         // afterwards: what a query loads from here on comes from the new place
-        if !moved.is_empty() || old_text.get("namespace") != after.get("namespace") {
+        if !moved.is_empty() || !changed_paths(&old_text, &after, MEANING).is_empty() {
             self.cache.clear_source(&source.record.id);
         } else {
             self.cache.forget_errors(&source.record.id);
         }
-        Ok(SourceSaved { view: self.source_view(&source.record) })
+        Ok(SourceSaved { view: self.source_view(caller, &source.record) })
     }
 
     /// Deletes a source and, when it is local, its secrets. Resources that reference it keep the reference, which
@@ -185,75 +212,42 @@ impl App {
         dry_run: bool,
     ) -> Result<Removal, Error> {
         let source = self.known_source(caller, name)?;
+        let scope = source.record.definition.scope;
+        Self::may_change(caller, scope)?;
         if expected.is_some_and(|expected| expected != source.record.version) {
             return Err(Error::VersionMismatch { current: source.record.version });
         }
-        let removal = self.removal(&source).await?;
+        let removal = self.removal(caller, &source).await?;
         if dry_run {
             return Ok(removal);
         }
-        if !force && !removal.used_by.is_empty() {
+        if !force && let Some(users) = users(&removal) {
             return Err(Error::SourceInUse(format!(
-                "the source `{name}` is used by {}: change them first, or delete it all the same with `?force=true`",
-                first_few(&removal.used_by)
+                "the source `{name}` is used by {users}: change them first, or delete it all the same with `?force=true`"
             )));
         }
-        let event = audit::event(caller, "source.delete", name, self.clock.now_ms());
+        let event = source_event(caller, scope, "source.delete", removal.name.as_str(), self.clock.now_ms());
         let sequence = self.store.delete_source(&source.record.id, &event).await?;
         self.registry.remove_source(sequence, &source.record.id);
         self.cache.clear_source(&source.record.id);
         Ok(removal)
     }
 
-    async fn removal(&self, source: &Source) -> Result<Removal, Error> {
+    async fn removal(&self, caller: &Caller, source: &Source) -> Result<Removal, Error> {
         let record = &source.record;
         let state = self.registry.state();
-        let is_of_it =
-            |found: &usage::Use| found.target.as_ref().is_ok_and(|(target, _)| target.record.id == record.id);
         let used_by = state
-            .resources(&record.project_id)
+            .resources(&caller.project.id)
             .into_iter()
-            .filter(|resource| self.uses(resource).iter().any(is_of_it))
+            .filter(|resource| self.uses_source(resource, source))
             .map(|resource| resource.name().clone());
         Ok(Removal {
             name: record.definition.name.clone(),
             active_in: state.active_environments(&record.id),
             secrets: self.store.count_vault_secrets(&record.id).await?,
             used_by: used_by.collect(),
+            used_elsewhere: self.used_elsewhere(&caller.project, source),
         })
-    }
-
-    /// Makes a source the one that plain references mean in an environment. Every cache is kept.
-    pub async fn activate_source(
-        &self,
-        caller: &Caller,
-        environment: &Name,
-        name: &str,
-        dry_run: bool,
-    ) -> Result<SourceView, Error> {
-        let source = self.known_source(caller, name)?;
-        if !dry_run {
-            self.activate(caller, environment, &source).await?;
-        }
-        Ok(self.source_view(&source.record))
-    }
-
-    async fn activate(&self, caller: &Caller, environment: &Name, source: &Source) -> Result<(), Error> {
-        let active = ActiveSource {
-            project_id: Arc::clone(&caller.project.id),
-            environment: environment.clone(),
-            source_id: Arc::clone(&source.record.id),
-        };
-        let mut event = audit::event(
-            caller,
-            "source.activate",
-            source.record.definition.name.as_str(),
-            self.clock.now_ms(),
-        );
-        event.detail = Some(format!("environment {environment}"));
-        let sequence = self.store.set_active_source(&active, &event).await?;
-        self.registry.set_active(sequence, active);
-        Ok(())
     }
 
     /// Sets or removes an alias.
@@ -266,6 +260,8 @@ impl App {
         dry_run: bool,
     ) -> Result<SourceView, Error> {
         let source = self.known_source(caller, name)?;
+        let scope = source.record.definition.scope;
+        Self::may_change(caller, scope)?;
         let alias = Identifier::parse(alias).map_err(|error| Error::BadRequest(error.to_string()))?;
         let mut definition = source.record.definition.clone();
         let removed = to.is_none();
@@ -280,17 +276,18 @@ impl App {
         if dry_run {
             return Ok(would_be(definition, source.record.version + 1, now));
         }
-        let mut event = audit::event(caller, "source.alias", name, now);
+        let mut event = source_event(caller, scope, "source.alias", definition.name.as_str(), now);
         event.detail = Some(format!("alias {alias}"));
         let literals = source.record.literals.clone();
         let (record, sequence) =
             self.store.update_source(&source.record, definition, literals, now, &event).await?;
         let source = self.registry.put_source(sequence, record);
-        Ok(self.source_view(&source.record))
+        Ok(self.source_view(caller, &source.record))
     }
 
     fn check_source(&self, definition: &SourceDefinition, literals: &Literals) -> Result<(), Error> {
         let mut findings = definition.validate();
+        findings.extend(self.unknown_projects(definition));
         if let SourceKind::Aws(aws) = &definition.kind {
             if let Some(Err(blocked)) = aws.endpoint.as_deref().map(|url| self.egress().check_url(url)) {
                 findings.push(Finding::error("ENDPOINT_BLOCKED", "endpoint", blocked.to_string()));
@@ -313,6 +310,8 @@ impl App {
         body: Value,
     ) -> Result<Report, Error> {
         let (definition, literals) = read_source(body)?;
+        // what is said of its roles would tell which other projects there are
+        Self::may_change(caller, definition.scope)?;
         self.check_source(&definition, &literals)?;
         let now = self.clock.now_ms();
         let record = SourceRecord {
@@ -324,7 +323,7 @@ impl App {
             created_ms: now,
             updated_ms: now,
         };
-        Ok(self.source_report(&Source::new(record)).await)
+        Ok(self.source_report(&Source::new(record).for_project(&caller.project)).await)
     }
 
     async fn source_report(self: &Arc<Self>, source: &Arc<Source>) -> Report {
@@ -361,7 +360,7 @@ impl App {
                 return checks;
             }
         };
-        if aws.assume_role.is_some() {
+        if aws.assume_role.is_some() || matches!(source.reader, Reader::Project(..)) {
             checks.push(self.source_role(source, aws).await);
         }
         let started = Instant::now();
@@ -424,7 +423,7 @@ impl App {
 
     async fn source_role(&self, source: &Source, aws: &AwsSource) -> Check {
         let started = Instant::now();
-        let slot = source::role_slot(self, aws, &source.record.literals);
+        let slot = source::role_slot(self, aws, source);
         let outcome = match slot {
             Ok(Some(slot)) => slot.credentials().await.map(drop),
             Ok(None) => Ok(()),
@@ -438,13 +437,6 @@ impl App {
         check.took_ms = elapsed_ms(started);
         check
     }
-}
-
-/// Names for a sentence.
-fn first_few(names: &[Name]) -> String {
-    let shown: Vec<String> = names.iter().take(5).map(|name| format!("`{name}`")).collect();
-    let more = names.len().saturating_sub(shown.len());
-    if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
 }
 
 /// A failed check with cause and remedy from the catalogue.
@@ -491,7 +483,7 @@ fn read_source(mut body: Value) -> Result<(SourceDefinition, Literals), Error> {
 fn parse_source(body: &Value) -> Result<SourceDefinition, Error> {
     let definition: SourceDefinition = parse_body(body)?;
     let known = serde_json::to_value(&definition).map_err(|error| Error::BadRequest(error.to_string()))?;
-    let own = ["active_in", "version", "created_at", "updated_at"];
+    let own = ["active_in", "active_in_workspace", "findings", "version", "created_at", "updated_at"];
     let unknown = body
         .as_object()
         .into_iter()
@@ -531,6 +523,8 @@ fn would_be(definition: SourceDefinition, version: i64, now: i64) -> SourceView 
     SourceView {
         definition,
         active_in: Vec::new(),
+        active_in_workspace: Vec::new(),
+        findings: Vec::new(),
         version,
         created_at: rfc3339(now),
         updated_at: rfc3339(now),

@@ -112,32 +112,35 @@ impl App {
             Some(name) => vec![self.known_resource(caller, name)?],
             None => self.registry.state().resources(&caller.project.id),
         };
+        let label = |source: &Source| self.registry.state().source_label(&caller.project.id, source);
         let mut usage = Usage::default();
         let mut found: BTreeMap<(String, String), Vec<Place>> = BTreeMap::new();
         for used in resources.iter().flat_map(|resource| self.uses(resource)) {
             match &used.target {
                 Err(reason) if only.is_none() => add(&mut usage.without_source, &used, reason),
                 Ok((source, key)) if only.as_ref().is_none_or(|id| *id == source.record.id) => {
-                    let name = source.record.definition.name.to_string();
-                    merge(found.entry((name, key.secret.to_string())).or_default(), &used);
+                    merge(found.entry((label(source), key.secret.to_string())).or_default(), &used);
                 }
                 _ => {}
             }
         }
-        let sources = self.registry.state().sources(&caller.project.id);
+        let sources = self.registry.state().visible_sources(&caller.project.id);
         let wanted = sources.iter().filter(|source| only.as_ref().is_none_or(|id| *id == source.record.id));
         let mut names: BTreeMap<String, Names> = BTreeMap::new();
         for source in wanted {
-            let name = source.record.definition.name.to_string();
-            match self.names(source, filter.check).await {
+            let name = label(source);
+            match self.names(&source.for_project(&caller.project), filter.check).await {
                 Ok(listed) => drop(names.insert(name, listed)),
                 Err(reason) => usage.unlisted.push(Unlisted { source: name, reason }),
             }
         }
         // what nobody uses is told of only where everything is looked at
         if filter.resource.is_none() {
+            let elsewhere = self.named_elsewhere(caller);
             for (source, listed) in &names {
-                for secret in listed.unnamed(&found, source) {
+                let free: BTreeSet<String> = listed.unnamed(&elsewhere, source).into_iter().collect();
+                let unnamed = listed.unnamed(&found, source).into_iter();
+                for secret in unnamed.filter(|secret| free.contains(secret)) {
                     found.entry((source.clone(), secret)).or_default();
                 }
             }
@@ -155,6 +158,26 @@ impl App {
             })
             .collect();
         Ok(usage)
+    }
+
+    /// The secrets of the workspace that resources of other projects name: they are not unused. Who names them is not
+    /// told.
+    fn named_elsewhere(&self, caller: &Caller) -> BTreeMap<(String, String), Vec<Place>> {
+        let state = self.registry.state();
+        let mut named = BTreeMap::new();
+        if !state.visible_sources(&caller.project.id).iter().any(|source| source.is_of_workspace()) {
+            return named;
+        }
+        for project in state.projects().iter().filter(|project| project.id != caller.project.id) {
+            let resources = state.resources(&project.id);
+            let uses = resources.iter().flat_map(|resource| self.uses(resource));
+            let targets = uses.filter_map(|used| used.target.ok());
+            for (source, key) in targets.filter(|(source, _)| source.is_of_workspace()) {
+                let label = state.source_label(&caller.project.id, &source);
+                named.insert((label, key.secret.to_string()), Vec::new());
+            }
+        }
+        named
     }
 
     /// All names of a source.
@@ -220,7 +243,7 @@ impl App {
 
     /// The environments of a resource: the default one, those that it names, and those with an active source.
     pub(super) fn environments(&self, project_id: &str, definition: &Definition) -> BTreeSet<Name> {
-        let mut known = self.registry.state().active_environments_of(project_id);
+        let mut known = self.registry.state().used_environments(project_id);
         known.extend(definition.environments.keys().cloned());
         known.extend(Name::parse(crate::app::DEFAULT_ENVIRONMENT).ok());
         known
@@ -234,7 +257,10 @@ impl App {
         environment: &Name,
     ) -> Result<(), Error> {
         let known = self.environments(project_id, definition);
-        if known.contains(environment) {
+        // what is known of the workspace's is told by the references that do not use them
+        if known.contains(environment)
+            || self.registry.state().known_environments(project_id).contains(environment)
+        {
             return Ok(());
         }
         let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();

@@ -53,6 +53,8 @@ pub enum Base {
     Key(AccessKey),
     /// Environment, profile, web identity, container, instance.
     Chain,
+    /// The session of a role, which assumes the next one.
+    Session(Arc<Slot>),
 }
 
 /// A role to assume.
@@ -87,6 +89,8 @@ pub struct StsTarget {
 
 /// One identity whose credentials end.
 pub struct Slot {
+    /// What it is found by.
+    digest: [u8; 32],
     origin: Origin,
     clock: Clock,
     tracker: TaskTracker,
@@ -134,6 +138,7 @@ impl Identities {
         match base {
             Base::Key(key) => SharedCredentialsProvider::new(static_credentials(key)),
             Base::Chain => SharedCredentialsProvider::new(SlotProvider(self.chain(region))),
+            Base::Session(slot) => slot.provider(),
         }
     }
 
@@ -149,6 +154,10 @@ impl Identities {
     pub fn role(&self, base: &Base, role: &Role, target: &StsTarget) -> Result<Arc<Slot>, AwsError> {
         let tags = serde_json::to_string(&role.tags).unwrap_or_default();
         let duration = role.duration.unwrap_or_default().to_string();
+        let session = match base {
+            Base::Session(slot) => hex::encode(slot.digest),
+            Base::Key(_) | Base::Chain => String::new(),
+        };
         let (id, secret, token) = match base {
             Base::Key(key) => (
                 key.id.expose_secret(),
@@ -156,6 +165,7 @@ impl Identities {
                 key.token.as_ref().map_or("", |token| token.expose_secret()),
             ),
             Base::Chain => ("chain", "", ""),
+            Base::Session(_) => ("session", session.as_str(), ""),
         };
         let digest = self.digest(&[
             id,
@@ -185,6 +195,7 @@ impl Identities {
             slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_valid(now));
         }
         let slot = Arc::new(Slot {
+            digest,
             origin: origin(),
             clock: self.clock.clone(),
             tracker: self.tracker.clone(),
@@ -250,6 +261,12 @@ pub fn static_credentials(key: &AccessKey) -> Credentials {
         None,
         "s3-connector",
     )
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Slot(..)")
+    }
 }
 
 impl Slot {

@@ -6,7 +6,7 @@ impl Cache {
     /// The keys of a source's entries that are meant, by one of their names and the ARN that is known of them; each
     /// entry once. Entries of which only an error or a load is known are among them.
     pub fn keys_of(&self, source: &str, is_meant: impl Fn(&str, Option<&str>) -> bool) -> Vec<SecretKey> {
-        let slots = self.read().slots_where(|key| &*key.source == source);
+        let slots = self.read().slots_where(|key| key.is_of(source));
         let meant = slots.iter().filter_map(|slot| {
             let entry = slot.entry.load_full();
             let arn = entry.as_ref().and_then(|entry| entry.secret.arn.as_deref());

@@ -49,12 +49,20 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// What an entry is found by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SecretKey {
-    /// The unique id of the source.
+    /// The unique id of the source. What it reads as the role of one project has a key of its own: the id, `/` and
+    /// the project, so that no project is served what another one may read.
     pub source: Arc<str>,
     /// The full name or ARN at AWS, or the name in the vault.
     pub secret: Arc<str>,
     /// `AWSCURRENT`, another stage, or `version:UUID`.
     pub pin: Arc<str>,
+}
+
+impl SecretKey {
+    /// Whether the source reads it, by itself or as the role of a project.
+    fn is_of(&self, source: &str) -> bool {
+        self.source.strip_prefix(source).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
 }
 
 /// What kind of failure a load met; it decides whether a stale value may be served.
@@ -320,8 +328,14 @@ impl Cache {
         evicted
     }
 
-    /// [`evict`](Self::evict) for every secret of one source; says how many values were cached.
+    /// [`evict`](Self::evict) for every secret of one source, for whichever project it was read; says how many values
+    /// were cached.
     pub fn clear_source(&self, source: &str) -> usize {
+        self.remove_where(|key| key.is_of(source))
+    }
+
+    /// [`evict`](Self::evict) for every key whose `source` is exactly this; says how many values were cached.
+    pub fn clear_reader(&self, source: &str) -> usize {
         self.remove_where(|key| &*key.source == source)
     }
 
@@ -334,7 +348,7 @@ impl Cache {
     ///
     /// Loads under way were started with the old settings: they answer those who wait and change nothing else.
     pub fn forget_errors(&self, source: &str) {
-        for slot in self.read().slots_where(|key| &*key.source == source) {
+        for slot in self.read().slots_where(|key| key.is_of(source)) {
             let mut state = slot.lock();
             state.flight = None;
             state.forget_failure();
@@ -372,12 +386,14 @@ impl Cache {
         self.read().get(key)?.entry.load_full()
     }
 
-    /// What is known of every secret of a source, by name and pin; never a value.
+    /// What is known of every secret of a source, for all projects, by name and pin; never a value.
     pub fn status(&self, source: &str) -> Vec<EntryStatus> {
         let now_ms = self.clock.now_ms();
-        let slots = self.read().slots_where(|key| &*key.source == source);
+        let slots = self.read().slots_where(|key| key.is_of(source));
         let mut all: Vec<EntryStatus> = slots.iter().filter_map(|slot| slot.status(now_ms)).collect();
-        all.sort_by(|a, b| (&a.key.secret, &a.key.pin).cmp(&(&b.key.secret, &b.key.pin)));
+        all.sort_by(|a, b| {
+            (&a.key.secret, &a.key.pin, &a.key.source).cmp(&(&b.key.secret, &b.key.pin, &b.key.source))
+        });
         all
     }
 

@@ -17,6 +17,7 @@ mod output;
 mod patch;
 mod problem;
 mod project;
+mod project_role;
 mod report;
 mod resource;
 mod resource_fields;

@@ -170,7 +170,15 @@ impl Of {
 fn chosen(answer: &Value, environment: &str) -> anyhow::Result<String> {
     let sources: Vec<&Value> =
         answer.get("sources").and_then(Value::as_array).into_iter().flatten().collect();
-    let name = |source: &Value| source.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |source: &Value, field: &str| {
+        source.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let name = |source: &Value| {
+        let name = text(source, "name");
+        let twice = sources.iter().filter(|other| text(other, "name") == name).count() > 1;
+        // the project's own source hides the workspace's
+        if twice && text(source, "scope") == "workspace" { format!("workspace:{name}") } else { name }
+    };
     let is_active = |source: &&&Value| {
         let active_in = source.get("active_in").and_then(Value::as_array);
         active_in.into_iter().flatten().any(|active| active.as_str() == Some(environment))
@@ -334,6 +342,8 @@ mod tests {
         assert_eq!(chosen(&two, "staging").unwrap(), "a");
         assert!(chosen(&two, "test").unwrap_err().to_string().contains("a, b"));
         assert_eq!(chosen(&json!({"sources": [{"name": "c", "active_in": []}]}), "test").unwrap(), "c");
+        let hidden = json!({"sources": [{"name": "a", "active_in": []}, {"name": "a", "scope": "workspace", "active_in": ["test"]}]});
+        assert_eq!(chosen(&hidden, "test").unwrap(), "workspace:a");
         assert!(chosen(&json!({"sources": []}), "test").is_err());
     }
 

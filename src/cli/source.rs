@@ -10,11 +10,13 @@ use crate::cli::client::Call;
 use crate::cli::definition::{self, CredentialFlags, RoleFlags, Update};
 use crate::cli::exit::{Exit, usage};
 use crate::cli::output::Column;
-use crate::cli::patch::{Number, Patch};
+use crate::cli::patch::{self, Number, Patch};
+use crate::cli::project_role::ProjectRole;
 use crate::cli::{Session, input, report};
 
 const COLUMNS: &[Column] = &[
     ("NAME", "name"),
+    ("SCOPE", "scope"),
     ("KIND", "kind"),
     ("REGION", "region"),
     ("NAMESPACE", "namespace"),
@@ -25,6 +27,7 @@ const COLUMNS: &[Column] = &[
 const CACHE: &[Column] = &[
     ("SECRET", "secret"),
     ("PIN", "pin"),
+    ("PROJECT", "project"),
     ("VERSION", "version_id"),
     ("FETCHED AT", "fetched_at"),
     ("EXPIRES AT", "expires_at"),
@@ -43,7 +46,11 @@ pub(crate) enum SourceCommand {
     #[command(after_help = "Examples:
   s3-connector source create aws-prod --kind aws --region us-east-1 --namespace retool/prod --default-chain
   s3-connector source create aws-prod --kind aws --region us-east-1 --access-key-id AKIAEXAMPLE --secret-access-key @key.txt
-  s3-connector source create vault --kind local")]
+  s3-connector source create vault --kind local
+  s3-connector source create shared --scope workspace --kind aws --region us-east-1 --default-chain \\
+    --project-role billing=arn:aws:iam::111122223333:role/billing-secrets,billing-1
+
+A source of the workspace is for every project; it takes a token of the whole installation.")]
     Create(Box<Create>),
     /// Lists sources
     #[command(after_help = "Example:\n  s3-connector source list")]
@@ -76,7 +83,10 @@ Exits with 1 when the verdict is `fails`.")]
     /// Makes a source the one that plain references mean in an environment
     #[command(
         alias = "active",
-        after_help = "Example:\n  s3-connector source use aws-prod --environment production"
+        after_help = "Examples:
+  s3-connector source use aws-prod --environment production
+  s3-connector source use shared --scope workspace      # for every project that has no source of its own
+  s3-connector source use workspace:aws                 # the workspace's, where the project has one of that name"
     )]
     Use(Use),
     /// Reads secrets anew, and shows which of them changed
@@ -115,6 +125,9 @@ pub(crate) struct Create {
     /// AWS Secrets Manager, or the encrypted vault of this service
     #[arg(long, value_parser = ["aws", "local"])]
     kind: Option<String>,
+    /// Whom it belongs to: this project, or the workspace, for every project [default: project]
+    #[arg(long, value_parser = ["project", "workspace"])]
+    scope: Option<String>,
     /// Only check what would happen
     #[arg(long)]
     dry_run: bool,
@@ -178,6 +191,9 @@ pub(crate) struct Test {
 pub(crate) struct Use {
     /// Name of the source
     name: String,
+    /// For this project, or for every project that has no source of its own
+    #[arg(long, value_parser = ["project", "workspace"], default_value = "project")]
+    scope: String,
     /// Only check what would happen
     #[arg(long)]
     dry_run: bool,
@@ -228,6 +244,12 @@ pub(crate) struct Fields {
     /// Path that may be used where its value becomes visible, for example `*.bucket`; may be repeated
     #[arg(long = "config-path", value_name = "PATTERN")]
     config_paths: Vec<String>,
+    /// Role with which a source of the workspace reads for a project; without a role it clears the project's; may be repeated
+    #[arg(long = "project-role", value_name = "PROJECT=ROLE_ARN[,EXTERNAL_ID]")]
+    project_roles: Vec<ProjectRole>,
+    /// Whether projects without such a role are refused, instead of reading with the source's own identity
+    #[arg(long, value_name = "true|false")]
+    project_roles_required: Option<bool>,
     #[command(flatten)]
     credentials: CredentialFlags,
     #[command(flatten)]
@@ -259,6 +281,10 @@ impl Fields {
                 self.config_paths.iter().filter(|pattern| !pattern.is_empty()).collect();
             patch.set("config_paths", json!(given));
         }
+        for role in &self.project_roles {
+            role.add_to(&mut patch);
+        }
+        patch.plain("project_roles_required", self.project_roles_required);
         self.credentials.add_to(&mut patch, &session.out).await?;
         self.role.add_to(&mut patch);
         Ok(patch)
@@ -288,6 +314,7 @@ impl Create {
         self.fields.check_new()?;
         let mut patch = self.fields.patch(session).await?;
         patch.plain("kind", self.kind.as_deref());
+        patch.plain("scope", self.scope.as_deref());
         let definition = definition::from_file(self.file.as_ref(), self.name.as_deref(), patch).await?;
         match definition.get("kind").and_then(Value::as_str) {
             None => return Err(usage("say where the secrets live: --kind aws or --kind local")),
@@ -385,10 +412,16 @@ impl Test {
 impl Use {
     async fn run(self, session: &Session) -> anyhow::Result<Exit> {
         let environment = session.client.environment();
-        let body = json!({"environment": environment, "source": self.name});
+        let mut body = json!({"environment": environment, "source": self.name});
+        let workspace = self.scope == "workspace";
+        if workspace {
+            patch::apply(&mut body, json!({"scope": self.scope}));
+        }
         let answer =
             session.client.send(Call::put(&["sources", "active"], body).dry_run(self.dry_run)).await?.body;
-        let sentence = format!("plain references mean the source `{}` in `{environment}` now", self.name);
+        let whose = if workspace { " of projects without a source of their own" } else { "" };
+        let sentence =
+            format!("plain references{whose} mean the source `{}` in `{environment}` now", self.name);
         session.out.saved(&sentence, &answer, self.dry_run)?;
         Ok(Exit::Ok)
     }

@@ -82,6 +82,10 @@ pub struct Caller {
     pub queries: std::sync::Arc<std::sync::atomic::AtomicUsize>,
 }
 
+/// The id that stands for the whole installation where a project's would stand: what belongs to it belongs to the
+/// workspace. No token reaches it by name.
+pub const WORKSPACE: &str = "workspace";
+
 /// A project: the wall between teams. It is part of every key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Project {

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::finding::Finding;
 use crate::model::literal::Credential;
-use crate::model::name::Identifier;
+use crate::model::name::{Identifier, Name};
 use crate::template::Mode;
 
 /// Fields of a source that hold its own keys.
@@ -20,6 +20,20 @@ pub const DEFAULT_TTL_MS: u64 = 300_000;
 /// Milliseconds that a value is served while its source cannot be reached.
 pub const DEFAULT_MAX_STALE_MS: u64 = 24 * 60 * 60 * 1000;
 
+/// Seconds that a session lasts at the most when its role is assumed by the session of another one (STS, `AssumeRole`).
+const MOST_CHAINED_SECONDS: u32 = 3_600;
+
+/// Whom a source belongs to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceScope {
+    /// One project.
+    #[default]
+    Project,
+    /// The whole installation: every project may use it.
+    Workspace,
+}
+
 /// A secret source as it is stored and shown. Literal keys stand in it only as marks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SourceDefinition {
@@ -29,6 +43,9 @@ pub struct SourceDefinition {
     /// What it is for.
     #[serde(default)]
     pub description: String,
+    /// Whom it belongs to: one project, or the workspace, whose sources every project may use. It never changes.
+    #[serde(default)]
+    pub scope: SourceScope,
     /// Where the secrets live.
     #[serde(flatten)]
     pub kind: SourceKind,
@@ -89,6 +106,14 @@ pub struct AwsSource {
     /// Ask with every read when the secret will be rotated (`DescribeSecret`), and keep it no longer than that.
     #[serde(default)]
     pub follow_rotation: bool,
+    /// Roles by project, of a source of the workspace: for references of that project its role is assumed before
+    /// anything is read, on top of the source's own identity and `assume_role`.
+    #[serde(default)]
+    #[schema(value_type = std::collections::BTreeMap<String, SourceRole>, example = json!({"billing": {"role_arn": "arn:aws:iam::111122223333:role/billing-secrets", "external_id": "billing-1"}}))]
+    pub project_roles: BTreeMap<Name, SourceRole>,
+    /// Whether a project without a role of its own is refused; else it reads with the source's own identity.
+    #[serde(default)]
+    pub project_roles_required: bool,
 }
 
 /// Whose credentials a source uses.
@@ -164,16 +189,9 @@ impl SourceDefinition {
                         .with_help("give the region of the secrets, for example `us-east-1`"),
                 );
             }
-            if let Some(role) = aws.assume_role.as_ref().filter(|role| !role.role_arn.contains(":role/")) {
-                findings.push(
-                    Finding::error(
-                        "INVALID_ROLE_ARN",
-                        "assume_role.role_arn",
-                        format!("`{}` is not the ARN of a role", role.role_arn),
-                    )
-                    .with_help("a role's ARN looks like `arn:aws:iam::111122223333:role/name`"),
-                );
-            }
+            findings
+                .extend(aws.assume_role.as_ref().and_then(|role| not_a_role("assume_role.role_arn", role)));
+            findings.extend(aws.project_role_findings(self.scope));
         }
         findings
     }
@@ -200,6 +218,46 @@ impl SourceDefinition {
         let full = if path.is_empty() { secret.to_owned() } else { format!("{secret}.{path}") };
         self.config_paths.iter().any(|pattern| matches(pattern.as_bytes(), full.as_bytes()))
     }
+}
+
+impl AwsSource {
+    /// What cannot be in the roles of projects.
+    fn project_role_findings(&self, scope: SourceScope) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let given = !self.project_roles.is_empty() || self.project_roles_required;
+        if given && scope == SourceScope::Project {
+            findings.push(
+                Finding::error(
+                    "NOT_OF_THE_WORKSPACE",
+                    "project_roles",
+                    "only a source of the workspace has roles of projects",
+                )
+                .with_help("give `\"scope\": \"workspace\"`, or use `assume_role`"),
+            );
+        }
+        for (project, role) in &self.project_roles {
+            findings.extend(not_a_role(&format!("project_roles.{project}.role_arn"), role));
+            let too_long = role.duration.is_some_and(|seconds| seconds > MOST_CHAINED_SECONDS);
+            if too_long && self.assume_role.is_some() {
+                findings.push(
+                    Finding::error(
+                        "OUT_OF_RANGE",
+                        format!("project_roles.{project}.duration"),
+                        "the session of a role that is assumed through another role lasts at most one hour",
+                    )
+                    .with_help("give at most 3600, or leave out `assume_role`"),
+                );
+            }
+        }
+        findings
+    }
+}
+
+fn not_a_role(path: &str, role: &SourceRole) -> Option<Finding> {
+    (!role.role_arn.contains(":role/")).then(|| {
+        Finding::error("INVALID_ROLE_ARN", path, format!("`{}` is not the ARN of a role", role.role_arn))
+            .with_help("a role's ARN looks like `arn:aws:iam::111122223333:role/name`")
+    })
 }
 
 /// `*` stands for any text. One backtrack point, so the time is linear for all practical patterns and
@@ -266,6 +324,29 @@ mod tests {
         assert_eq!(source("retool/dev").full_name(arn), arn);
         assert_eq!(source("retool/dev").short_name("retool/dev/db"), Some("db"));
         assert_eq!(source("retool/dev").short_name("retool/db"), None);
+    }
+
+    #[test]
+    fn roles_of_projects_are_for_sources_of_the_workspace_and_for_an_hour_when_they_are_chained() {
+        let codes = |scope: &str, assume_role: &serde_json::Value, role: &serde_json::Value| {
+            let source: SourceDefinition = serde_json::from_value(serde_json::json!({
+                "name": "aws", "kind": "aws", "region": "us-east-1", "auth": {"kind": "default_chain"},
+                "scope": scope, "assume_role": assume_role, "project_roles": {"billing": role},
+            }))
+            .unwrap();
+            source.validate().into_iter().map(|finding| (finding.code, finding.path)).collect::<Vec<_>>()
+        };
+        let (none, role) =
+            (serde_json::Value::Null, serde_json::json!({"role_arn": "arn:aws:iam::1:role/r"}));
+        let long = serde_json::json!({"role_arn": "arn:aws:iam::1:role/r", "duration": 7200});
+        assert!(codes("workspace", &role, &role).is_empty());
+        assert!(codes("workspace", &none, &long).is_empty());
+        assert_eq!(codes("project", &none, &role), [("NOT_OF_THE_WORKSPACE", "project_roles".to_owned())]);
+        let path = "project_roles.billing.duration".to_owned();
+        assert_eq!(codes("workspace", &role, &long), [("OUT_OF_RANGE", path)]);
+        let path = "project_roles.billing.role_arn".to_owned();
+        let wrong = serde_json::json!({"role_arn": "billing"});
+        assert_eq!(codes("workspace", &none, &wrong), [("INVALID_ROLE_ARN", path)]);
     }
 
     #[test]

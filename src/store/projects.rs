@@ -5,14 +5,15 @@ use sqlx::Row;
 use crate::clock::rfc3339;
 use crate::model::audit::Event;
 use crate::model::name::Name;
-use crate::model::principal::Project;
+use crate::model::principal::{Project, WORKSPACE};
 use crate::store::{Result, Store, StoreError, new_id};
 
 impl Store {
-    /// All projects, oldest first.
+    /// All projects, oldest first, without the one that stands for the workspace.
     pub async fn projects(&self) -> Result<Vec<Project>> {
         self.count(1);
-        let rows = sqlx::query("SELECT id, name, created_ms FROM projects ORDER BY id")
+        let rows = sqlx::query("SELECT id, name, created_ms FROM projects WHERE id <> $1 ORDER BY id")
+            .bind(WORKSPACE)
             .fetch_all(&self.pool)
             .await?;
         rows.iter().map(project).collect()

@@ -26,6 +26,7 @@ mod secrets_cache;
 mod secrets_events;
 mod secrets_faults;
 mod secrets_roles;
+mod secrets_scopes;
 mod secrets_snapshot;
 mod secrets_world;
 mod smoke;

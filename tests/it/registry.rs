@@ -13,6 +13,7 @@ mod durability;
 mod literals;
 mod references;
 mod resources;
+mod scopes;
 mod sealing;
 mod sources;
 mod usage;

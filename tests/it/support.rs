@@ -153,6 +153,16 @@ impl Service {
         Client::new(&self.url, body["token"].as_str().unwrap())
     }
 
+    /// A client with a new token of that role in that project, which is made if it is not there.
+    pub(crate) async fn client_in(&self, project: &str, role: &str) -> Client {
+        let (status, body) = self.admin.post("/v1/projects", &json!({"name": project})).await;
+        assert!([201, 409].contains(&status), "{body}");
+        let path = format!("/v1/tokens?project={project}");
+        let wanted = json!({"name": unique(role), "role": role});
+        let made = expect(self.admin.post(&path, &wanted).await, 201);
+        Client::new(&self.url, made["token"].as_str().unwrap())
+    }
+
     /// The first admin's token.
     pub(crate) fn token(&self) -> &str {
         &self.token

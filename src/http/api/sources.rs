@@ -16,7 +16,7 @@ use crate::http::openapi::{Condition, Scope, Write};
 use crate::http::problem::{Failure, Problems};
 use crate::model::check::Report;
 use crate::model::name::Name;
-use crate::model::secret::{Alias, SourceDefinition};
+use crate::model::secret::{Alias, SourceDefinition, SourceScope};
 
 /// Sources.
 #[derive(Debug, Serialize, ToSchema)]
@@ -25,13 +25,14 @@ pub struct SourceList {
     sources: Vec<SourceView>,
 }
 
-/// Lists sources.
+/// Lists the sources of the project and of the workspace.
 #[utoipa::path(get, path = "/v1/sources", tag = "sources", operation_id = "list_sources", security(("token" = ["viewer"])), params(Scope), responses((status = 200, body = SourceList), Problems))]
 pub async fn list_sources(by: By<Viewer>, State(api): State<Api>) -> Json<SourceList> {
     Json(SourceList { sources: api.app.sources(&by.0) })
 }
 
-/// Makes a source. The first one of a project becomes active in `production`.
+/// Makes a source. The first one of a project becomes active in `production`. One of the workspace (`"scope":
+/// "workspace"`) needs a token of the whole installation, also for every later change.
 #[utoipa::path(post, path = "/v1/sources", tag = "sources", operation_id = "create_source", security(("token" = ["admin"])), params(Write), request_body(content = SourceDefinition, example = json!({
     "name": "aws-prod", "kind": "aws", "region": "us-east-1", "namespace": "retool/prod", "cache_ttl_ms": 300_000,
     "auth": {"kind": "access_key", "access_key_id": "AKIA…", "secret_access_key": "…"}
@@ -111,12 +112,17 @@ pub struct Activation {
     /// The environment.
     #[schema(value_type = String, example = "production")]
     environment: Name,
-    /// The source.
+    /// The source: the project's own, else the workspace's; `workspace:name` is always the latter.
     #[schema(example = "aws-prod")]
     source: String,
+    /// `project` (default) for plain references of the project, `workspace` for those of every project that has no source
+    /// of its own.
+    #[serde(default)]
+    scope: SourceScope,
 }
 
-/// Makes a source the one that plain references mean in an environment. Every cache is kept.
+/// Makes a source the one that plain references mean in an environment. Every cache is kept. The scope `workspace` needs
+/// a token of the whole installation.
 #[utoipa::path(put, path = "/v1/sources/active", tag = "sources", operation_id = "activate_source", security(("token" = ["admin"])), params(Write), request_body = Activation, responses((status = 200, body = SourceView), Problems))]
 pub async fn activate_source(
     by: By<Admin>,
@@ -124,7 +130,8 @@ pub async fn activate_source(
     State(api): State<Api>,
     JsonBody(body): JsonBody<Activation>,
 ) -> Result<Json<SourceView>, Failure> {
-    Ok(Json(api.app.activate_source(&by.0, &body.environment, &body.source, dry_run.0).await?))
+    let Activation { environment, source, scope } = body;
+    Ok(Json(api.app.activate_source(&by.0, &environment, &source, scope, dry_run.0).await?))
 }
 
 /// Tests a source: credentials, role, permission to read and to list.
