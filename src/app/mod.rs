@@ -13,6 +13,7 @@ mod error;
 mod findings;
 mod heal;
 mod keys;
+mod move_to_local;
 mod objects;
 mod registry;
 mod resources;
@@ -23,6 +24,8 @@ mod sources;
 mod test;
 mod test_bucket;
 mod usage;
+mod vault;
+mod vault_export;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,12 +49,15 @@ pub use access::{
 };
 pub use error::{Error, Unresolved};
 pub use keys::{NewMaster, change_master_key, open_store, rotate_data_key};
+pub use move_to_local::{MoveWanted, Moved};
 pub use objects::{Body, Listing, Opened, Outcome, Upload, Written};
 pub use registry::Resource;
 pub use resources::{ResourceView, Saved, TestOptions, Version};
 pub use secrets::{CacheStatus, Cleared, RefreshOutcome, SecretList};
 pub use sources::{Removal, SourceSaved, SourceView};
 pub use usage::{Usage, UsageFilter};
+pub use vault::{RolledBack, SecretVersion};
+pub use vault_export::{ImportWanted, MOST_DOCUMENT_BYTES, VaultImported};
 
 /// KiB of uploads that are kept at once, to be sent again when a key is refused: 64 MiB.
 const REPLAY_KIB: usize = 64 * 1024;
@@ -72,6 +78,8 @@ pub struct App {
     places: Arc<Semaphore>,
     /// KiB of uploads that may be kept until the store has accepted them.
     replays: Semaphore,
+    /// Keys of exports are derived one after the other: each takes 64 MiB and more.
+    derivations: Arc<Semaphore>,
     tracker: TaskTracker,
     stopping: CancellationToken,
 }
@@ -101,6 +109,7 @@ impl App {
             failures: access::Failures::default(),
             places: Arc::new(Semaphore::new(config.server.max_queries)),
             replays: Semaphore::new(REPLAY_KIB),
+            derivations: Arc::new(Semaphore::new(1)),
             stopping: CancellationToken::new(),
             http,
             store,

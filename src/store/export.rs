@@ -73,7 +73,7 @@ pub struct Kdf {
     #[schema(example = "argon2id")]
     pub algorithm: String,
     /// KiB.
-    #[schema(example = 65536)]
+    #[schema(example = 65_536)]
     pub memory_kib: u32,
     /// Passes.
     #[schema(example = 3)]

@@ -69,6 +69,11 @@ impl SecretValue {
         size_of::<Self>().saturating_add(self.text.expose_secret().len()).saturating_add(node)
     }
 
+    /// Whether it holds bytes that are no text.
+    pub fn is_binary(&self) -> bool {
+        matches!(self.content, Content::Binary)
+    }
+
     /// Gives the value at a path; with an empty path the whole secret.
     ///
     /// Strings come without quotes and escapes, numbers and booleans as they are written in the JSON. A whole secret

@@ -67,7 +67,8 @@ const HOMES: &[(&str, &str)] =
 const OPENS_SECRETS: &[(&str, &str)] = &[
     ("app/access.rs", "hashes tokens and makes new ones"),
     ("app/connect.rs", "compares what was rendered, and hands it to the client"),
-    ("app/secrets.rs", "hands a new value to the vault, which seals it"),
+    ("app/vault.rs", "hands a new value to the vault, which seals it"),
+    ("app/vault_export.rs", "hands what was exported to the vault, and measures a passphrase"),
     ("aws/credentials.rs", "signs"),
     ("cli/client.rs", "sends the token"),
     ("cli/doctor.rs", "looks whether the sealing key can be read"),
@@ -77,6 +78,7 @@ const OPENS_SECRETS: &[(&str, &str)] = &[
     ("http/api/access.rs", "shows a new token, once"),
     ("http/mod.rs", "shows the first token, once"),
     ("model/literal.rs", "makes the mark that stands for a literal"),
+    ("store/export.rs", "derives a key from a passphrase, and seals what is exported"),
     ("store/keys.rs", "reads the master key"),
     ("store/seal.rs", "seals"),
     ("template/render.rs", "puts values into a text that is a secret again"),
