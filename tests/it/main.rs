@@ -23,6 +23,7 @@ mod rotation;
 mod secrets;
 mod secrets_cache;
 mod secrets_faults;
+mod secrets_local;
 mod secrets_roles;
 mod secrets_world;
 mod smoke;

@@ -17,6 +17,7 @@ mod sealing;
 mod sources;
 mod usage;
 mod vault;
+mod vault_versions;
 
 use std::time::Duration;
 
