@@ -15,6 +15,7 @@ mod events;
 mod findings;
 mod heal;
 mod keys;
+mod move_to_local;
 mod objects;
 mod registry;
 mod resources;
@@ -26,6 +27,8 @@ mod sources;
 mod test;
 mod test_bucket;
 mod usage;
+mod vault;
+mod vault_export;
 mod workspace;
 
 use std::sync::Arc;
@@ -51,12 +54,15 @@ pub use access::{
 pub use error::{Error, Unresolved};
 pub use events::{Delivery, EventOutcome, EventSender};
 pub use keys::{NewMaster, change_master_key, open_store, rotate_data_key};
+pub use move_to_local::{MoveWanted, Moved};
 pub use objects::{Body, Listing, Opened, Outcome, Upload, Written};
 pub use registry::Resource;
 pub use resources::{ResourceView, Saved, TestOptions, Version};
 pub use secrets::{CacheStatus, Cleared, RefreshOutcome, SecretList};
 pub use sources::{Removal, SourceSaved, SourceView};
 pub use usage::{Usage, UsageFilter};
+pub use vault::{RolledBack, SecretVersion};
+pub use vault_export::{ImportWanted, MOST_DOCUMENT_BYTES, VaultImported};
 pub use workspace::UsedElsewhere;
 
 /// KiB of uploads that are kept at once, to be sent again when a key is refused: 64 MiB.
@@ -81,6 +87,8 @@ pub struct App {
     replays: Semaphore,
     /// What of the cache is in the snapshot.
     written: snapshot::Written,
+    /// Keys of exports are derived one after the other: each takes 64 MiB and more.
+    derivations: Arc<Semaphore>,
     tracker: TaskTracker,
     stopping: CancellationToken,
 }
@@ -114,6 +122,7 @@ impl App {
             places: Arc::new(Semaphore::new(config.server.max_queries)),
             replays: Semaphore::new(REPLAY_KIB),
             written: snapshot::Written::default(),
+            derivations: Arc::new(Semaphore::new(1)),
             stopping: CancellationToken::new(),
             http,
             store,

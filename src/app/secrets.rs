@@ -1,16 +1,11 @@
-//! Secrets of a source: list, write (local), and what is cached. Never a value.
+//! Secrets of a source: names, and what is cached. Never a value.
 
 use std::sync::Arc;
 
-use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
-use zeroize::Zeroizing;
 
 use crate::app::source::{self, Source};
-use crate::app::sources::named;
-use crate::app::workspace::source_event;
 use crate::app::{App, Error};
 use crate::cache::SecretKey;
 use crate::clock::rfc3339;
@@ -18,9 +13,6 @@ use crate::model::name::Name;
 use crate::model::principal::Caller;
 use crate::model::secret::{SecretSummary, SourceKind};
 use crate::template;
-
-/// What AWS takes for one secret, and so do we (`GetSecretValue`, API reference).
-const MAX_SECRET_BYTES: usize = 65_536;
 
 /// A page of names.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -156,75 +148,6 @@ impl App {
         Ok(SecretList { secrets, cursor: token })
     }
 
-    /// Writes a secret of a local source. A text is stored as it is, anything else as JSON.
-    pub async fn put_secret(
-        &self,
-        caller: &Caller,
-        name: &str,
-        secret: &str,
-        value: Value,
-        dry_run: bool,
-    ) -> Result<String, Error> {
-        let source = self.local_source(caller, name)?;
-        check_secret_name(secret)?;
-        let text = match value {
-            Value::String(text) => SecretString::from(text),
-            Value::Null => {
-                return Err(Error::BadRequest("`value` is empty: give a text or an object".to_owned()));
-            }
-            other => SecretString::from(other.to_string()),
-        };
-        let bytes = Zeroizing::new(text.expose_secret().as_bytes().to_vec());
-        if bytes.is_empty() || bytes.len() > MAX_SECRET_BYTES {
-            return Err(Error::BadRequest(format!("`value` must have 1 to {MAX_SECRET_BYTES} bytes")));
-        }
-        if dry_run {
-            return Ok(String::new());
-        }
-        let now = self.clock.now_ms();
-        let scope = source.record.definition.scope;
-        let mut event = source_event(caller, scope, "secret.put", name, now);
-        event.secrets = vec![secret.to_owned()];
-        let (version, sequence) =
-            self.store.put_vault_secret(&source.record.id, secret, &bytes, now, &event).await?;
-        self.registry.note(sequence);
-        self.cache.evict(&source.key(secret, "AWSCURRENT"));
-        Ok(version)
-    }
-
-    /// Deletes a secret of a local source.
-    pub async fn delete_secret(
-        &self,
-        caller: &Caller,
-        name: &str,
-        secret: &str,
-        dry_run: bool,
-    ) -> Result<(), Error> {
-        let source = self.local_source(caller, name)?;
-        if dry_run {
-            return Ok(());
-        }
-        let scope = source.record.definition.scope;
-        let mut event = source_event(caller, scope, "secret.delete", name, self.clock.now_ms());
-        event.secrets = vec![secret.to_owned()];
-        let deleted = self.store.delete_vault_secret(&source.record.id, secret, &event).await;
-        self.registry.note(deleted.map_err(named("secret", secret))?);
-        self.cache.evict(&source.key(secret, "AWSCURRENT"));
-        Ok(())
-    }
-
-    /// A source whose secrets the caller may write.
-    fn local_source(&self, caller: &Caller, name: &str) -> Result<Arc<Source>, Error> {
-        let source = self.known_source(caller, name)?;
-        Self::may_change(caller, source.record.definition.scope)?;
-        if source.record.definition.kind != SourceKind::Local {
-            return Err(Error::BadRequest(format!(
-                "the source `{name}` is AWS Secrets Manager: write its secrets there; only local sources take values"
-            )));
-        }
-        Ok(source)
-    }
-
     /// What is cached of a source.
     pub fn cache_status(&self, caller: &Caller, name: &str) -> Result<Vec<CacheStatus>, Error> {
         let source = self.known_source(caller, name)?;
@@ -314,13 +237,4 @@ impl App {
             self.cache.clear_source(&source.record.id);
         }
     }
-}
-
-/// The names that references can hold.
-fn check_secret_name(name: &str) -> Result<(), Error> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/_+=.@!-".contains(&byte);
-    if (1..=512).contains(&name.len()) && name.bytes().all(allowed) {
-        return Ok(());
-    }
-    Err(Error::BadRequest("a secret's name has 1 to 512 of letters, digits and `/_+=.@!-`".to_owned()))
 }

@@ -14,7 +14,7 @@ use crate::model::literal::{Credential, Literals};
 use crate::model::name::Name;
 use crate::model::principal::{Project, WORKSPACE};
 use crate::model::secret::{AwsSource, SourceAuth, SourceKind, SourceRole};
-use crate::store::{SourceRecord, StoreError};
+use crate::store::{SourceRecord, StoreError, VaultPin};
 use crate::template::{Mode, Pin, Reference, SecretValue, Style};
 
 /// A source and its client, which is made on first use.
@@ -301,32 +301,35 @@ async fn next_rotation(client: &SecretsManager, secret: &str, wanted: bool) -> O
 
 async fn from_vault(app: &App, key: &SecretKey) -> Result<cache::Secret, LoadError> {
     let missing = |text: String| load_error(ErrorClass::NotFound, "ResourceNotFoundException", &text);
-    let found = app.store.vault_secret(&key.source, &key.secret).await.map_err(|error| match error {
-        StoreError::NotFound => {
+    let unknown = || {
+        missing(format!(
+            "the local vault has no version `{}` of the secret `{}`: its list of versions tells which there are",
+            key.pin, key.secret
+        ))
+    };
+    let pin = match (&*key.pin, key.pin.strip_prefix("version:")) {
+        (_, Some(version)) => VaultPin::Version(version),
+        ("AWSCURRENT", None) => VaultPin::Current,
+        ("AWSPREVIOUS", None) => VaultPin::Previous,
+        _ => return Err(unknown()),
+    };
+    let found = app.store.vault_secret(&key.source, &key.secret, pin).await.map_err(|error| match error {
+        StoreError::NotFound if pin == VaultPin::Current => {
             missing(format!("the local vault has no secret `{}`: create it, or correct the name", key.secret))
         }
+        StoreError::NotFound => unknown(),
         StoreError::Seal(error) => {
             load_error(ErrorClass::Undecryptable, "DecryptionFailure", &error.to_string())
         }
         other => load_error(ErrorClass::Unavailable, "InternalError", &other.to_string()),
     })?;
-    let pinned = match key.pin.strip_prefix("version:") {
-        Some(version) => version == found.version_id,
-        None => &*key.pin == "AWSCURRENT",
-    };
-    if !pinned {
-        return Err(missing(format!(
-            "the local vault has no version `{}` of the secret `{}`",
-            key.pin, key.secret
-        )));
-    }
     Ok(cache::Secret {
         value: SecretValue::from_text(found.value),
         version_id: found.version_id,
         arn: None,
         foreign: false,
         name: found.name,
-        stages: vec!["AWSCURRENT".to_owned()],
+        stages: found.stages,
         next_rotation_ms: None,
     })
 }

@@ -296,7 +296,7 @@ impl Names {
 }
 
 /// A reference names a secret by its name or by its ARN, which may lack its last six characters.
-fn is_named(secret: &str, name: &str, arn: Option<&str>) -> bool {
+pub(super) fn is_named(secret: &str, name: &str, arn: Option<&str>) -> bool {
     secret == name
         || arn.is_some_and(|arn| {
             arn == secret
@@ -314,7 +314,7 @@ fn place(used: &Use) -> Place {
 }
 
 /// One place for the same reference in several environments.
-fn merge(places: &mut Vec<Place>, used: &Use) {
+pub(super) fn merge(places: &mut Vec<Place>, used: &Use) {
     let same = |place: &&mut Place| {
         (&place.resource, place.field, &place.reference) == (&used.resource, used.field, &used.reference)
     };

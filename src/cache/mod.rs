@@ -328,6 +328,12 @@ impl Cache {
         evicted
     }
 
+    /// [`evict`](Self::evict) for every stage and version of one secret that has no other name; says how many values were
+    /// cached.
+    pub fn evict_pins(&self, source: &str, secret: &str) -> usize {
+        self.remove_where(|key| &*key.source == source && &*key.secret == secret)
+    }
+
     /// [`evict`](Self::evict) for every secret of one source, for whichever project it was read; says how many values
     /// were cached.
     pub fn clear_source(&self, source: &str) -> usize {

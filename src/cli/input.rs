@@ -11,8 +11,8 @@ use tokio::io::AsyncReadExt;
 use crate::cli::exit::usage;
 use crate::cli::output::Output;
 
-/// Bytes of a definition or a secret; the server takes less.
-const MOST: u64 = 4 << 20;
+/// Bytes of a definition, a secret or an export; the server takes no more.
+const MOST: u64 = 32 << 20;
 
 /// The text that an argument stands for: `@file` is the file, `-` is stdin, everything else is itself.
 /// One line end at the end of a file or of stdin is not part of the value.

@@ -28,6 +28,7 @@ mod settings;
 mod source;
 mod token;
 mod transfer;
+mod vault;
 
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -316,6 +317,10 @@ mod tests {
             "s3-connector source alias set v s3 payments/s3 --mode json",
             "s3-connector secret put s3 --field key_id=a --field secret=@f",
             "s3-connector secret put s3 - --json --source v",
+            "s3-connector secret rollback s3 --version 1 --source v --yes",
+            "s3-connector source move-to-local aws payments/s3 --target v --overwrite --dry-run",
+            "s3-connector source export v f.json --passphrase @p",
+            "s3-connector source import-vault v - --passphrase @p --overwrite --dry-run",
             "s3-connector token create ci --role user --expires-in 90d --installation --dry-run",
             "s3-connector token revoke 1 --dry-run",
             "s3-connector project create p --dry-run",
@@ -347,6 +352,7 @@ mod tests {
             "s3-connector object delete a",
             "s3-connector secret put s3",
             "s3-connector secret put s3 v --field a=b",
+            "s3-connector source move-to-local aws payments/s3",
             "s3-connector source clear",
             "s3-connector source clear v --all",
             "s3-connector token create ci --role root",

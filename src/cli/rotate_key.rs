@@ -52,12 +52,12 @@ impl RotateKey {
                 let done = app::rotate_data_key(&config, now_ms).await?;
                 let shown = json!({
                     "sources": done.sources, "vault_secrets": done.vault_secrets,
-                    "resources": done.resources, "history": done.history,
+                    "vault_versions": done.vault_versions, "resources": done.resources, "history": done.history,
                 });
                 match out.format() {
                     Format::Table => out.line(format!(
-                        "sealed again: {} sources, {} vault secrets, {} resources, {} earlier versions",
-                        done.sources, done.vault_secrets, done.resources, done.history
+                        "sealed again: {} sources, {} vault secrets with {} earlier values, {} resources, {} earlier versions",
+                        done.sources, done.vault_secrets, done.vault_versions, done.resources, done.history
                     ))?,
                     Format::Json | Format::Ndjson => out.json(&shown)?,
                 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::client::Call;
 use crate::cli::exit::{Exit, usage};
 use crate::cli::output::{Column, Format};
-use crate::cli::{Session, input, source};
+use crate::cli::{Session, input, source, vault};
 
 const COLUMNS: &[Column] = &[
     ("NAME", "name"),
@@ -40,9 +40,19 @@ pub(crate) enum SecretCommand {
 Refer to it with {{ secrets.s3.secret }}. Values given on the command line itself show up in process
 lists and shell histories: `@file` and `-` (stdin) do not.")]
     Put(Put),
-    /// Deletes a secret of a local source
+    /// Deletes a secret of a local source, with all its versions
     #[command(after_help = "Example:\n  s3-connector secret delete s3 --yes")]
     Delete(Delete),
+    /// Lists the versions of a secret of a local source; never a value
+    #[command(after_help = "Example:\n  s3-connector secret versions s3\n\nThe last 20 are kept.")]
+    Versions(vault::Versions),
+    /// Makes an earlier version of a secret of a local source current again
+    #[command(after_help = "Examples:
+  s3-connector secret rollback s3                     # to the previous version; once more undoes it
+  s3-connector secret rollback s3 --version 0192f0c1-2b3a-7def-8a4b-0123456789ab --yes
+
+`s3-connector secret versions` lists the ids.")]
+    Rollback(vault::Rollback),
     /// Shows which resources use which secrets, which references lead nowhere, and which secrets nobody uses
     #[command(after_help = "Examples:
   s3-connector secret usage
@@ -148,6 +158,8 @@ impl SecretCommand {
             SecretCommand::Usage(usage) => usage.run(session).await,
             SecretCommand::Put(put) => put.run(session).await,
             SecretCommand::Delete(delete) => delete.run(session).await,
+            SecretCommand::Versions(versions) => versions.run(session).await,
+            SecretCommand::Rollback(rollback) => rollback.run(session).await,
             SecretCommand::Refresh(refresh) => {
                 let source = refresh.of.name(session).await?;
                 source::refresh(session, &source, &refresh.names).await
@@ -158,7 +170,7 @@ impl SecretCommand {
 
 impl Of {
     /// The source that was named; else the active one; else the only one.
-    async fn name(self, session: &Session) -> anyhow::Result<String> {
+    pub(crate) async fn name(self, session: &Session) -> anyhow::Result<String> {
         if let Some(name) = self.source {
             return Ok(name);
         }

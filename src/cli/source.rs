@@ -12,7 +12,7 @@ use crate::cli::exit::{Exit, usage};
 use crate::cli::output::Column;
 use crate::cli::patch::{self, Number, Patch};
 use crate::cli::project_role::ProjectRole;
-use crate::cli::{Session, input, report};
+use crate::cli::{Session, input, report, vault};
 
 const COLUMNS: &[Column] = &[
     ("NAME", "name"),
@@ -105,6 +105,27 @@ Exits with 1 when the verdict is `fails`.")]
     /// Short names for secrets
     #[command(subcommand)]
     Alias(AliasCommand),
+    /// Puts the last fetched value of a secret at AWS into a local source, and shows what refers to it
+    #[command(after_help = "Examples:
+  s3-connector source move-to-local aws-prod payments/s3 --target vault --dry-run
+  s3-connector source move-to-local aws-prod payments/s3 --target vault
+
+Nothing at AWS is changed, and no reference is rewritten: the table says what to write.")]
+    MoveToLocal(vault::MoveToLocal),
+    /// Writes the secrets and aliases of a local source into a file, sealed with a passphrase
+    #[command(after_help = "Examples:
+  s3-connector source export vault vault.json --passphrase @passphrase.txt
+  S3_CONNECTOR_PASSPHRASE=… s3-connector source export vault - > vault.json
+
+Current values only; earlier versions stay behind. Who has the file and the passphrase has the secrets.")]
+    Export(vault::Export),
+    /// Brings such a file into a local source, all of it or nothing
+    #[command(after_help = "Examples:
+  s3-connector source import-vault vault vault.json --passphrase @passphrase.txt --dry-run
+  s3-connector source import-vault vault vault.json --passphrase @passphrase.txt --overwrite
+
+Without --overwrite, what is there stays and is counted as skipped.")]
+    ImportVault(vault::Import),
 }
 
 /// A source by its name.
@@ -305,6 +326,9 @@ impl SourceCommand {
             SourceCommand::Cache(named) => named.cache(session).await,
             SourceCommand::Clear(clear) => clear.run(session).await,
             SourceCommand::Alias(command) => command.run(session).await,
+            SourceCommand::MoveToLocal(moving) => moving.run(session).await,
+            SourceCommand::Export(export) => export.run(session).await,
+            SourceCommand::ImportVault(import) => import.run(session).await,
         }
     }
 }

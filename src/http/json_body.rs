@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
 
-use crate::app::Error;
+use crate::app::{Error, MOST_DOCUMENT_BYTES};
 use crate::finding::Finding;
 use crate::http::Api;
 use crate::http::problem::{Problem, problem};
@@ -29,13 +29,31 @@ impl<T: DeserializeOwned> FromRequest<Api> for JsonBody<T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Response> {
-        let bytes = read(request, api).await.map_err(|refusal| refusal.into_response())?;
-        if is_blank(&bytes) {
-            let finding = Finding::error("EMPTY_BODY", "", "the body is empty").with_help("send JSON");
-            return Err(refused("the body is empty: send JSON".to_owned(), finding).into_response());
-        }
-        parse(&bytes).map(JsonBody).map_err(|refusal| refusal.into_response())
+        let most = api.app.config.server.max_json_bytes;
+        read_whole(request, most).await.map(JsonBody)
     }
+}
+
+/// A JSON body that holds a whole document: up to [`MOST_DOCUMENT_BYTES`], whatever the bound of other bodies is.
+#[derive(Debug)]
+pub struct JsonDocument<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Api> for JsonDocument<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Response> {
+        let most = api.app.config.server.max_json_bytes.max(MOST_DOCUMENT_BYTES);
+        read_whole(request, most).await.map(JsonDocument)
+    }
+}
+
+async fn read_whole<T: DeserializeOwned>(request: Request, most: usize) -> Result<T, Response> {
+    let bytes = read(request, most).await.map_err(|refusal| refusal.into_response())?;
+    if is_blank(&bytes) {
+        let finding = Finding::error("EMPTY_BODY", "", "the body is empty").with_help("send JSON");
+        return Err(refused("the body is empty: send JSON".to_owned(), finding).into_response());
+    }
+    parse(&bytes).map_err(|refusal| refusal.into_response())
 }
 
 /// A JSON body that may be left out, for routes whose every field may be.
@@ -46,7 +64,8 @@ impl<T: DeserializeOwned + Default> FromRequest<Api> for JsonOrDefault<T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Response> {
-        let bytes = read(request, api).await.map_err(|refusal| refusal.into_response())?;
+        let most = api.app.config.server.max_json_bytes;
+        let bytes = read(request, most).await.map_err(|refusal| refusal.into_response())?;
         if is_blank(&bytes) {
             return Ok(JsonOrDefault(T::default()));
         }
@@ -54,8 +73,7 @@ impl<T: DeserializeOwned + Default> FromRequest<Api> for JsonOrDefault<T> {
     }
 }
 
-async fn read(request: Request, api: &Api) -> Result<Bytes, Box<Problem>> {
-    let most = api.app.config.server.max_json_bytes;
+async fn read(request: Request, most: usize) -> Result<Bytes, Box<Problem>> {
     match tokio::time::timeout(TIMEOUT, axum::body::to_bytes(request.into_body(), most)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => {

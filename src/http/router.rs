@@ -7,7 +7,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::api::{access, events, objects, query, resources, secrets, service, sources};
+use crate::http::api::{access, events, objects, query, resources, secrets, service, sources, vault};
 use crate::http::openapi::Document;
 use crate::http::{Api, observe, pages};
 
@@ -59,6 +59,11 @@ pub fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(sources::get_alias, sources::put_alias, sources::delete_alias))
         .routes(routes!(secrets::list_secrets))
         .routes(routes!(secrets::put_secret, secrets::delete_secret))
+        .routes(routes!(vault::secret_versions))
+        .routes(routes!(vault::roll_back_secret))
+        .routes(routes!(vault::move_to_local))
+        .routes(routes!(vault::export_vault))
+        .routes(routes!(vault::import_vault))
         .routes(routes!(secrets::secret_usage))
         .routes(routes!(secrets::cache_status))
         .routes(routes!(secrets::refresh_secrets))

@@ -5,6 +5,7 @@
 //! every change of a definition carries its audit row in the same transaction.
 
 mod audit;
+pub mod export;
 pub mod keys;
 mod notify;
 mod projects;
@@ -15,6 +16,8 @@ mod snapshot;
 mod sources;
 mod tokens;
 mod vault;
+mod vault_import;
+mod vault_write;
 
 use std::sync::Arc;
 
@@ -35,7 +38,9 @@ pub use seal::SealError;
 pub use snapshot::{About, KeptSecret, kept_id};
 pub use sources::{ActiveSource, SourceRecord};
 pub use tokens::TokenRecord;
-pub use vault::VaultSecret;
+pub use vault::{VaultPin, VaultSecret, VaultVersion};
+pub use vault_import::{Counts, Imported, VaultImport};
+pub use vault_write::{MOST_VERSIONS, VaultRollback, VaultWrite};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/migrations");
 

@@ -21,6 +21,8 @@ pub struct Resealed {
     pub sources: u64,
     /// Secrets of local sources.
     pub vault_secrets: u64,
+    /// Earlier versions of secrets of local sources.
+    pub vault_versions: u64,
     /// Resources.
     pub resources: u64,
     /// Earlier versions of resources.
@@ -45,6 +47,11 @@ const VAULT_SECRETS: Table = Table {
     select: "SELECT source_id AS first, name AS second, sealed FROM vault_secrets WHERE (source_id, name) > ($1, $2) ORDER BY source_id, name LIMIT $3",
     update: "UPDATE vault_secrets SET sealed = $1 WHERE source_id = $2 AND name = $3",
     place: vault::place,
+};
+const VAULT_VERSIONS: Table = Table {
+    select: "SELECT source_id AS first, name || '/' || version_id AS second, sealed FROM vault_versions WHERE (source_id, (name || '/' || version_id)) > ($1, $2) ORDER BY source_id, (name || '/' || version_id) LIMIT $3",
+    update: "UPDATE vault_versions SET sealed = $1 WHERE source_id = $2 AND (name || '/' || version_id) = $3",
+    place: vault::version_place,
 };
 const RESOURCES: Table = Table {
     select: "SELECT id AS first, '' AS second, sealed FROM resources WHERE (id, '') > ($1, $2) ORDER BY id LIMIT $3",
@@ -71,7 +78,9 @@ impl Store {
         self.commit(change, event).await?;
         let resealed = Resealed {
             sources: self.reseal(&SOURCES).await?,
+            // a write that moves a value from one of these two tables to the other seals it with the new key
             vault_secrets: self.reseal(&VAULT_SECRETS).await?,
+            vault_versions: self.reseal(&VAULT_VERSIONS).await?,
             resources: self.reseal(&RESOURCES).await?,
             history: self.reseal(&HISTORY).await?,
         };

@@ -9,7 +9,7 @@ use crate::model::literal::Literals;
 use crate::model::name::Name;
 use crate::model::secret::SourceDefinition;
 use crate::store::seal::Ring;
-use crate::store::{Result, Store, StoreError, new_id};
+use crate::store::{Change, Result, Store, StoreError, new_id};
 
 /// A source as it is stored, with its literal keys opened.
 #[derive(Debug, Clone)]
@@ -103,33 +103,8 @@ impl Store {
         event: &Event,
     ) -> Result<(SourceRecord, i64)> {
         let mut change = self.change().await?;
-        let sealed = change.ring.seal_literals(&place(&old.id), &literals)?;
-        let done = sqlx::query(
-            "UPDATE sources SET name = $1, definition = $2, sealed = $3, version = version + 1, updated_ms = $4 WHERE id = $5 AND version = $6",
-        )
-        .bind(definition.name.as_str())
-        .bind(text(&definition)?)
-        .bind(sealed)
-        .bind(now_ms)
-        .bind(&*old.id)
-        .bind(old.version)
-        .execute(&mut *change.transaction)
-        .await?;
-        if done.rows_affected() == 0 {
-            let row = sqlx::query("SELECT version FROM sources WHERE id = $1")
-                .bind(&*old.id)
-                .fetch_one(&mut *change.transaction)
-                .await?;
-            return Err(StoreError::VersionMismatch { current: row.try_get("version")? });
-        }
+        let record = replace(&mut change, old, definition, literals, now_ms).await?;
         let sequence = self.commit(change, event).await?;
-        let record = SourceRecord {
-            definition,
-            literals,
-            version: old.version + 1,
-            updated_ms: now_ms,
-            ..old.clone()
-        };
         Ok((record, sequence))
     }
 
@@ -176,6 +151,36 @@ impl Store {
         .await?;
         self.commit(change, event).await
     }
+}
+
+/// Replaces a source that still has the version of `old`, as a part of a change.
+pub(super) async fn replace(
+    change: &mut Change<'_>,
+    old: &SourceRecord,
+    definition: SourceDefinition,
+    literals: Literals,
+    now_ms: i64,
+) -> Result<SourceRecord> {
+    let sealed = change.ring.seal_literals(&place(&old.id), &literals)?;
+    let done = sqlx::query(
+        "UPDATE sources SET name = $1, definition = $2, sealed = $3, version = version + 1, updated_ms = $4 WHERE id = $5 AND version = $6",
+    )
+    .bind(definition.name.as_str())
+    .bind(text(&definition)?)
+    .bind(sealed)
+    .bind(now_ms)
+    .bind(&*old.id)
+    .bind(old.version)
+    .execute(&mut *change.transaction)
+    .await?;
+    if done.rows_affected() == 0 {
+        let row = sqlx::query("SELECT version FROM sources WHERE id = $1")
+            .bind(&*old.id)
+            .fetch_one(&mut *change.transaction)
+            .await?;
+        return Err(StoreError::VersionMismatch { current: row.try_get("version")? });
+    }
+    Ok(SourceRecord { definition, literals, version: old.version + 1, updated_ms: now_ms, ..old.clone() })
 }
 
 fn source(ring: &Ring, row: &sqlx::any::AnyRow) -> Result<SourceRecord> {

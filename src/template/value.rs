@@ -70,11 +70,6 @@ impl SecretValue {
         &self.text
     }
 
-    /// Whether the text is base64 of bytes.
-    pub fn is_binary(&self) -> bool {
-        matches!(self.content, Content::Binary)
-    }
-
     /// What it takes in memory, in bytes, for a cache that is bounded by that.
     pub fn bytes(&self) -> usize {
         let node = match &self.content {
@@ -82,6 +77,11 @@ impl SecretValue {
             Content::Plain(_) | Content::Binary => 0,
         };
         size_of::<Self>().saturating_add(self.text.expose_secret().len()).saturating_add(node)
+    }
+
+    /// Whether it holds bytes that are no text.
+    pub fn is_binary(&self) -> bool {
+        matches!(self.content, Content::Binary)
     }
 
     /// Gives the value at a path; with an empty path the whole secret.

@@ -204,3 +204,34 @@ async fn the_commands_without_a_server_need_none() {
     let round = world.ok(&["dev", "--once"]).await;
     assert!(round.contains("=> works") && round.contains("Hello from s3-connector."), "{round}");
 }
+
+#[tokio::test]
+async fn a_vault_is_rolled_back_exported_and_imported_from_the_command_line() {
+    let world = World::start().await;
+    world.ok(&["secret", "put", "s3", "second"]).await;
+    let listed = world.ok(&["secret", "versions", "s3"]).await;
+    assert!(listed.contains("AWSCURRENT") && listed.contains("AWSPREVIOUS"), "{listed}");
+    let unasked = world.run(&["secret", "rollback", "s3"]).await;
+    assert_eq!(unasked.status.code(), Some(2), "a rollback asks, and nobody is there to answer");
+    let back = world.ok(&["secret", "rollback", "s3", "--yes", "--output", "json"]).await;
+    let id = serde_json::from_str::<Value>(&back).unwrap()["previous_version_id"].clone();
+    world.ok(&["secret", "rollback", "s3", "--version", id.as_str().unwrap(), "--yes"]).await;
+
+    fs::write(world.folder.path().join("words"), "several words that nobody guesses\n").unwrap();
+    world.ok(&["source", "export", "vault", "vault.json", "--passphrase", "@words"]).await;
+    let again = world.run(&["source", "export", "vault", "vault.json", "--passphrase", "@words"]).await;
+    assert_eq!(again.status.code(), Some(2), "a file that is there stays");
+    let open = world.run(&["source", "export", "vault", "-", "--passphrase", "several words"]).await;
+    assert_eq!(open.status.code(), Some(2), "a passphrase is not taken from the command line");
+    let file = fs::read_to_string(world.folder.path().join("vault.json")).unwrap();
+    assert!(file.contains("argon2id") && !file.contains("second"), "{file}");
+    world.ok(&["source", "create", "other", "--kind", "local"]).await;
+    let import = ["source", "import-vault", "other", "vault.json", "--passphrase", "-", "--output", "json"];
+    let done = world.run_with(&import, b"several words that nobody guesses\n").await;
+    let words = String::from_utf8_lossy(&done.stderr).into_owned();
+    let counts: Value = serde_json::from_slice(&done.stdout).unwrap_or_else(|_| panic!("{words}"));
+    assert_eq!(counts["secrets"]["created"], 1, "{words}");
+    let wrong = world.run_with(&import, b"several words that nobody knows\n").await;
+    assert_eq!(wrong.status.code(), Some(3), "{}", String::from_utf8_lossy(&wrong.stderr));
+    assert!(world.ok(&["secret", "list", "--source", "other"]).await.contains("s3"));
+}

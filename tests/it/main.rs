@@ -25,6 +25,7 @@ mod secrets_batch;
 mod secrets_cache;
 mod secrets_events;
 mod secrets_faults;
+mod secrets_local;
 mod secrets_roles;
 mod secrets_scopes;
 mod secrets_snapshot;

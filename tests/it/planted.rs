@@ -53,6 +53,7 @@ async fn plant(service: &Service, servers: &Servers, embedded: &Embedded, answer
     answers.keep("source", admin.post("/v1/sources", &json!({"name": "vault", "kind": "local"})).await);
     assert_eq!(answers.keep("secret", admin.put("/v1/sources/vault/secrets/s3", &vault).await), 200);
     let real = json!({"value": {"id": embedded.key.id, "secret": embedded.key.secret, "note": PLANTED}});
+    answers.keep("secret", admin.put("/v1/sources/vault/secrets/real", &vault).await);
     answers.keep("secret", admin.put("/v1/sources/vault/secrets/real", &real).await);
     let mut source = moto_source("aws", &servers.moto, "");
     source["auth"]["secret_access_key"] = json!(format!("{PLANTED}-source"));
@@ -126,6 +127,18 @@ async fn provoke(service: &Service, answers: &mut Answers) {
     ] {
         answers.keep(path, admin.get(path).await);
     }
+    let versions = "/v1/sources/vault/secrets/real/versions";
+    assert_eq!(answers.keep("versions", admin.get(versions).await), 200);
+    // a passphrase is as secret as what it seals
+    let passphrase = format!("{PLANTED}-passphrase");
+    let (status, document) = admin.post("/v1/sources/vault/export", &json!({"passphrase": passphrase})).await;
+    let import = json!({"passphrase": passphrase, "document": document, "overwrite": true});
+    assert_eq!(answers.keep("export", (status, document)), 200);
+    assert_eq!(answers.keep("import", admin.post("/v1/sources/vault/import", &import).await), 200);
+    let wrong = json!({"passphrase": PLANTED, "document": import["document"]});
+    assert_eq!(answers.keep("wrong import", admin.post("/v1/sources/vault/import", &wrong).await), 422);
+    let short = json!({"passphrase": [PLANTED]});
+    assert_eq!(answers.keep("wrong export", admin.post("/v1/sources/vault/export", &short).await), 400);
     answers.keep("source test", admin.post("/v1/sources/aws/test", &json!({})).await);
     answers.keep("refresh", admin.post("/v1/sources/vault/refresh", &json!({})).await);
 }

@@ -18,6 +18,7 @@ mod sealing;
 mod sources;
 mod usage;
 mod vault;
+mod vault_versions;
 
 use std::time::Duration;
 

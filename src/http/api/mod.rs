@@ -8,3 +8,4 @@ pub mod resources;
 pub mod secrets;
 pub mod service;
 pub mod sources;
+pub mod vault;

@@ -86,7 +86,7 @@ pub struct StoredSecret {
     version_id: String,
 }
 
-/// Writes a secret of a local source. It can be used, replaced and deleted, and never be read.
+/// Writes a secret of a local source. It can be used, replaced, rolled back and deleted, and never be read.
 #[utoipa::path(put, path = "/v1/sources/{name}/secrets/{secret}", tag = "sources", operation_id = "put_secret", security(("token" = ["admin"])), params(("name" = String, Path, description = "The source."), ("secret" = String, Path, description = "The secret's name, slashes included."), Write), request_body = NewSecret, responses((status = 200, body = StoredSecret), Problems))]
 pub async fn put_secret(
     by: By<Admin>,
@@ -99,7 +99,7 @@ pub async fn put_secret(
     Ok(Json(StoredSecret { name: secret, version_id }))
 }
 
-/// Deletes a secret of a local source.
+/// Deletes a secret of a local source, with all its versions.
 #[utoipa::path(delete, path = "/v1/sources/{name}/secrets/{secret}", tag = "sources", operation_id = "delete_secret", security(("token" = ["admin"])), params(("name" = String, Path, description = "The source."), ("secret" = String, Path, description = "The secret's name, slashes percent-encoded."), Write), responses((status = 204, description = "Deleted."), Problems))]
 pub async fn delete_secret(
     by: By<Admin>,

@@ -16,15 +16,17 @@ use crate::support::{Client, Embedded, LONG, Service, Setup, definition, expect,
 
 /// Format, key id.
 const MARK_BYTES: usize = 9;
-const SEALED: [&str; 5] = ["sources", "vault_secrets", "resources", "resource_history", "cache_snapshot"];
+const SEALED: [&str; 6] =
+    ["sources", "vault_secrets", "vault_versions", "resources", "resource_history", "cache_snapshot"];
 
-/// A source with stored keys, a vault secret, and two resources: `typed` with stored keys and an earlier version,
+/// A source with stored keys, a vault secret with an earlier version, and two resources: `typed` with stored keys and an earlier version,
 /// `templated` with the vault's.
 async fn fill(service: &Service, embedded: &Embedded) {
     let admin = &service.admin;
     expect(admin.post("/v1/sources", &json!({"name": "vault", "kind": "local"})).await, 201);
     let aws = crate::support::moto_source("aws", "http://127.0.0.1:9", "");
     expect(admin.post("/v1/sources", &aws).await, 201);
+    put_keys(admin, embedded).await;
     put_keys(admin, embedded).await;
     let typed = definition("typed", &embedded.url, "bucket", &embedded.key);
     expect(admin.post("/v1/resources", &typed).await, 201);
@@ -49,6 +51,9 @@ async fn all_is_readable(client: &Client) {
     expect(client.post("/v1/resources/typed/restore", &json!({"version": 1})).await, 200);
     expect(client.query("typed", &json!({"operation": "list"})).await, 200);
     expect(client.get("/v1/sources/aws").await, 200);
+    // the version before has the same keys, and is opened and sealed at another place to become current
+    expect(client.post("/v1/sources/vault/secrets/s3/rollback", &json!({})).await, 200);
+    expect(client.query("templated", &json!({"operation": "list"})).await, 200);
 }
 
 /// The marks of the keys that sealed what is in the database.
