@@ -23,6 +23,8 @@ mod sources;
 mod test;
 mod test_bucket;
 mod usage;
+mod usage_check;
+mod usage_policies;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +54,10 @@ pub use resources::{ResourceView, Saved, TestOptions, Version};
 pub use secrets::{CacheStatus, Cleared, RefreshOutcome, SecretList};
 pub use sources::{Removal, SourceSaved, SourceView};
 pub use usage::{Usage, UsageFilter};
+pub use usage_check::usage_remedy;
+pub use usage_policies::{
+    DeniedUse, UsageAnswer, UsagePolicyRemoval, UsagePolicySaved, UsagePolicyView, UsageQuestion,
+};
 
 /// KiB of uploads that are kept at once, to be sent again when a key is refused: 64 MiB.
 const REPLAY_KIB: usize = 64 * 1024;

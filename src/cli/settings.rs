@@ -7,7 +7,9 @@ use url::Url;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Format, Output};
 use crate::cli::serve::Layers;
-use crate::config::{Audit, Cache, Config, DEFAULTS, DefaultChain, Egress, Log, Seal, Server, Store};
+use crate::config::{
+    Audit, Cache, Config, DEFAULTS, DefaultChain, Egress, Log, Seal, Server, Store, UsagePolicy,
+};
 
 /// Flags of `config`.
 #[derive(Debug, Args)]
@@ -50,7 +52,18 @@ impl Settings {
 /// The settings as they would stand in a file. Every field is named, so that a new one cannot be forgotten and
 /// a secret one cannot slip in.
 fn shown(config: &Config) -> Value {
-    let Config { server, store, seal, egress, cache, default_chain, audit, log, bootstrap_token: _ } = config;
+    let Config {
+        server,
+        store,
+        seal,
+        egress,
+        cache,
+        default_chain,
+        usage_policy,
+        audit,
+        log,
+        bootstrap_token: _,
+    } = config;
     let Server {
         listen,
         header_timeout_ms,
@@ -65,6 +78,7 @@ fn shown(config: &Config) -> Value {
     let Egress { allow, ports } = egress;
     let Cache { max_bytes, max_entries } = cache;
     let DefaultChain { projects, direct } = default_chain;
+    let UsagePolicy { default } = usage_policy;
     let Audit { flush_ms } = audit;
     let Log { format, filter } = log;
     json!({
@@ -82,6 +96,7 @@ fn shown(config: &Config) -> Value {
         "egress": {"allow": allow, "ports": ports},
         "cache": {"max_bytes": max_bytes, "max_entries": max_entries},
         "default_chain": {"projects": projects, "direct": direct},
+        "usage_policy": {"default": default},
         "audit": {"flush_ms": flush_ms},
         "log": {"format": format, "filter": filter},
     })

@@ -13,3 +13,4 @@ pub mod principal;
 pub mod provider;
 pub mod resource;
 pub mod secret;
+pub mod usage_policy;

@@ -12,6 +12,7 @@ mod rotate;
 mod seal;
 mod sources;
 mod tokens;
+mod usage_policies;
 mod vault;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub use rotate::Resealed;
 pub use seal::SealError;
 pub use sources::{ActiveSource, SourceRecord};
 pub use tokens::TokenRecord;
+pub use usage_policies::UsagePolicyRecord;
 pub use vault::VaultSecret;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/migrations");

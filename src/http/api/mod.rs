@@ -7,3 +7,4 @@ pub mod resources;
 pub mod secrets;
 pub mod service;
 pub mod sources;
+pub mod usage_policies;
