@@ -27,6 +27,7 @@ mod settings;
 mod source;
 mod token;
 mod transfer;
+mod usage_policy;
 
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -50,6 +51,7 @@ use crate::cli::serve::{Dev, Layers};
 use crate::cli::settings::Settings;
 use crate::cli::source::SourceCommand;
 use crate::cli::token::TokenCommand;
+use crate::cli::usage_policy::UsagePolicyCommand;
 use crate::http;
 
 const NAME: &str = "s3-connector";
@@ -95,6 +97,9 @@ enum Command {
     /// The secrets of a source, by name; values go in and never come out
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Rules for which secrets may be used where
+    #[command(subcommand)]
+    UsagePolicy(UsagePolicyCommand),
     /// API tokens
     #[command(subcommand)]
     Token(TokenCommand),
@@ -193,6 +198,7 @@ async fn dispatch(command: Command, connection: &Connection, out: &Rc<Output>) -
         Command::Object(command) => command.run(&session()?).await,
         Command::Source(command) => command.run(&session()?).await,
         Command::Secret(command) => command.run(&session()?).await,
+        Command::UsagePolicy(command) => command.run(&session()?).await,
         Command::Token(TokenCommand::Generate) => token::generate(out),
         Command::Token(command) => command.run(&session()?).await,
         Command::Project(command) => command.run(&session()?).await,
@@ -315,6 +321,9 @@ mod tests {
             "s3-connector source alias set v s3 payments/s3 --mode json",
             "s3-connector secret put s3 --field key_id=a --field secret=@f",
             "s3-connector secret put s3 - --json --source v",
+            "s3-connector usage-policy put --file rule.json --dry-run",
+            "s3-connector usage-policy delete payments --yes --if-match \"1\"",
+            "s3-connector usage-policy check aws-prod payments/s3 --endpoint https://h --role-arn arn:a",
             "s3-connector token create ci --role user --expires-in 90d --installation --dry-run",
             "s3-connector token revoke 1 --dry-run",
             "s3-connector project create p --dry-run",
@@ -344,6 +353,8 @@ mod tests {
             "s3-connector object list a --limit 0",
             "s3-connector resource update a --timeout-ms 5s",
             "s3-connector object delete a",
+            "s3-connector usage-policy put",
+            "s3-connector usage-policy check aws-prod",
             "s3-connector secret put s3",
             "s3-connector secret put s3 v --field a=b",
             "s3-connector source clear",

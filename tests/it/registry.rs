@@ -16,6 +16,7 @@ mod resources;
 mod sealing;
 mod sources;
 mod usage;
+mod usage_policies;
 mod vault;
 
 use std::time::Duration;

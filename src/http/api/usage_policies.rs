@@ -32,7 +32,8 @@ pub async fn list_usage_policies(
     Ok(Json(UsagePolicyList { usage_policies: api.app.usage_policies(&by.0)? }))
 }
 
-/// Makes a usage policy, and says which uses of secrets are denied from now on; needs a token of the whole installation.
+/// Makes a usage policy, and says which uses of secrets are denied from now on; needs a token of the whole
+/// installation.
 #[utoipa::path(post, path = "/v1/usage-policies", tag = "sources", operation_id = "create_usage_policy", security(("token" = ["admin"])), params(Write), request_body(content = UsagePolicy, example = json!({
     "name": "payments", "source": "aws-prod", "secrets": ["payments/*"], "projects": ["billing"],
     "fields": ["auth.access_key_id", "auth.secret_access_key"], "endpoint_hosts": ["aws"],
@@ -60,7 +61,8 @@ pub async fn get_usage_policy(
     Ok(answer(view.version, StatusCode::OK, Json(view)))
 }
 
-/// Replaces a usage policy, and says which uses of secrets are denied from now on; needs a token of the whole installation.
+/// Replaces a usage policy, and says which uses of secrets are denied from now on; needs a token of the whole
+/// installation.
 #[utoipa::path(put, path = "/v1/usage-policies/{name}", tag = "sources", operation_id = "replace_usage_policy", security(("token" = ["admin"])), params(("name" = String, Path, description = "The usage policy."), Condition, Write), request_body = UsagePolicy, responses((status = 200, body = UsagePolicySaved), Problems))]
 pub async fn replace_usage_policy(
     by: By<Admin>,
@@ -74,7 +76,8 @@ pub async fn replace_usage_policy(
     Ok(answer(saved.view.version, StatusCode::OK, Json(saved)))
 }
 
-/// Deletes a usage policy, and says which uses of secrets are denied without it; needs a token of the whole installation.
+/// Deletes a usage policy, and says which uses of secrets are denied without it; needs a token of the whole
+/// installation.
 #[utoipa::path(delete, path = "/v1/usage-policies/{name}", tag = "sources", operation_id = "delete_usage_policy", security(("token" = ["admin"])), params(("name" = String, Path, description = "The usage policy."), Condition, Write), responses((status = 200, body = UsagePolicyRemoval), Problems))]
 pub async fn delete_usage_policy(
     by: By<Admin>,
