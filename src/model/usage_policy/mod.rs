@@ -238,16 +238,16 @@ impl UsagePolicy {
         let listed = |list: &Option<Vec<String>>, allows: &dyn Fn(&str) -> bool| {
             list.as_ref().is_none_or(|list| list.iter().any(|entry| allows(entry)))
         };
-        if !listed(&self.projects, &|name| name == ANY || name == used.project) {
+        if !listed(&self.projects, &|name: &str| name == ANY || name == used.project) {
             return Some(Dimension::Projects);
         }
         if !self.fields.iter().any(|pattern| matches(pattern, used.field)) {
             return Some(Dimension::Fields);
         }
-        if !listed(&self.endpoint_hosts, &|pattern| reaches(pattern, used.host)) {
+        if !listed(&self.endpoint_hosts, &|pattern: &str| reaches(pattern, used.host)) {
             return Some(Dimension::EndpointHosts);
         }
-        if !listed(&self.role_arns, &|pattern| assumes(pattern, used.role)) {
+        if !listed(&self.role_arns, &|pattern: &str| assumes(pattern, used.role)) {
             return Some(Dimension::RoleArns);
         }
         None
