@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The defaults, which are also their documentation.
 pub const DEFAULTS: &str = include_str!("config.default.toml");
@@ -27,6 +27,8 @@ pub struct Config {
     pub cache: Cache,
     /// Who may use the service's own identity.
     pub default_chain: DefaultChain,
+    /// Secrets that no usage policy names.
+    pub usage_policy: UsagePolicy,
     /// The audit.
     pub audit: Audit,
     /// Events that tell of changed secrets.
@@ -158,6 +160,24 @@ pub struct DefaultChain {
     pub direct: bool,
 }
 
+/// Secrets that no usage policy names.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsagePolicy {
+    /// What they may be used for.
+    pub default: UsageDefault,
+}
+
+/// What a secret that no usage policy names may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UsageDefault {
+    /// Everything.
+    Allow,
+    /// Nothing.
+    Deny,
+}
+
 /// The audit.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -264,7 +284,7 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, Overrides, environment, read};
+    use super::{Config, Overrides, UsageDefault, environment, read};
 
     fn with(variables: &[(&str, &str)]) -> anyhow::Result<Config> {
         let named = |(name, value): &(&str, &str)| (format!("S3_CONNECTOR__{name}"), (*value).to_owned());
@@ -293,6 +313,14 @@ mod tests {
         assert_eq!(config.default_chain.projects, ["007"]);
         assert_eq!(config.server.max_queries, 12);
         assert!(config.default_chain.direct);
+    }
+
+    #[test]
+    fn what_no_usage_policy_names_is_allowed_unless_a_variable_says_otherwise() {
+        assert_eq!(with(&[]).unwrap().usage_policy.default, UsageDefault::Allow);
+        let denied = with(&[("USAGE_POLICY__DEFAULT", "deny")]).unwrap();
+        assert_eq!(denied.usage_policy.default, UsageDefault::Deny);
+        assert!(with(&[("USAGE_POLICY__DEFAULT", "dney")]).is_err());
     }
 
     #[test]

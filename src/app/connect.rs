@@ -345,6 +345,7 @@ impl App {
         let bucket = text("bucket").unwrap_or_default();
         let base = base(subject, &rendered)?;
         let role = self.role(subject, &rendered, &bucket, &prefix);
+        self.check_usage(subject, templates, snapshot, endpoint.as_ref(), role.as_ref())?;
         self.check_default_chain(subject, base.as_ref(), role.as_ref())?;
         let encryption = match &definition.encryption {
             Encryption::SseKms { key_id: Some(_) } => {

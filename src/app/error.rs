@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::aws::AwsError;
 use crate::cache::LoadError;
 use crate::finding::Finding;
+use crate::model::name::Name;
 use crate::model::object::{KeyError, Operation};
 use crate::model::principal::Role;
 use crate::store::StoreError;
@@ -63,6 +64,14 @@ pub enum Error {
         resource: String,
         /// The operation.
         operation: Operation,
+    },
+    /// A usage policy does not allow what a secret is used for.
+    #[error("{detail}")]
+    UsageDenied {
+        /// Which secret, for what, and why not.
+        detail: String,
+        /// The rule that came nearest; none where no rule names the secret.
+        rule: Option<Name>,
     },
     /// The name is taken, or the thing is in use.
     #[error("{0}")]
@@ -154,6 +163,7 @@ impl Error {
             Error::TooManyFailures => "TooManyFailures",
             Error::Forbidden { .. } | Error::InstallationOnly => "Forbidden",
             Error::OperationNotAllowed { .. } => "OperationNotAllowed",
+            Error::UsageDenied { .. } => "UsageDenied",
             Error::Conflict(_) => "Conflict",
             Error::SourceInUse(_) => "SourceInUse",
             Error::PreconditionRequired => "PreconditionRequired",

@@ -1,6 +1,7 @@
 //! What there is to say about a definition without sending anything.
 
 use crate::app::connect::Subject;
+use crate::app::usage_check::Destination;
 use crate::app::{App, Error, Resource};
 use crate::cache::SecretKey;
 use crate::finding::{Finding, Severity, has_errors};
@@ -60,6 +61,10 @@ impl App {
         environment: &Name,
     ) -> Vec<Finding> {
         let mut findings = Vec::new();
+        let (literals, rules) = (Literals::new(), self.usage_rules());
+        let destination = Destination::written(definition);
+        let subject =
+            Subject { definition, literals: &literals, project_id: &caller.project.id, environment };
         for (field, text) in definition.text_fields() {
             match template::parse(text) {
                 Err(error) => findings.push(
@@ -69,13 +74,8 @@ impl App {
                 ),
                 Ok(template) => {
                     for reference in template.references() {
-                        findings.extend(self.reference_finding(
-                            caller,
-                            definition,
-                            environment,
-                            field,
-                            reference,
-                        ));
+                        findings.extend(self.reference_finding(&subject, field, reference));
+                        findings.extend(self.usage_finding(&rules, &subject, &destination, field, reference));
                     }
                     if field == "endpoint" && !template.has_references() && !text.is_empty() {
                         let blocked = self.egress().check_url(text).err();
@@ -95,17 +95,12 @@ impl App {
     /// is not there can be made later.
     fn reference_finding(
         &self,
-        caller: &Caller,
-        definition: &Definition,
-        environment: &Name,
+        subject: &Subject<'_>,
         field: &'static str,
         reference: &template::Reference,
     ) -> Option<Finding> {
-        let literals = Literals::new();
-        let subject =
-            Subject { definition, literals: &literals, project_id: &caller.project.id, environment };
         let position = |finding: Finding| finding.at(reference.span.line, reference.span.column);
-        let source = match self.source_of(&subject, field, reference) {
+        let source = match self.source_of(subject, field, reference) {
             Ok(source) => source,
             Err(error) => {
                 let severity = if is_sensitive(field) { Severity::Warning } else { Severity::Error };

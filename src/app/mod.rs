@@ -27,6 +27,8 @@ mod sources;
 mod test;
 mod test_bucket;
 mod usage;
+mod usage_check;
+mod usage_policies;
 mod vault;
 mod vault_export;
 mod workspace;
@@ -61,6 +63,10 @@ pub use resources::{ResourceView, Saved, TestOptions, Version};
 pub use secrets::{CacheStatus, Cleared, RefreshOutcome, SecretList};
 pub use sources::{Removal, SourceSaved, SourceView};
 pub use usage::{Usage, UsageFilter};
+pub use usage_check::usage_remedy;
+pub use usage_policies::{
+    DeniedUse, UsageAnswer, UsagePolicyRemoval, UsagePolicySaved, UsagePolicyView, UsageQuestion,
+};
 pub use vault::{RolledBack, SecretVersion};
 pub use vault_export::{ImportWanted, MOST_DOCUMENT_BYTES, VaultImported};
 pub use workspace::UsedElsewhere;

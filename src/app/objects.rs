@@ -138,6 +138,9 @@ impl App {
                 if let Error::Upstream(upstream) = error {
                     event.upstream_request_id.clone_from(&upstream.request_id);
                 }
+                if let Error::UsageDenied { detail, .. } = error {
+                    event.detail = Some(detail.clone());
+                }
                 "error"
             }
         };

@@ -3,7 +3,7 @@
 //! A state is immutable; a change puts another in its place. A change of another replica is seen by the
 //! sequence number in the database, which one task polls.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -13,7 +13,9 @@ use crate::app::source::Source;
 use crate::model::name::{Identifier, Name};
 use crate::model::principal::Project;
 use crate::model::secret::{AwsSource, SourceKind};
-use crate::store::{ActiveSource, ResourceRecord, SourceRecord, Store, StoreError, TokenRecord};
+use crate::store::{
+    ActiveSource, ResourceRecord, SourceRecord, Store, StoreError, TokenRecord, UsagePolicyRecord,
+};
 
 /// A resource and what was made ready for its queries.
 #[derive(Debug)]
@@ -53,13 +55,14 @@ pub struct KnownToken {
 #[derive(Debug, Default)]
 pub struct State {
     sequence: i64,
-    /// Moves when a source, or which one is active, changes.
+    /// Moves when a source, which one is active, or a usage policy changes.
     pub sources_epoch: u64,
     projects: HashMap<Name, Project>,
     resources: HashMap<Arc<str>, HashMap<Name, Arc<Resource>>>,
     sources: HashMap<Arc<str>, Arc<Source>>,
     active: HashMap<(Arc<str>, Name), Arc<str>>,
     tokens: HashMap<String, Arc<KnownToken>>,
+    usage_policies: BTreeMap<Name, Arc<UsagePolicyRecord>>,
 }
 
 /// A change of our own, with its sequence number.
@@ -87,6 +90,7 @@ struct Rows {
     sources: Vec<SourceRecord>,
     active: Vec<ActiveSource>,
     tokens: Vec<TokenRecord>,
+    usage_policies: Vec<UsagePolicyRecord>,
 }
 
 impl Rows {
@@ -100,6 +104,7 @@ impl Rows {
             sources: store.sources().await?,
             active: store.active_sources().await?,
             tokens: store.tokens().await?,
+            usage_policies: store.usage_policies().await?,
         })
     }
 }
@@ -233,6 +238,11 @@ impl State {
         found
     }
 
+    /// The usage policies, by name.
+    pub fn usage_policies(&self) -> &BTreeMap<Name, Arc<UsagePolicyRecord>> {
+        &self.usage_policies
+    }
+
     fn copy(&self) -> State {
         State {
             sequence: self.sequence,
@@ -242,6 +252,7 @@ impl State {
             sources: self.sources.clone(),
             active: self.active.clone(),
             tokens: self.tokens.clone(),
+            usage_policies: self.usage_policies.clone(),
         }
     }
 }
@@ -383,6 +394,28 @@ impl Registry {
         });
     }
 
+    pub(super) fn put_usage_policy(
+        &self,
+        sequence: i64,
+        record: UsagePolicyRecord,
+    ) -> Arc<UsagePolicyRecord> {
+        let record = Arc::new(record);
+        let kept = Arc::clone(&record);
+        self.apply(sequence, move |state| {
+            state.sources_epoch += 1;
+            state.usage_policies.insert(record.definition.name.clone(), Arc::clone(&record));
+        });
+        kept
+    }
+
+    pub(super) fn remove_usage_policy(&self, sequence: i64, name: &Name) {
+        let name = name.clone();
+        self.apply(sequence, move |state| {
+            state.sources_epoch += 1;
+            state.usage_policies.remove(&name);
+        });
+    }
+
     /// A change that is only in the database, such as a vault secret.
     pub(super) fn note(&self, sequence: i64) {
         self.apply(sequence, |_| {});
@@ -423,13 +456,21 @@ fn state_of(old: &State, rows: Rows) -> State {
         let token = old.tokens.get(&record.hash).cloned().unwrap_or_else(|| known(record));
         state.tokens.insert(token.record.hash.clone(), token);
     }
+    let policies = rows.usage_policies.into_iter();
+    state.usage_policies =
+        policies.map(|record| (record.definition.name.clone(), Arc::new(record))).collect();
     let same_sources = state.sources.len() == old.sources.len()
         && state
             .sources
             .iter()
             .all(|(id, source)| old.sources.get(id).is_some_and(|other| Arc::ptr_eq(source, other)))
         && state.active == old.active;
-    if !same_sources {
+    let same_policies = state.usage_policies.len() == old.usage_policies.len()
+        && state.usage_policies.iter().all(|(name, policy)| {
+            let known = old.usage_policies.get(name);
+            known.is_some_and(|known| (&known.id, known.version) == (&policy.id, policy.version))
+        });
+    if !same_sources || !same_policies {
         state.sources_epoch += 1;
     }
     state

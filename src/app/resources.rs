@@ -12,6 +12,7 @@ use crate::app::body::{
 };
 use crate::app::connect::Subject;
 use crate::app::sources::{named, parse_body, retype};
+use crate::app::usage_check::{USAGE_DENIED, kept_references};
 use crate::app::{App, Error, Resource, audit};
 use crate::clock::rfc3339;
 use crate::finding::Finding;
@@ -70,7 +71,8 @@ pub struct TestOptions {
 }
 
 /// Fields whose change sends the stored keys to another place.
-const DESTINATION: &[&str] = &["endpoint", "bucket", "provider", "assume_role", "environments"];
+const DESTINATION: &[&str] =
+    &["endpoint", "bucket", "expected_bucket_owner", "provider", "assume_role", "environments"];
 
 impl App {
     /// A page of the caller's resources whose name, description, folder or bucket holds `filter`, after `cursor`.
@@ -179,13 +181,11 @@ impl App {
         rewrite_reference_objects(&mut body)?;
         generate_external_id(&mut body)?;
         let typed = literal::split(&mut body, CREDENTIAL_FIELDS, is_template);
-        let before =
-            serde_json::to_value(&old.definition).map_err(|error| Error::BadRequest(error.to_string()))?;
+        let before = json(&old.definition)?;
         let mut text = if patch { merge(before.clone(), body) } else { body };
         let literals = kept_literals(&mut text, CREDENTIAL_FIELDS, &old.literals, typed)?;
         let definition: Definition = parse_body(&text)?;
-        let after =
-            serde_json::to_value(&definition).map_err(|error| Error::BadRequest(error.to_string()))?;
+        let after = json(&definition)?;
         let moved = changed_paths(&before, &after, DESTINATION);
         if !moved.is_empty() && literals.reused {
             return Err(retype(&moved));
@@ -202,7 +202,7 @@ impl App {
         }
         let mut event = audit::event(caller, "resource.update", name, now);
         let changed = changed_paths(&before, &after, &top_level(&before, &after));
-        let note = if moved.is_empty() { "" } else { "; keys now go to another place" };
+        let note = moved_note(&moved, &old.definition, &definition);
         event.detail = Some(format!("changed {}{note}", changed.join(", ")));
         let updated = self.store.update_resource(old, definition, literals.values, now, &event).await;
         let (record, sequence) = updated.map_err(named("resource", name))?;
@@ -224,7 +224,20 @@ impl App {
         }
         let mut definition = resource.record.definition.clone();
         definition.name = new_name.clone();
+        self.check_rules(caller, &definition, &resource.record.literals)?;
         self.insert(caller, definition, resource.record.literals.clone(), "resource.copy", dry_run).await
+    }
+
+    /// Refuses what the usage policies deny, whatever else may be wrong.
+    fn check_rules(
+        &self,
+        caller: &Caller,
+        definition: &Definition,
+        literals: &Literals,
+    ) -> Result<(), Error> {
+        let mut findings = self.findings(caller, definition, literals);
+        findings.retain(|finding| finding.code == USAGE_DENIED);
+        if findings.is_empty() { Ok(()) } else { Err(Error::invalid(findings)) }
     }
 
     /// Deletes a resource; its history stays in the database.
@@ -286,7 +299,10 @@ impl App {
             return Ok(Saved { view: self.resource_view(caller, &record) });
         }
         let mut event = audit::event(caller, "resource.restore", name, now);
-        event.detail = Some(format!("restored version {version}"));
+        let (before, after) = (json(&resource.record.definition)?, json(&definition)?);
+        let moved = changed_paths(&before, &after, DESTINATION);
+        let note = moved_note(&moved, &resource.record.definition, &definition);
+        event.detail = Some(format!("restored version {version}{note}"));
         let updated =
             self.store.update_resource(&resource.record, definition, row.literals, now, &event).await;
         let (record, sequence) = updated.map_err(named("resource", name))?;
@@ -368,6 +384,20 @@ fn unsaved(
         created_ms: now,
         updated_ms: now,
     }
+}
+
+fn json(definition: &Definition) -> Result<Value, Error> {
+    serde_json::to_value(definition).map_err(|error| Error::BadRequest(error.to_string()))
+}
+
+/// For the audit: which fields send the keys elsewhere, and which references went along.
+fn moved_note(moved: &[String], before: &Definition, after: &Definition) -> String {
+    if moved.is_empty() {
+        return String::new();
+    }
+    let kept = kept_references(before, after);
+    let with = if kept.is_empty() { String::new() } else { format!(", with {}", kept.join(", ")) };
+    format!("; keys now go to another place ({}){with}", moved.join(", "))
 }
 
 fn taken(name: &Name) -> Error {

@@ -12,7 +12,8 @@ use crate::app::connect::{self, Connection, Plan, Subject};
 use crate::app::resources::TestOptions;
 use crate::app::sources::{elapsed_ms, failed};
 use crate::app::test_bucket::{bucket_checks, bucket_found};
-use crate::app::{App, Error};
+use crate::app::usage_check::USAGE_DENIED;
+use crate::app::{App, Error, usage_remedy};
 use crate::aws::{AwsError, ErrorKind, probe};
 use crate::clock::rfc3339;
 use crate::finding::{Severity, has_errors};
@@ -168,7 +169,9 @@ impl App {
         let findings = self.findings(caller, subject.definition, subject.literals);
         let texts: Vec<String> =
             findings.iter().map(|finding| format!("{}: {}", finding.path, finding.message)).collect();
-        let blocked = findings.iter().any(|finding| finding.code == "ENDPOINT_BLOCKED");
+        // checks of their own tell of these
+        let later = ["ENDPOINT_BLOCKED", USAGE_DENIED];
+        let blocked = findings.iter().any(|finding| later.contains(&finding.code));
         if connect::templates(subject.definition).is_err() || (has_errors(&findings) && !blocked) {
             let mut check = Check::new("definition-valid", Status::Failed, texts.join("; "));
             let first = findings.iter().find(|finding| finding.severity == Severity::Error);
@@ -394,6 +397,12 @@ fn from_error(name: &str, call: &str, error: &Error) -> Check {
             check.remedy =
                 entry.map(|entry| format!("{} - {} can do this", entry.remedy, entry.owner.as_str()));
             check.request_id = unresolved.load.as_ref().and_then(|load| load.request_id.clone());
+            check
+        }
+        Error::UsageDenied { detail, rule } => {
+            let mut check = Check::new(name, Status::Failed, detail.clone());
+            check.cause = Some(error.code().to_owned());
+            check.remedy = Some(usage_remedy(rule.as_ref()));
             check
         }
         other => Check::new(name, Status::Failed, other.to_string()),

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_util::io::StreamReader;
 use url::Url;
 
-use crate::app::DEFAULT_ENVIRONMENT;
+use crate::app::{DEFAULT_ENVIRONMENT, DEFAULT_PROJECT};
 use crate::cli::exit::usage;
 use crate::cli::problem::Problem;
 
@@ -192,6 +192,11 @@ impl Client {
     /// The environment that is meant.
     pub(crate) fn environment(&self) -> &str {
         self.environment.as_deref().unwrap_or(DEFAULT_ENVIRONMENT)
+    }
+
+    /// The project that is meant.
+    pub(crate) fn project(&self) -> &str {
+        self.project.as_deref().unwrap_or(DEFAULT_PROJECT)
     }
 
     /// Sends a call and reads the JSON of its answer.

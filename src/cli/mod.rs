@@ -28,6 +28,7 @@ mod settings;
 mod source;
 mod token;
 mod transfer;
+mod usage_policy;
 mod vault;
 
 use std::process::ExitCode;
@@ -52,6 +53,7 @@ use crate::cli::serve::{Dev, Layers};
 use crate::cli::settings::Settings;
 use crate::cli::source::SourceCommand;
 use crate::cli::token::TokenCommand;
+use crate::cli::usage_policy::UsagePolicyCommand;
 use crate::http;
 
 const NAME: &str = "s3-connector";
@@ -97,6 +99,9 @@ enum Command {
     /// The secrets of a source, by name; values go in and never come out
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Rules for which secrets may be used where
+    #[command(subcommand)]
+    UsagePolicy(UsagePolicyCommand),
     /// API tokens
     #[command(subcommand)]
     Token(TokenCommand),
@@ -195,6 +200,7 @@ async fn dispatch(command: Command, connection: &Connection, out: &Rc<Output>) -
         Command::Object(command) => command.run(&session()?).await,
         Command::Source(command) => command.run(&session()?).await,
         Command::Secret(command) => command.run(&session()?).await,
+        Command::UsagePolicy(command) => command.run(&session()?).await,
         Command::Token(TokenCommand::Generate) => token::generate(out),
         Command::Token(command) => command.run(&session()?).await,
         Command::Project(command) => command.run(&session()?).await,
@@ -321,6 +327,9 @@ mod tests {
             "s3-connector source move-to-local aws payments/s3 --target v --overwrite --dry-run",
             "s3-connector source export v f.json --passphrase @p",
             "s3-connector source import-vault v - --passphrase @p --overwrite --dry-run",
+            "s3-connector usage-policy put --file rule.json --dry-run",
+            "s3-connector usage-policy delete payments --yes --if-match \"1\"",
+            "s3-connector usage-policy check aws-prod payments/s3 --endpoint https://h --role-arn arn:a",
             "s3-connector token create ci --role user --expires-in 90d --installation --dry-run",
             "s3-connector token revoke 1 --dry-run",
             "s3-connector project create p --dry-run",
@@ -350,6 +359,8 @@ mod tests {
             "s3-connector object list a --limit 0",
             "s3-connector resource update a --timeout-ms 5s",
             "s3-connector object delete a",
+            "s3-connector usage-policy put",
+            "s3-connector usage-policy check aws-prod",
             "s3-connector secret put s3",
             "s3-connector secret put s3 v --field a=b",
             "s3-connector source move-to-local aws payments/s3",

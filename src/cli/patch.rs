@@ -5,8 +5,16 @@ use std::str::FromStr;
 use serde_json::{Map, Value, json};
 
 /// What the server adds to a definition when it shows it. A shown definition can be edited and sent back.
-const SHOWN_ONLY: &[&str] =
-    &["project", "version", "created_at", "updated_at", "findings", "active_in", "active_in_workspace"];
+const SHOWN_ONLY: &[&str] = &[
+    "project",
+    "version",
+    "created_at",
+    "updated_at",
+    "findings",
+    "active_in",
+    "active_in_workspace",
+    "denied",
+];
 
 /// The value of a flag that takes a number, or nothing to clear the field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,9 @@ use url::Url;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Format, Output};
 use crate::cli::serve::Layers;
-use crate::config::{Audit, Cache, Config, DEFAULTS, DefaultChain, Egress, Events, Log, Seal, Server, Store};
+use crate::config::{
+    Audit, Cache, Config, DEFAULTS, DefaultChain, Egress, Events, Log, Seal, Server, Store, UsagePolicy,
+};
 
 /// Flags of `config`.
 #[derive(Debug, Args)]
@@ -51,8 +53,19 @@ impl Settings {
 /// The settings as they would stand in a file. Every field is named, so that a new one cannot be forgotten and
 /// a secret one cannot slip in.
 fn shown(config: &Config) -> Value {
-    let Config { server, store, seal, egress, cache, default_chain, audit, events, log, bootstrap_token: _ } =
-        config;
+    let Config {
+        server,
+        store,
+        seal,
+        egress,
+        cache,
+        default_chain,
+        usage_policy,
+        audit,
+        events,
+        log,
+        bootstrap_token: _,
+    } = config;
     let Server {
         listen,
         header_timeout_ms,
@@ -67,6 +80,7 @@ fn shown(config: &Config) -> Value {
     let Egress { allow, ports } = egress;
     let Cache { max_bytes, max_entries, snapshot, snapshot_interval_ms } = cache;
     let DefaultChain { projects, direct } = default_chain;
+    let UsagePolicy { default } = usage_policy;
     let Audit { flush_ms } = audit;
     let Events { queue_url, region, endpoint, wait_seconds, secret: _ } = events;
     let Log { format, filter } = log;
@@ -90,6 +104,7 @@ fn shown(config: &Config) -> Value {
             "snapshot_interval_ms": snapshot_interval_ms,
         },
         "default_chain": {"projects": projects, "direct": direct},
+        "usage_policy": {"default": default},
         "audit": {"flush_ms": flush_ms},
         "events": {"queue_url": queue_url, "region": region, "endpoint": endpoint, "wait_seconds": wait_seconds},
         "log": {"format": format, "filter": filter},

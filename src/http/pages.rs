@@ -102,6 +102,11 @@ const OWN: &[(&str, &str, &str)] = &[
         "send `Authorization: Bearer` with a token; an admin makes one",
     ),
     (
+        "UsageDenied",
+        "a usage policy of the installation does not allow what the resource uses a secret for",
+        "use the secret as the rule that `detail` names allows, or have an admin of the installation change it",
+    ),
+    (
         "VersionMismatch",
         "the definition changed since the version that `If-Match` names",
         "read it again, and repeat the change on what is there now",

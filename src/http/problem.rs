@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::Error;
+use crate::app::{Error, usage_remedy};
 use crate::aws::{AwsError, ErrorKind};
 use crate::finding::Finding;
 use crate::model::error_catalogue;
@@ -227,6 +227,12 @@ pub fn problem(error: Error) -> Problem {
             let mut problem = plain(StatusCode::FORBIDDEN);
             problem.remedy =
                 Some("an editor of the resource can add the operation to `operations`".to_owned());
+            problem
+        }
+        Error::UsageDenied { rule, .. } => {
+            let mut problem = plain(StatusCode::FORBIDDEN);
+            "A secret may not be used for this".clone_into(&mut problem.title);
+            problem.remedy = Some(usage_remedy(rule.as_ref()));
             problem
         }
         Error::Conflict(_) | Error::SourceInUse(_) => plain(StatusCode::CONFLICT),

@@ -7,7 +7,9 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::api::{access, events, objects, query, resources, secrets, service, sources, vault};
+use crate::http::api::{
+    access, events, objects, query, resources, secrets, service, sources, usage_policies, vault,
+};
 use crate::http::openapi::Document;
 use crate::http::{Api, observe, pages};
 
@@ -70,6 +72,13 @@ pub fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(secrets::clear_source_cache))
         .routes(routes!(secrets::clear_cache))
         .routes(routes!(events::post_secret_event))
+        .routes(routes!(usage_policies::list_usage_policies, usage_policies::create_usage_policy))
+        .routes(routes!(usage_policies::check_usage_policies))
+        .routes(routes!(
+            usage_policies::get_usage_policy,
+            usage_policies::replace_usage_policy,
+            usage_policies::delete_usage_policy
+        ))
         .routes(routes!(access::list_tokens, access::create_token))
         .routes(routes!(access::revoke_token))
         .routes(routes!(access::list_projects, access::create_project))

@@ -14,3 +14,4 @@ pub mod provider;
 pub mod resource;
 pub mod secret;
 pub mod secret_event;
+pub mod usage_policy;

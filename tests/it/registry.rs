@@ -17,6 +17,7 @@ mod scopes;
 mod sealing;
 mod sources;
 mod usage;
+mod usage_policies;
 mod vault;
 mod vault_versions;
 

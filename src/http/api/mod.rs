@@ -8,4 +8,5 @@ pub mod resources;
 pub mod secrets;
 pub mod service;
 pub mod sources;
+pub mod usage_policies;
 pub mod vault;
