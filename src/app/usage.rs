@@ -270,7 +270,7 @@ impl Names {
 }
 
 /// A reference names a secret by its name or by its ARN, which may lack its last six characters.
-fn is_named(secret: &str, name: &str, arn: Option<&str>) -> bool {
+pub(super) fn is_named(secret: &str, name: &str, arn: Option<&str>) -> bool {
     secret == name
         || arn.is_some_and(|arn| {
             arn == secret

@@ -17,6 +17,7 @@
 mod entry;
 mod load;
 mod meters;
+mod outlook;
 mod plan;
 mod slot;
 mod table;
@@ -41,6 +42,7 @@ use crate::clock::Clock;
 
 pub use self::entry::{Entry, Hit, Policy, Secret};
 pub use self::meters::Counters;
+pub use self::outlook::{Outlook, Standing};
 
 /// A load is waited for so long before a value past its end is served instead.
 const PATIENCE: Duration = Duration::from_millis(500);
