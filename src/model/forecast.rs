@@ -23,8 +23,8 @@ pub const MONTH_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 const EARLIEST_REFRESH: u64 = 72;
 
 /// The formula in words.
-pub const FORMULA: &str = "calls a month <= secrets x replicas x 30 days / (0.72 x TTL): refresh-ahead starts at 80 % of a TTL \
-     that chance makes up to 10 % shorter; one call for each read, without batches, while there is traffic";
+pub const FORMULA: &str = "calls a month <= secrets x replicas x 30 days / (0.72 x TTL): a refresh starts at 80 % of \
+     a TTL that chance makes up to 10 % shorter; one call for each read, without batches, while there is traffic";
 
 /// What a source has to carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +98,7 @@ mod tests {
             (1, 1, 86_400_000, 42, "0.0002", true),
             (1, 1, 1, 3_600_000_000, "18000.0000", true),
             (10_000, 1, 1_000, 36_000_000_000, "180000.0000", false),
-            (10_000, 1, 1_389, 25_918_000_000, "129590.0000", true),
+            (10_000, 1, 1_389, 25_917_930_000, "129589.6500", true),
         ] {
             let told = forecast(&Load { secrets, replicas, ttl_ms }, USD_PER_10_000_CALLS);
             let cost = told.cost_usd_a_month.map(|cost| format!("{cost:.4}"));
