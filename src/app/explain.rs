@@ -255,12 +255,13 @@ fn with_field(field: &'static str, text: &str) -> Result<Definition, Error> {
         Some(("encryption", _)) => json!({"kind": "sse_kms"}),
         _ => Value::Null,
     };
-    match (field.split_once('.'), holder.as_object_mut()) {
-        (Some((outer, inner)), Some(members)) => {
+    if let Some((outer, inner)) = field.split_once('.') {
+        if let Some(members) = holder.as_object_mut() {
             members.insert(inner.to_owned(), json!(text));
-            body.insert(outer.to_owned(), holder);
         }
-        _ => drop(body.insert(field.to_owned(), json!(text))),
+        body.insert(outer.to_owned(), holder);
+    } else {
+        body.insert(field.to_owned(), json!(text));
     }
     serde_json::from_value(Value::Object(body))
         .map_err(|_| Error::BadRequest(format!("the field `{field}` cannot be explained alone")))

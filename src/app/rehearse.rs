@@ -167,7 +167,8 @@ impl App {
         };
         // anew: a candidate of an earlier rehearsal may have been replaced
         let loader = source::loader(self, &source, &key);
-        match self.cache.refresh(&key, source.policy(), &loader).await {
+        let refreshed = self.cache.refresh(&key, source.policy(), &loader).await;
+        match refreshed {
             Err(error) => {
                 rehearsal.reason =
                     Some(format!("the candidate cannot be read: {}: {}", error.code, error.message));

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::client::Call;
 use crate::cli::exit::{Exit, usage};
 use crate::cli::output::{Column, Format};
+use crate::cli::secret_answers::Answer;
 use crate::cli::{Session, input, source};
 
 const COLUMNS: &[Column] = &[
@@ -55,6 +56,8 @@ A secret without a resource is used by nobody.")]
     /// Reads secrets anew, and shows which of them changed
     #[command(after_help = "Example:\n  s3-connector secret refresh payments/s3 --source aws-prod")]
     Refresh(Refresh),
+    #[command(flatten)]
+    Answers(Answer),
 }
 
 /// Which source.
@@ -148,6 +151,7 @@ impl SecretCommand {
             SecretCommand::Usage(usage) => usage.run(session).await,
             SecretCommand::Put(put) => put.run(session).await,
             SecretCommand::Delete(delete) => delete.run(session).await,
+            SecretCommand::Answers(answer) => answer.run(session).await,
             SecretCommand::Refresh(refresh) => {
                 let source = refresh.of.name(session).await?;
                 source::refresh(session, &source, &refresh.names).await
@@ -158,7 +162,7 @@ impl SecretCommand {
 
 impl Of {
     /// The source that was named; else the active one; else the only one.
-    async fn name(self, session: &Session) -> anyhow::Result<String> {
+    pub(crate) async fn name(self, session: &Session) -> anyhow::Result<String> {
         if let Some(name) = self.source {
             return Ok(name);
         }

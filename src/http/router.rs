@@ -7,7 +7,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::api::{access, objects, query, resources, secrets, service, sources};
+use crate::http::api::{access, objects, query, resources, secret_answers, secrets, service, sources};
 use crate::http::openapi::Document;
 use crate::http::{Api, observe, pages};
 
@@ -60,6 +60,11 @@ pub fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(secrets::list_secrets))
         .routes(routes!(secrets::put_secret, secrets::delete_secret))
         .routes(routes!(secrets::secret_usage))
+        .routes(routes!(secret_answers::secret_keys))
+        .routes(routes!(secret_answers::explain_secrets))
+        .routes(routes!(secret_answers::secret_policies))
+        .routes(routes!(secret_answers::forecast_secrets))
+        .routes(routes!(secret_answers::rehearse_secret))
         .routes(routes!(secrets::cache_status))
         .routes(routes!(secrets::refresh_secrets))
         .routes(routes!(secrets::clear_source_cache))

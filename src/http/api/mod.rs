@@ -4,6 +4,7 @@ pub mod access;
 pub mod objects;
 pub mod query;
 pub mod resources;
+pub mod secret_answers;
 pub mod secrets;
 pub mod service;
 pub mod sources;
