@@ -43,17 +43,21 @@ const DEFAULT_FIELD: &str = "auth.secret_access_key";
 
 /// What to explain: a text, or the fields of a resource.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct ExplainWanted {
     /// A text with references; not stored.
+    #[serde(default)]
     #[schema(example = "{{ secrets['payments/s3'].key_id }}")]
     pub template: Option<String>,
     /// A saved resource, instead of a text.
+    #[serde(default)]
     pub resource: Option<String>,
     /// The field that the text is meant for, or the only one of the resource to explain.
+    #[serde(default)]
     #[schema(example = "auth.access_key_id")]
     pub field: Option<String>,
     /// The environment; goes before the query parameter.
+    #[serde(default)]
     #[schema(value_type = Option<String>, example = "production")]
     pub environment: Option<Name>,
 }

@@ -14,18 +14,22 @@ const MOST_USD: f64 = 1_000.0;
 
 /// Which forecast.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct ForecastWanted {
     /// Only this source; absent for every source at AWS.
+    #[serde(default)]
     #[schema(example = "aws-prod")]
     pub source: Option<String>,
     /// A TTL to compare with the present one, at most 86400000.
+    #[serde(default)]
     #[schema(example = 60_000)]
     pub cache_ttl_ms: Option<u64>,
     /// Services that each keep their own cache; default 1.
+    #[serde(default)]
     #[schema(example = 2)]
     pub replicas: Option<u64>,
     /// US dollars for 10,000 calls; absent takes the list price that is built in.
+    #[serde(default)]
     #[schema(example = 0.05)]
     pub usd_per_10_000_calls: Option<f64>,
 }

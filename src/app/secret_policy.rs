@@ -23,19 +23,24 @@ const MOST_KEYS: usize = 100;
 
 /// Which policy.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct SecretPolicyWanted {
     /// Only this source; absent for every source at AWS.
+    #[serde(default)]
     #[schema(example = "aws-prod")]
     pub source: Option<String>,
     /// Also allow to list names (`ListSecrets`).
+    #[serde(default)]
     pub list: bool,
     /// Also allow to read in batches (`BatchGetSecretValue`).
+    #[serde(default)]
     pub batch: bool,
     /// The account of the secrets; absent takes it from ARNs that are known.
+    #[serde(default)]
     #[schema(example = "111122223333")]
     pub account: Option<String>,
     /// ARNs of the KMS keys that the secrets are encrypted with, where they are not AWS's own.
+    #[serde(default)]
     pub kms_key_arns: Vec<String>,
 }
 

@@ -194,7 +194,9 @@ async fn dispatch(command: Command, connection: &Connection, out: &Rc<Output>) -
         Command::Object(command) => command.run(&session()?).await,
         Command::Source(command) => command.run(&session()?).await,
         // what needs no server works without the settings of one
-        Command::Secret(SecretCommand::Answers(answer)) if answer.is_offline() => answer.offline(out).await,
+        Command::Secret(SecretCommand::Answers(answer)) if answer.is_offline() => {
+            answer.offline(out).await
+        }
         Command::Secret(command) => command.run(&session()?).await,
         Command::Token(TokenCommand::Generate) => token::generate(out),
         Command::Token(command) => command.run(&session()?).await,

@@ -219,8 +219,7 @@ fn show_explanation(out: &Output, answer: &Value, columns: &[Column]) -> anyhow:
     if out.format() == Format::Table {
         out.remarks(answer);
     }
-    let findings = answer.get("findings").and_then(Value::as_array).into_iter().flatten();
-    let wrong = findings.filter(|finding| text(finding, "severity") == "error").count() > 0;
+    let wrong = members(answer, "findings").iter().any(|finding| text(finding, "severity") == "error");
     Ok(if wrong { Exit::Denied } else { Exit::Ok })
 }
 
