@@ -138,7 +138,7 @@ struct Attempt {
 impl Candidate {
     /// Whether a name or ARN that a reference leads to is this secret.
     fn is(&self, secret: &str) -> bool {
-        secret == &*self.key.secret || usage::is_named(secret, &self.name, self.arn.as_deref())
+        *secret == *self.key.secret || usage::is_named(secret, &self.name, self.arn.as_deref())
     }
 }
 
