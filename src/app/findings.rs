@@ -54,7 +54,7 @@ impl App {
         self.uses(resource).iter().any(|found| found.target.as_ref().is_ok_and(|(_, wanted)| wanted == key))
     }
 
-    fn template_findings(
+    pub(super) fn template_findings(
         &self,
         caller: &Caller,
         definition: &Definition,

@@ -141,7 +141,7 @@ impl Source {
 }
 
 /// `AWSCURRENT`, another stage, or `version:ID`.
-fn pin_text(pin: &Pin) -> String {
+pub(super) fn pin_text(pin: &Pin) -> String {
     match pin {
         Pin::Current => "AWSCURRENT".to_owned(),
         Pin::Stage(stage) => stage.clone(),

@@ -18,6 +18,7 @@ mod entry;
 mod find;
 mod load;
 mod meters;
+mod outlook;
 mod plan;
 mod slot;
 mod table;
@@ -42,6 +43,7 @@ use crate::clock::Clock;
 
 pub use self::entry::{Entry, Hit, Policy, Secret};
 pub use self::meters::Counters;
+pub use self::outlook::{Outlook, Standing};
 
 /// A load is waited for so long before a value past its end is served instead.
 const PATIENCE: Duration = Duration::from_millis(500);

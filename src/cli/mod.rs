@@ -23,6 +23,7 @@ mod resource;
 mod resource_fields;
 mod rotate_key;
 mod secret;
+mod secret_answers;
 mod serve;
 mod settings;
 mod source;
@@ -199,6 +200,8 @@ async fn dispatch(command: Command, connection: &Connection, out: &Rc<Output>) -
         Command::Resource(command) => command.run(&session()?).await,
         Command::Object(command) => command.run(&session()?).await,
         Command::Source(command) => command.run(&session()?).await,
+        // what needs no server works without the settings of one
+        Command::Secret(SecretCommand::Answers(answer)) if answer.is_offline() => answer.offline(out).await,
         Command::Secret(command) => command.run(&session()?).await,
         Command::UsagePolicy(command) => command.run(&session()?).await,
         Command::Token(TokenCommand::Generate) => token::generate(out),
@@ -330,6 +333,13 @@ mod tests {
             "s3-connector usage-policy put --file rule.json --dry-run",
             "s3-connector usage-policy delete payments --yes --if-match \"1\"",
             "s3-connector usage-policy check aws-prod payments/s3 --endpoint https://h --role-arn arn:a",
+            "s3-connector secret keys payments/s3 --source v",
+            "s3-connector secret explain {{secrets.a}} --field bucket",
+            "s3-connector secret explain --offline {{secrets.a}}",
+            "s3-connector secret explain --resource invoices",
+            "s3-connector secret policy --list --batch --account 111122223333",
+            "s3-connector secret forecast --cache-ttl-ms 60000 --replicas 3 --price 0.05",
+            "s3-connector secret rehearse s3 --stage AWSPENDING --resource a --resource b",
             "s3-connector token create ci --role user --expires-in 90d --installation --dry-run",
             "s3-connector token revoke 1 --dry-run",
             "s3-connector project create p --dry-run",
@@ -364,6 +374,9 @@ mod tests {
             "s3-connector secret put s3",
             "s3-connector secret put s3 v --field a=b",
             "s3-connector source move-to-local aws payments/s3",
+            "s3-connector secret explain",
+            "s3-connector secret explain --offline --resource a",
+            "s3-connector secret rehearse s3 --stage A --version-id B",
             "s3-connector source clear",
             "s3-connector source clear v --all",
             "s3-connector token create ci --role root",

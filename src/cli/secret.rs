@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::client::Call;
 use crate::cli::exit::{Exit, usage};
 use crate::cli::output::{Column, Format};
+use crate::cli::secret_answers::Answer;
 use crate::cli::{Session, input, source, vault};
 
 const COLUMNS: &[Column] = &[
@@ -65,6 +66,8 @@ A secret without a resource is used by nobody.")]
     /// Reads secrets anew, and shows which of them changed
     #[command(after_help = "Example:\n  s3-connector secret refresh payments/s3 --source aws-prod")]
     Refresh(Refresh),
+    #[command(flatten)]
+    Answers(Answer),
 }
 
 /// Which source.
@@ -160,6 +163,7 @@ impl SecretCommand {
             SecretCommand::Delete(delete) => delete.run(session).await,
             SecretCommand::Versions(versions) => versions.run(session).await,
             SecretCommand::Rollback(rollback) => rollback.run(session).await,
+            SecretCommand::Answers(answer) => answer.run(session).await,
             SecretCommand::Refresh(refresh) => {
                 let source = refresh.of.name(session).await?;
                 source::refresh(session, &source, &refresh.names).await

@@ -8,7 +8,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::api::{
-    access, events, objects, query, resources, secrets, service, sources, usage_policies, vault,
+    access, events, objects, query, resources, secret_answers, secrets, service, sources, usage_policies,
+    vault,
 };
 use crate::http::openapi::Document;
 use crate::http::{Api, observe, pages};
@@ -67,6 +68,11 @@ pub fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(vault::export_vault))
         .routes(routes!(vault::import_vault))
         .routes(routes!(secrets::secret_usage))
+        .routes(routes!(secret_answers::secret_keys))
+        .routes(routes!(secret_answers::explain_secrets))
+        .routes(routes!(secret_answers::secret_policies))
+        .routes(routes!(secret_answers::forecast_secrets))
+        .routes(routes!(secret_answers::rehearse_secret))
         .routes(routes!(secrets::cache_status))
         .routes(routes!(secrets::refresh_secrets))
         .routes(routes!(secrets::clear_source_cache))

@@ -6,9 +6,11 @@
 pub mod audit;
 pub mod check;
 pub mod error_catalogue;
+pub mod forecast;
 pub mod literal;
 pub mod name;
 pub mod object;
+pub mod parsed;
 pub mod principal;
 pub mod provider;
 pub mod resource;

@@ -13,12 +13,14 @@
 mod cursor;
 mod error;
 mod json;
+mod leaves;
 mod look_up;
 mod name;
 mod parser;
 mod reader;
 mod reference;
 mod render;
+mod repin;
 mod suggest;
 mod value;
 
@@ -26,8 +28,10 @@ mod value;
 mod tests;
 
 pub use error::Error;
+pub use leaves::{Leaf, LeafKind, Leaves};
 pub use look_up::LookUpError;
 pub use parser::{MAX_FIELD_BYTES, MAX_PATH_STEPS, parse};
 pub use reference::{Piece, Pin, Reference, Span, Step, Style, Template, from_parts, reference_text};
 pub use render::render;
-pub use value::{Mode, SecretValue};
+pub use repin::repinned;
+pub use value::{Mode, SecretValue, Shape};

@@ -8,11 +8,9 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::json::{self, Fault, Node};
+use super::leaves::{self, Leaves};
 use super::look_up::{self, LookUpError};
 use super::reference::{Span, Step, path_text};
-
-/// How many keys [`SecretValue::leaf_keys`] names at most.
-const MOST_LEAF_KEYS: usize = 1000;
 
 /// How a secret is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -25,6 +23,18 @@ pub enum Mode {
     Json,
     /// Never as JSON; a path is an error.
     Plaintext,
+}
+
+/// What a secret is, whatever it is used as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shape {
+    /// An object or an array: paths lead into it.
+    Json,
+    /// Text without keys.
+    Plaintext,
+    /// Bytes, which render as base64.
+    Binary,
 }
 
 /// A secret's value. There is one copy of it, the text; the JSON is places in that text.
@@ -98,15 +108,29 @@ impl SecretValue {
         }
     }
 
+    /// What it is, as [`Mode::Auto`] reads it.
+    pub fn shape(&self) -> Shape {
+        match &self.content {
+            Content::Binary => Shape::Binary,
+            Content::Json(Node::Object(_) | Node::Array(_)) => Shape::Json,
+            Content::Json(_) | Content::Plain(_) => Shape::Plaintext,
+        }
+    }
+
+    /// The places of its JSON at which nothing lies deeper, at most 1000; other secrets have none.
+    pub fn leaves(&self) -> Leaves {
+        match &self.content {
+            Content::Json(root @ (Node::Object(_) | Node::Array(_))) => leaves::of(root),
+            Content::Json(_) | Content::Plain(_) | Content::Binary => Leaves::default(),
+        }
+    }
+
     /// Names the paths to all strings, numbers, booleans and nulls in the JSON, sorted by object, at most 1000.
     ///
     /// Each can be put behind a secret's name or given to [`super::from_parts`]; other secrets have none.
     pub fn leaf_keys(&self) -> Vec<String> {
-        let mut names = Vec::new();
-        if let Content::Json(root @ (Node::Object(_) | Node::Array(_))) = &self.content {
-            name_leaves(root, root, &mut Vec::new(), &mut names);
-        }
-        names
+        let found = self.leaves().leaves.into_iter();
+        found.filter(|leaf| !leaf.kind.is_empty_container()).map(|leaf| leaf.path).collect()
     }
 
     fn whole(&self) -> SecretString {
@@ -167,46 +191,5 @@ fn is_read_as_json(node: &Node, mode: Mode, path: &[Step]) -> bool {
         (Mode::Json, _) | (Mode::Auto, Node::Object(_) | Node::Array(_)) => true,
         (Mode::Auto, Node::String(_)) => path.is_empty(),
         (Mode::Auto | Mode::Plaintext, _) => false,
-    }
-}
-
-/// Goes as deep as the JSON is nested, which its reader bounds.
-fn name_leaves(root: &Node, node: &Node, path: &mut Vec<Step>, names: &mut Vec<String>) {
-    if names.len() == MOST_LEAF_KEYS {
-        return;
-    }
-    match node {
-        Node::Object(members) => {
-            for (name, member) in members {
-                path.push(Step::Key { name: name.as_str().to_owned(), dotted: true });
-                name_leaves(root, member, path, names);
-                path.pop();
-            }
-        }
-        Node::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                path.push(Step::Index(index));
-                name_leaves(root, item, path, names);
-                path.pop();
-            }
-        }
-        _ => names.push(leaf_name(root, path)),
-    }
-}
-
-/// With dots where they lead to one place only, else with brackets.
-fn leaf_name(root: &Node, path: &[Step]) -> String {
-    let mut text = path_text(path);
-    if look_up::find(root, path).is_err() {
-        let brackets: Vec<Step> = path.iter().map(bracketed).collect();
-        text = path_text(&brackets);
-    }
-    text
-}
-
-fn bracketed(step: &Step) -> Step {
-    match step {
-        Step::Key { name, .. } => Step::Key { name: name.clone(), dotted: false },
-        Step::Index(index) => Step::Index(*index),
     }
 }

@@ -21,6 +21,7 @@ mod registry;
 mod requests;
 mod rotation;
 mod secrets;
+mod secrets_answers;
 mod secrets_batch;
 mod secrets_cache;
 mod secrets_events;

@@ -120,6 +120,7 @@ async fn provoke(service: &Service, answers: &mut Answers) {
         "/v1/sources",
         "/v1/sources/aws",
         "/v1/sources/vault/secrets",
+        "/v1/sources/vault/secrets/s3/keys",
         "/v1/sources/vault/cache",
         "/v1/sources/aws/cache",
         "/v1/audit?limit=1000",
@@ -140,6 +141,14 @@ async fn provoke(service: &Service, answers: &mut Answers) {
     let short = json!({"passphrase": [PLANTED]});
     assert_eq!(answers.keep("wrong export", admin.post("/v1/sources/vault/export", &short).await), 400);
     answers.keep("source test", admin.post("/v1/sources/aws/test", &json!({})).await);
+    for (path, body) in [
+        ("explain", json!({"resource": "vaulted"})),
+        ("policy", json!({})),
+        ("forecast", json!({})),
+        ("rehearse", json!({"source": "vault", "secret": "s3"})),
+    ] {
+        answers.keep(path, admin.post(&format!("/v1/secrets/{path}"), &body).await);
+    }
     answers.keep("refresh", admin.post("/v1/sources/vault/refresh", &json!({})).await);
 }
 

@@ -5,6 +5,7 @@ pub mod events;
 pub mod objects;
 pub mod query;
 pub mod resources;
+pub mod secret_answers;
 pub mod secrets;
 pub mod service;
 pub mod sources;
