@@ -1,8 +1,8 @@
 //! Tables of other tools, read as aliases and references of ours.
 //!
 //! Two shapes are known: aliases with a secret's name and a mode, as Requestly has them, and fields with a
-//! secret's name and a key of its JSON, as Activepieces has them. A field may also be a text with references, as in
-//! Retool. Values of secrets are never read: a table that holds some is refused.
+//! secret's name and a key of its JSON, as Activepieces has them. A field may also be a text with references, as
+//! in Retool. Values of secrets are never read: a table that holds some is refused.
 //!
 //! Invariant: a table is taken whole or not at all, and every row that is wrong is named.
 
