@@ -1,5 +1,6 @@
 //! Behaviour as tables in `fixtures/template`, and what no table can hold.
 
+mod fuzz;
 mod laws;
 mod pitfalls;
 
