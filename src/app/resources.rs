@@ -110,7 +110,8 @@ impl App {
         Ok(self.resource_view(caller, &self.known_resource(caller, name)?.record))
     }
 
-    pub(super) fn known_resource(&self, caller: &Caller, name: &str) -> Result<Arc<Resource>, Error> {
+    /// The resource itself, as [`App::connect`] takes it.
+    pub fn known_resource(&self, caller: &Caller, name: &str) -> Result<Arc<Resource>, Error> {
         let missing = || Error::NotFound { what: "resource", name: name.chars().take(80).collect() };
         let name = Name::parse(name).map_err(|_| missing())?;
         self.registry.find_resource(&name, &caller.project.id).ok_or_else(missing)

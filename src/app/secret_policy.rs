@@ -338,10 +338,15 @@ mod tests {
 
     use serde_json::json;
 
-    use super::{SecretPolicyWanted, account_in, check, document, is_plain, resource_arn};
+    use super::{AwsSource, SecretPolicyWanted, account_in, check, document, is_plain, resource_arn};
 
     const FULL: &str = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:db-AbCdEf";
     const SHORT: &str = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:my-secret";
+
+    fn here() -> AwsSource {
+        let text = serde_json::json!({"region": "eu-central-1", "auth": {"kind": "default_chain"}});
+        serde_json::from_value(text).unwrap()
+    }
 
     #[test]
     fn a_name_gets_its_six_characters_and_a_full_arn_stays() {
@@ -402,7 +407,7 @@ mod tests {
     #[test]
     fn a_document_holds_what_was_asked_for_and_nothing_else() {
         let arns = BTreeSet::from([FULL.to_owned()]);
-        let plain = document(&arns, "eu-central-1", &SecretPolicyWanted::default()).unwrap();
+        let plain = document(&arns, &here(), &SecretPolicyWanted::default()).unwrap();
         assert_eq!(
             plain["Statement"],
             json!([{"Sid": "ReadSecrets", "Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": [FULL]}])
@@ -413,9 +418,9 @@ mod tests {
             kms_key_arns: vec!["arn:aws:kms:eu-central-1:111122223333:key/1".to_owned()],
             ..Default::default()
         };
-        let all = document(&arns, "eu-central-1", &all).unwrap();
+        let all = document(&arns, &here(), &all).unwrap();
         let condition = &all["Statement"][3]["Condition"]["StringEquals"]["kms:ViaService"];
         assert_eq!(condition, "secretsmanager.eu-central-1.amazonaws.com");
-        assert_eq!(document(&BTreeSet::new(), "eu-central-1", &SecretPolicyWanted::default()), None);
+        assert_eq!(document(&BTreeSet::new(), &here(), &SecretPolicyWanted::default()), None);
     }
 }

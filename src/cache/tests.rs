@@ -207,6 +207,14 @@ async fn the_least_recently_used_go_when_there_are_too_many_bytes() {
     assert_eq!(f.cache.clear(), 2);
 }
 
+#[test]
+fn the_bounds_are_64_mib_and_10000_secrets_by_default() {
+    let limits = Limits::default();
+    assert_eq!((limits.max_bytes, limits.max_entries), (64 << 20, 10_000));
+    let config = crate::config::Config::load(None, crate::config::Overrides::default()).unwrap();
+    assert_eq!((config.cache.max_bytes, config.cache.max_entries), (limits.max_bytes, limits.max_entries));
+}
+
 #[tokio::test]
 async fn a_value_larger_than_the_cache_is_answered_but_not_kept() {
     let f = fixture_with(Limits { max_bytes: 100, ..Limits::default() });

@@ -11,6 +11,7 @@ mod client;
 mod definition;
 mod doctor;
 mod exit;
+mod import;
 mod input;
 mod object;
 mod output;
@@ -324,6 +325,8 @@ mod tests {
             "s3-connector resource update a --role-duration  --max-put-bytes ",
             "s3-connector source clear --all",
             "s3-connector source alias set v s3 payments/s3 --mode json",
+            "s3-connector source import v --file t.json --format requestly --overwrite --dry-run",
+            "s3-connector source import --file t.json --print",
             "s3-connector secret put s3 --field key_id=a --field secret=@f",
             "s3-connector secret put s3 - --json --source v",
             "s3-connector secret rollback s3 --version 1 --source v --yes",
@@ -378,6 +381,8 @@ mod tests {
             "s3-connector secret explain --offline --resource a",
             "s3-connector secret rehearse s3 --stage A --version-id B",
             "s3-connector source clear",
+            "s3-connector source import v",
+            "s3-connector source import v --file t.json --print --overwrite",
             "s3-connector source clear v --all",
             "s3-connector token create ci --role root",
             "s3-connector token create ci --role user --expires-in 1d --expires-at 2030-01-01T00:00:00Z",

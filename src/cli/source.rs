@@ -9,6 +9,7 @@ use crate::cli::alias::AliasCommand;
 use crate::cli::client::Call;
 use crate::cli::definition::{self, CredentialFlags, RoleFlags, Update};
 use crate::cli::exit::{Exit, usage};
+use crate::cli::import::Import;
 use crate::cli::output::Column;
 use crate::cli::patch::{self, Number, Patch};
 use crate::cli::project_role::ProjectRole;
@@ -102,6 +103,14 @@ Exits with 1 when the verdict is `fails`.")]
         after_help = "Examples:\n  s3-connector source clear aws-prod\n  s3-connector source clear --all"
     )]
     Clear(Clear),
+    /// Takes a table of another tool: aliases into the source, fields as references to paste
+    #[command(after_help = "Examples:
+  s3-connector source import aws-prod --file requestly.json --dry-run
+  s3-connector source import aws-prod --file requestly.json
+  s3-connector source import --file activepieces.json            # references to paste; no server is asked
+
+docs/import.md shows the tables. A table is taken whole or not at all.")]
+    Import(Import),
     /// Short names for secrets
     #[command(subcommand)]
     Alias(AliasCommand),
@@ -325,6 +334,7 @@ impl SourceCommand {
             SourceCommand::Refresh(refresh) => self::refresh(session, &refresh.name, &refresh.secrets).await,
             SourceCommand::Cache(named) => named.cache(session).await,
             SourceCommand::Clear(clear) => clear.run(session).await,
+            SourceCommand::Import(import) => import.run(session).await,
             SourceCommand::Alias(command) => command.run(session).await,
             SourceCommand::MoveToLocal(moving) => moving.run(session).await,
             SourceCommand::Export(export) => export.run(session).await,

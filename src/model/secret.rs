@@ -350,6 +350,32 @@ mod tests {
     }
 
     #[test]
+    fn a_namespace_with_a_separator_at_its_end_is_prepended_as_it_is() {
+        for separator in ['/', '_', '+', '=', '.', '@', '-'] {
+            let namespace = format!("retool{separator}");
+            assert_eq!(source(&namespace).full_name("db"), format!("retool{separator}db"));
+            assert_eq!(source(&namespace).short_name(&format!("retool{separator}db")), Some("db"));
+        }
+        for other in ["retool", "retool!", "Retool9"] {
+            assert_eq!(source(other).full_name("db"), format!("{other}/db"));
+        }
+    }
+
+    #[test]
+    fn an_alias_to_an_arn_is_never_prefixed() {
+        let arn = "arn:aws-cn:secretsmanager:cn-north-1:111122223333:secret:retool/db-AbCdEf";
+        for namespace in ["", "retool", "retool/", "arn:"] {
+            assert_eq!(source(namespace).full_name(arn), arn, "{namespace}");
+        }
+    }
+
+    #[test]
+    fn values_are_fresh_for_five_minutes_and_served_stale_for_a_day_unless_the_source_says_otherwise() {
+        assert_eq!(source("").cache_ttl_ms, 300_000);
+        assert_eq!(source("").max_stale_ms, 86_400_000);
+    }
+
+    #[test]
     fn only_declared_paths_may_become_visible() {
         assert!(source("").declares("s3", "bucket"));
         assert!(source("").declares("s3", "eu.bucket"));

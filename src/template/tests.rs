@@ -1,6 +1,8 @@
 //! Behaviour as tables in `fixtures/template`, and what no table can hold.
 
+mod fuzz;
 mod laws;
+mod pitfalls;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

@@ -194,6 +194,60 @@ async fn an_empty_number_clears_and_makes_no_new_definition() {
 }
 
 #[tokio::test]
+async fn a_table_of_aliases_is_imported_whole_and_changes_no_other_alias() {
+    let world = World::start().await;
+    world.ok(&["source", "alias", "set", "vault", "kept", "elsewhere"]).await;
+    let write = |table: Value| fs::write(world.folder.path().join("t.json"), table.to_string()).unwrap();
+    write(
+        json!({"aliases": [{"alias": "a", "secret": "s3", "mode": "JSON"}, {"alias": "b", "secret": "s3"}]}),
+    );
+    let import = ["source", "import", "vault", "--file", "t.json"];
+    let aliases = async || expect(world.service.admin.get("/v1/sources/vault").await, 200)["aliases"].clone();
+    let shown = world.ok(&[&import[..], &["--dry-run"]].concat()).await;
+    assert!(shown.contains("{{ vault:a }}"), "{shown}");
+    assert_eq!(aliases().await.as_object().unwrap().len(), 1, "a dry run changes nothing");
+    world.ok(&import).await;
+    let after = json!({
+        "a": {"secret": "s3", "mode": "json"},
+        "b": {"secret": "s3", "mode": "auto"},
+        "kept": {"secret": "elsewhere", "mode": "auto"},
+    });
+    assert_eq!(aliases().await, after);
+    write(json!({"aliases": {"new": "s3", "a": "other", "b": "s3"}}));
+    let refused = world.run(&import).await;
+    let words = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{words}");
+    assert!(words.contains("`a` (`s3`)") && !words.contains("`b`"), "{words}");
+    assert_eq!(aliases().await, after, "nothing is half done");
+    world.ok(&[&import[..], &["--overwrite"]].concat()).await;
+    assert_eq!(aliases().await["a"], json!({"secret": "other", "mode": "auto"}));
+    assert_eq!(aliases().await["new"]["secret"], "s3");
+    write(json!({"aliases": [{"alias": "ok", "secret": "s3"}, {"alias": "not.ok", "secret": "s3"}]}));
+    let refused = world.run(&import).await;
+    let words = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{words}");
+    assert!(words.contains("row 2") && aliases().await.get("ok").is_none(), "{words}");
+}
+
+#[tokio::test]
+async fn a_table_of_fields_becomes_references_without_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = json!({"fields": {"id": {"secret": "prod/s3", "key": "id"}}});
+    fs::write(folder.path().join("t.json"), table.to_string()).unwrap();
+    for (source, reference) in
+        [(None, "{{ secrets['prod/s3'].id }}"), (Some("eu"), "{{ secrets@eu['prod/s3'].id }}")]
+    {
+        let mut command = Command::new(binary());
+        command.args(["--server", "http://127.0.0.1:9", "--output", "json", "source", "import"]);
+        command.args(source).args(["--file", "t.json"]).current_dir(folder.path());
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(answer, json!({"fields": [{"field": "id", "reference": reference}]}));
+    }
+}
+
+#[tokio::test]
 async fn the_commands_without_a_server_need_none() {
     let world = World::start().await;
     let document: Value = serde_json::from_str(&world.ok(&["openapi"]).await).unwrap();

@@ -199,3 +199,24 @@ async fn an_entry_ends_with_the_next_rotation_when_its_source_follows_them() {
     expect(world.list("main").await, 200);
     assert_eq!((world.fetches(), world.front.count("DescribeSecret")), (2, 2));
 }
+
+#[tokio::test]
+async fn a_missing_key_and_broken_json_are_remembered_for_their_version() {
+    let world = World::start().await;
+    for (name, value) in [("keyless", r#"{"id": "x"}"#), ("broken", r#"{"id": "#)] {
+        world.secrets.create(&world.full(name), value).await;
+        let reference = |key: &str| format!("{{{{ secrets.{name}.{key} }}}}");
+        world.resource(name, &reference("id"), &reference("secret")).await;
+        let before = world.fetches();
+        for _ in 0..5 {
+            let error = expect(world.list(name).await, 424);
+            let code = error["code"].as_str().unwrap();
+            assert!(["SecretKeyMissing", "SecretNotUsable"].contains(&code), "{error:#}");
+        }
+        assert_eq!(world.fetches(), before + 1, "{name}: the same version is not asked for again");
+        world.secrets.put(&world.full(name), &pair(&world.embedded.key).to_string()).await;
+        let refresh = json!({"secrets": [name]});
+        expect(world.admin().post("/v1/sources/moto/refresh", &refresh).await, 200);
+        expect(world.list(name).await, 200);
+    }
+}

@@ -164,3 +164,40 @@ async fn on_save_a_source_out_of_reach_is_tried_again_while_stale_is_served() {
     f.settle().await;
     assert_eq!(f.cached(&key), Some("v2".into()));
 }
+
+#[tokio::test]
+async fn a_revocation_wins_over_an_outage_that_follows() {
+    for class in [ErrorClass::Denied, ErrorClass::NotFound, ErrorClass::Deleted, ErrorClass::Undecryptable] {
+        let (f, key) = (fixture(), key("db"));
+        f.fill(&key, "v1").await;
+        f.clock.advance_ms(100_000);
+        let refusing = always(move || Err(error(class)));
+        assert_eq!(self::class(f.cache.get(&key, POLICY, &refusing).await), class);
+        f.clock.advance_ms(5_000);
+        assert_eq!(self::class(f.get(&key, unavailable).await), ErrorClass::Unavailable, "{class:?}");
+        assert_eq!(f.cache.counters().stale, 0, "what was revoked is not served");
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_wins_during_an_outage_too() {
+    let (f, key) = (fixture(), key("db"));
+    f.fill(&key, "v1").await;
+    f.clock.advance_ms(100_000);
+    assert_eq!(version(f.get(&key, unavailable).await), "v1");
+    f.clock.advance_ms(1_000);
+    assert_eq!(version(f.get(&key, denied).await), "v1", "nobody waits for the retry");
+    f.settle().await;
+    assert_eq!(f.cached(&key), None);
+    assert_eq!(class(f.cache.get(&key, POLICY, &never()).await), ErrorClass::Denied);
+}
+
+#[tokio::test]
+async fn a_value_that_cannot_be_used_is_remembered_until_a_refresh_brings_another() {
+    let (f, key) = (fixture(), key("db"));
+    let invalid = always(|| Err(error(ErrorClass::Invalid)));
+    assert_eq!(class(f.cache.get(&key, POLICY, &invalid).await), ErrorClass::Invalid);
+    assert_eq!(class(f.cache.get(&key, POLICY, &never()).await), ErrorClass::Invalid);
+    assert_eq!(f.cache.refresh(&key, POLICY, &always(v2)).await.unwrap().after, "v2");
+    assert_eq!(version(f.cache.get(&key, POLICY, &never()).await), "v2");
+}
