@@ -187,10 +187,11 @@ proptest! {
         }
         let text: String = characters.into_iter().collect();
         let theirs = serde_json::from_str::<Value>(&text);
-        let is_out_of_range = theirs.as_ref().is_err_and(|error| error.to_string().contains("out of range"));
+        // it ends at a number that fits no `f64`, whatever stands behind it
+        prop_assume!(!theirs.as_ref().is_err_and(|error| error.to_string().contains("out of range")));
         let ours = secret_value(&text).look_up(Mode::Json, &[]);
         let is_json = !matches!(ours, Err(LookUpError::NotJson { .. }));
-        prop_assert_eq!(is_json, theirs.is_ok() || is_out_of_range, "{}", text);
+        prop_assert_eq!(is_json, theirs.is_ok(), "{}", text);
     }
 }
 
@@ -244,7 +245,7 @@ const JSON_CHARACTERS: &[char] =
 /// For cases that take milliseconds.
 fn fewer() -> ProptestConfig {
     let usual = ProptestConfig::default();
-    ProptestConfig { cases: (usual.cases / 64).max(16), ..usual }
+    ProptestConfig { cases: (usual.cases / 640).max(16), ..usual }
 }
 
 fn fragment() -> impl Strategy<Value = String> {
