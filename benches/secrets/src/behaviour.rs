@@ -76,7 +76,7 @@ impl Reader {
             Reader::Ours(ours, resource) => match ours.connect(resource).await {
                 Ok(connection) => Read::Value {
                     version: connection.used.first().map(|used| used.version_id.clone()).unwrap_or_default(),
-                    stale: connection.stale_ms().is_some(),
+                    stale: connection.freshness().stale_ms.is_some(),
                 },
                 Err(_) => Read::Error,
             },
