@@ -50,6 +50,8 @@ pub struct Connection {
     pub(super) slot: Option<Arc<Slot>>,
     /// Present when other versions are used than the current ones.
     pub(super) stand_in: Option<StandIn>,
+    /// When no version at all was taken, in epoch milliseconds.
+    pub(super) refused_ms: AtomicI64,
     generation: AtomicU64,
     pub(super) fresh_until_ms: AtomicI64,
     stale_ms: AtomicI64,
@@ -135,6 +137,19 @@ pub(super) struct Subject<'a> {
     pub(super) literals: &'a Literals,
     pub(super) project_id: &'a Arc<str>,
     pub(super) environment: &'a Name,
+}
+
+impl Plan {
+    /// Whether both lead to the same place in the same way, with whichever keys.
+    pub(super) fn leads_where(&self, other: &Plan) -> bool {
+        let role = |plan: &Plan| plan.role.as_ref().map(|role| role.arn.clone());
+        let url = |plan: &Plan| plan.endpoint.as_ref().map(|endpoint| endpoint.url.clone());
+        (&self.bucket, &self.region, &self.prefix, &self.expected_owner)
+            == (&other.bucket, &other.region, &other.prefix, &other.expected_owner)
+            && (url(self), role(self)) == (url(other), role(other))
+            && self.defaults.encryption == other.defaults.encryption
+            && self.defaults.storage_class == other.defaults.storage_class
+    }
 }
 
 impl Connection {
@@ -516,6 +531,7 @@ impl App {
             used: Vec::new(),
             slot,
             stand_in: None,
+            refused_ms: AtomicI64::new(0),
             generation: AtomicU64::new(0),
             fresh_until_ms: AtomicI64::new(0),
             stale_ms: AtomicI64::new(-1),

@@ -15,6 +15,8 @@ use crate::model::name::Name;
 
 /// A secret is fetched again at most this often, so that a broken key cannot storm its source.
 const REFETCH_INTERVAL_MS: u64 = 1_000;
+/// Milliseconds until other stages are tried again after none worked.
+const PAUSE_MS: i64 = 5_000;
 /// The stage of plain references.
 const CURRENT: &str = "AWSCURRENT";
 /// What is tried when the current version is refused.
@@ -64,7 +66,7 @@ impl App {
                 Err(error) => return Err(error.into()),
             }
         }
-        for stage in last.stages_to_try() {
+        for stage in last.stages_to_try(self.clock.now_ms()) {
             let Some(candidate) = self.at_stage(resource, environment, stage, &refused.tried).await else {
                 continue;
             };
@@ -74,9 +76,12 @@ impl App {
                     return Ok((done, candidate));
                 }
                 Err(error) if error.kind == ErrorKind::BadCredentials => refused.add(error, &candidate),
+                // the body that was sent to the first is gone: the refusal is what there is to say
+                Err(error) if error.status.is_none() && error.code == "OperationAborted" => break,
                 Err(error) => return Err(error.into()),
             }
         }
+        last.refused_ms.store(self.clock.now_ms(), Ordering::Relaxed);
         Err(refused.told(healed).into())
     }
 
@@ -126,12 +131,17 @@ impl App {
         let sources_epoch = self.registry.state().sources_epoch;
         let current = self.resolve(&subject, &templates).await.ok()?;
         let refused = current.used(self.clock.now_ms());
+        let meant = self.plan(&subject, &templates, &current).ok()?;
         let staged = self.staged(current, stage).await?;
         let used = staged.used(self.clock.now_ms());
         if tried.iter().any(|versions| same_versions(versions, &used)) {
             return None;
         }
         let plan = self.plan(&subject, &templates, &staged).ok()?;
+        // only the keys may be those of another time: never the place that is written to
+        if !plan.leads_where(&meant) {
+            return None;
+        }
         let mut connection = self.open(plan).ok()?;
         connection.used = used;
         connection.sources_epoch = sources_epoch;
@@ -184,7 +194,11 @@ fn use_from_now_on(
 
 impl Connection {
     /// The stages that may work where this connection's versions did not.
-    fn stages_to_try(&self) -> Vec<&'static str> {
+    fn stages_to_try(&self, now_ms: i64) -> Vec<&'static str> {
+        // nothing worked a moment ago: the store is not asked three times for every query
+        if now_ms.saturating_sub(self.refused_ms.load(Ordering::Relaxed)) < PAUSE_MS {
+            return Vec::new();
+        }
         if !self.current_versions().iter().any(|used| &*used.key.pin == CURRENT) {
             return Vec::new();
         }

@@ -147,7 +147,9 @@ impl App {
             config,
         });
         let bootstrap_token = app.bootstrap().await?;
-        app.restore_snapshot().await?;
+        if let Err(error) = app.restore_snapshot().await {
+            tracing::warn!(cause = %error, "the snapshot of the secret cache cannot be read: it is not used");
+        }
         if let Some(queue) = event_feeds::queue(&app.config.events).await? {
             app.tracker.spawn(event_feeds::take_from_queue(Arc::clone(&app), queue));
         }

@@ -13,7 +13,8 @@ use crate::app::{App, Error, Unresolved, audit};
 use crate::cache::{Entry, LoadError, SecretKey};
 use crate::clock::rfc3339;
 use crate::model::principal::Caller;
-use crate::model::secret::SourceKind;
+use crate::model::secret::{SourceDefinition, SourceKind};
+use crate::model::usage_policy;
 use crate::template::{self, Mode, Pin, Reference, Style};
 
 /// What to move.
@@ -75,9 +76,15 @@ impl App {
                 "the source `{name}` is a local one: its secrets are moved with an export and an import"
             )));
         }
+        // the copy is under another name than rules and the workspace's admins know it by
+        Self::may_change(caller, source.record.definition.scope)?;
         let target = self.writable_source(caller, &wanted.target)?;
         let key = source.key(&wanted.secret, "AWSCURRENT");
+        let definition = &source.record.definition;
+        self.check_free_to_move(caller, definition, &usage_policy::readings_of(definition, &key.secret))?;
         let entry = self.last_fetched(&source, &key, &wanted.secret).await?;
+        let told = usage_policy::names_of(definition, &[&entry.secret.name]);
+        self.check_free_to_move(caller, definition, &[told])?;
         let short = short_name(&source, &entry, &wanted.secret);
         check_secret_name(&short)?;
         if entry.secret.value.is_binary() {
@@ -114,6 +121,19 @@ impl App {
             LocalWrite { source: &target, secret: &moved.name, value: &value, overwrite: wanted.overwrite };
         moved.version_id = self.write_local(&write, &event).await?;
         Ok(moved)
+    }
+
+    /// A secret that a usage policy names would leave the policy with its copy.
+    fn check_free_to_move(
+        &self,
+        caller: &Caller,
+        source: &SourceDefinition,
+        readings: &[Vec<String>],
+    ) -> Result<(), Error> {
+        if !caller.installation && self.usage_rules().name(source, readings) {
+            return Err(Error::InstallationOnly);
+        }
+        Ok(())
     }
 
     /// What the cache has, fetched now when it has nothing. A value that is too old to be served is the last one all the

@@ -28,7 +28,11 @@ impl App {
         let longest = i64::try_from(self.longest_stale_ms()).unwrap_or(i64::MAX);
         let kept = self.store.kept_secrets(self.clock.now_ms().saturating_sub(longest)).await?;
         let mut restored = 0;
+        let mut written = self.written.0.lock().await;
         for secret in kept {
+            // known from now on, so that it goes when the cache lets go of it, or never takes it
+            let id = kept_id(&secret.source_id, &secret.secret, &secret.pin);
+            written.insert(id, secret.fetched_ms);
             let Some(source) = self.snapshot_source(&secret.source_id) else { continue };
             if source.record.version != secret.source_version {
                 continue;
@@ -59,13 +63,13 @@ impl App {
         let mut written = self.written.0.lock().await;
         let mut now = HashMap::new();
         let mut kept = Vec::new();
-        for (key, entry) in self.cache.loaded() {
+        for (key, entry) in self.cache.entries() {
             let Some(source) = self.snapshot_source(&key.source) else { continue };
             if source.record.definition.kind == SourceKind::Local {
                 continue;
             }
             let id = kept_id(&key.source, &key.secret, &key.pin);
-            if written.get(&id) != Some(&entry.fetched_ms) {
+            if !entry.is_restored() && written.get(&id) != Some(&entry.fetched_ms) {
                 kept.push(kept_secret(&key, &entry, source.record.version));
             }
             now.insert(id, entry.fetched_ms);

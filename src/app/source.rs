@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use crate::app::App;
 use crate::aws::credentials::{AccessKey, Base, Role, Slot, StsTarget};
+use crate::aws::secrets_limits::Limits;
 use crate::aws::secrets_manager::{SecretsManager, Settings, Version};
 use crate::aws::{AwsError, ErrorKind};
 use crate::cache::{self, ErrorClass, LoadError, Loader, Policy, SecretKey};
@@ -26,6 +27,7 @@ pub struct Source {
     pub(super) cache_id: Arc<str>,
     pub(super) reader: Reader,
     client: OnceLock<Result<SecretsManager, AwsError>>,
+    limits: Arc<Limits>,
     /// The same source as single projects read it, by their ids.
     for_projects: Mutex<HashMap<Arc<str>, Arc<Source>>>,
 }
@@ -54,12 +56,12 @@ impl Source {
     /// No client yet.
     pub fn new(record: SourceRecord) -> Arc<Source> {
         let cache_id = Arc::clone(&record.id);
-        Source::read_by(record, cache_id, Reader::Itself)
+        Source::read_by(record, cache_id, Reader::Itself, Arc::default())
     }
 
-    fn read_by(record: SourceRecord, cache_id: Arc<str>, reader: Reader) -> Arc<Source> {
+    fn read_by(record: SourceRecord, cache_id: Arc<str>, reader: Reader, limits: Arc<Limits>) -> Arc<Source> {
         let (client, for_projects) = (OnceLock::new(), Mutex::default());
-        Arc::new(Source { record, cache_id, reader, client, for_projects })
+        Arc::new(Source { record, cache_id, reader, client, limits, for_projects })
     }
 
     /// The same source as a project reads it: with the project's role where it has one. What it reads so is cached by
@@ -75,7 +77,7 @@ impl Source {
         let mut known = self.for_projects.lock().unwrap_or_else(PoisonError::into_inner);
         let view = known.entry(Arc::clone(&project.id)).or_insert_with(|| {
             let cache_id = format!("{}/{}", self.record.id, project.id);
-            Source::read_by(self.record.clone(), cache_id.into(), reader)
+            Source::read_by(self.record.clone(), cache_id.into(), reader, Arc::clone(&self.limits))
         });
         Arc::clone(view)
     }
@@ -172,6 +174,7 @@ fn client(app: &App, aws: &AwsSource, source: &Source) -> Result<SecretsManager,
         endpoint: aws.endpoint.clone(),
         credentials,
         http,
+        limits: Arc::clone(&source.limits),
     }))
 }
 

@@ -70,21 +70,30 @@ impl Rules {
         self.list.is_empty() && self.default == UsageDefault::Allow
     }
 
-    pub(super) fn decide(&self, asked: &Asked<'_>, names: &[String]) -> Decision {
+    pub(super) fn decide(&self, asked: &Asked<'_>, readings: &[Vec<String>]) -> Decision {
         let used = Use {
             project: asked.project,
             source: asked.source.name.as_str(),
-            names,
+            names: &[],
             field: asked.field,
             host: &asked.destination.host,
             role: &asked.destination.role,
         };
-        usage_policy::judge(self.list.iter().map(|rule| &rule.definition), self.default, &used)
+        let rules = self.list.iter().map(|rule| &rule.definition);
+        usage_policy::judge_all(&rules, self.default, &used, readings)
+    }
+
+    /// Whether some rule names the secret.
+    pub(super) fn name(&self, source: &SourceDefinition, readings: &[Vec<String>]) -> bool {
+        let names = |rule: &UsagePolicyRecord| {
+            readings.iter().any(|names| rule.definition.is_about(source.name.as_str(), names))
+        };
+        self.list.iter().any(|rule| names(rule))
     }
 
     /// Why the use is denied; none when it is allowed.
-    pub(super) fn denial(&self, asked: &Asked<'_>, names: &[String]) -> Option<Denial> {
-        match self.decide(asked, names) {
+    pub(super) fn denial(&self, asked: &Asked<'_>, readings: &[Vec<String>]) -> Option<Denial> {
+        match self.decide(asked, readings) {
             Decision::Denied(denial) => Some(denial),
             Decision::Allowed(_) => None,
         }
@@ -175,7 +184,7 @@ impl App {
             secret: &secret,
             destination,
         };
-        let denial = rules.denial(&asked, &usage_policy::names_of(asked.source, asked.secret))?;
+        let denial = rules.denial(&asked, &usage_policy::readings_of(asked.source, asked.secret))?;
         let finding = Finding::error(USAGE_DENIED, field, asked.detail(&denial))
             .at(reference.span.line, reference.span.column);
         Some(finding.with_help(usage_remedy(denial.rule())))
@@ -201,12 +210,15 @@ impl App {
                 let source = self.source_of(subject, field, reference)?;
                 let definition = &source.record.definition;
                 let key = source.wanted(reference).key;
-                let mut names = usage_policy::names_of(definition, &key.secret);
-                if let Some(hit) = snapshot.hits.get(&key) {
-                    let secret = &hit.entry.secret;
-                    let told = [Some(secret.name.as_str()), secret.arn.as_deref()].into_iter().flatten();
-                    names.extend(told.flat_map(|name| usage_policy::names_of(definition, name)));
-                }
+                let told = snapshot.hits.get(&key).map(|hit| &hit.entry.secret);
+                // what the source itself calls it leaves nothing to read
+                let readings = match told.filter(|secret| !secret.name.is_empty()) {
+                    Some(secret) => {
+                        let arn = secret.arn.as_deref().unwrap_or(&key.secret);
+                        vec![usage_policy::names_of(definition, &[&key.secret, &secret.name, arn])]
+                    }
+                    None => usage_policy::readings_of(definition, &key.secret),
+                };
                 let asked = Asked {
                     project: &project,
                     resource: subject.definition.name.as_str(),
@@ -215,7 +227,7 @@ impl App {
                     secret: &key.secret,
                     destination: &destination,
                 };
-                if let Some(denial) = rules.denial(&asked, &names) {
+                if let Some(denial) = rules.denial(&asked, &readings) {
                     let detail = asked.detail(&denial);
                     return Err(Error::UsageDenied { detail, rule: denial.rule().cloned() });
                 }

@@ -257,8 +257,8 @@ impl App {
             secret: &definition.full_name(secret),
             destination: &Destination::new(host, role),
         };
-        let names = usage_policy::names_of(definition, asked.secret);
-        Ok(answer(&self.usage_rules().decide(&asked, &names)))
+        let readings = usage_policy::readings_of(definition, asked.secret);
+        Ok(answer(&self.usage_rules().decide(&asked, &readings)))
     }
 
     /// What these rules deny, in all projects.
@@ -295,8 +295,8 @@ fn denied_use(
         secret: &key.secret,
         destination: &Destination::written(&seen),
     };
-    let names = usage_policy::names_of(asked.source, asked.secret);
-    let denial = rules.denial(&asked, &names)?;
+    let readings = usage_policy::readings_of(asked.source, asked.secret);
+    let denial = rules.denial(&asked, &readings)?;
     Some(DeniedUse {
         project: project.clone(),
         resource: used.resource.clone(),
@@ -305,7 +305,7 @@ fn denied_use(
         reference: used.reference.clone(),
         rule: denial.rule().cloned(),
         reason: denial.to_string(),
-        already: now.denial(&asked, &names).is_some(),
+        already: now.denial(&asked, &readings).is_some(),
     })
 }
 

@@ -14,7 +14,7 @@ pub mod kms;
 pub mod probe;
 pub mod s3;
 mod secrets_batch;
-mod secrets_limits;
+pub mod secrets_limits;
 pub mod secrets_manager;
 pub mod sqs;
 pub mod upload;

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The limits of one source.
 #[derive(Debug)]
-pub(super) struct Limits {
+pub struct Limits {
     places: Semaphore,
     bucket: Mutex<Bucket>,
 }
@@ -29,8 +29,15 @@ struct Bucket {
     at: Instant,
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Limits {
-    pub(super) fn new() -> Limits {
+    /// Full of tokens.
+    pub fn new() -> Limits {
         let bucket = Bucket { tokens: A_SECOND, at: Instant::now() };
         Limits { places: Semaphore::new(AT_ONCE), bucket: Mutex::new(bucket) }
     }

@@ -1,5 +1,6 @@
 //! AWS Secrets Manager: read one secret, list names, prove permissions.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -22,10 +23,13 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A client of one source, with its limits.
+#[derive(Debug, Clone)]
+pub struct SecretsManager(Arc<Shared>);
+
 #[derive(Debug)]
-pub struct SecretsManager {
+struct Shared {
     client: aws_sdk_secretsmanager::Client,
-    limits: Limits,
+    limits: Arc<Limits>,
     gathering: Gathering,
 }
 
@@ -40,6 +44,8 @@ pub struct Settings {
     pub credentials: SharedCredentialsProvider,
     /// The pool.
     pub http: SharedHttpClient,
+    /// How fast the source may be asked, by whichever of its clients.
+    pub limits: Arc<Limits>,
 }
 
 /// Which version of a secret.
@@ -98,30 +104,53 @@ impl SecretsManager {
         if let Some(endpoint) = settings.endpoint {
             config = config.endpoint_url(endpoint);
         }
-        SecretsManager {
+        SecretsManager(Arc::new(Shared {
             client: aws_sdk_secretsmanager::Client::from_conf(config.build()),
-            limits: Limits::new(),
+            limits: settings.limits,
             gathering: Gathering::default(),
-        }
+        }))
     }
 
     /// Reads a secret by name or ARN. Reads of current versions that come together share a call.
     pub async fn get(&self, id: &str, version: &Version) -> Result<FetchedSecret, AwsError> {
+        let shared = &self.0;
         let current = matches!(version, Version::Stage(stage) if stage == "AWSCURRENT");
-        if !current || !self.gathering.works() {
-            return self.get_one(id, version).await;
+        if !current || !shared.gathering.works() {
+            return shared.get_one(id, version).await;
         }
-        let (first, share) = self.gathering.join(id);
+        let (first, share) = shared.gathering.join(id);
         if first {
-            tokio::time::sleep(WINDOW).await;
-            let groups = self.gathering.take().into_iter().map(|group| self.share_out(group));
-            futures_util::future::join_all(groups).await;
+            // in a task of its own: whoever goes away meanwhile leaves nobody waiting
+            tokio::spawn(Arc::clone(shared).ask_for_all());
         }
         match share.await {
             Ok(Some(outcome)) => outcome,
-            // alone, or who asked for all went away
-            Ok(None) | Err(_) => self.get_one(id, version).await,
+            // alone, or its answer is not among those that came
+            Ok(None) | Err(_) => shared.get_one(id, version).await,
         }
+    }
+
+    /// When the service will rotate a secret, in epoch milliseconds.
+    pub async fn next_rotation_ms(&self, id: &str) -> Result<Option<i64>, AwsError> {
+        self.0.next_rotation_ms(id).await
+    }
+
+    /// One page of names that start with `prefix`, with the token of the next page.
+    pub async fn list(
+        &self,
+        prefix: &str,
+        token: Option<String>,
+        limit: i32,
+    ) -> Result<(Vec<ListedSecret>, Option<String>), AwsError> {
+        self.0.list(prefix, token, limit).await
+    }
+}
+
+impl Shared {
+    async fn ask_for_all(self: Arc<Self>) {
+        tokio::time::sleep(WINDOW).await;
+        let groups = self.gathering.take().into_iter().map(|group| self.share_out(group));
+        futures_util::future::join_all(groups).await;
     }
 
     /// Asks for a group and gives everybody his own. Who goes away meanwhile is not missed.
@@ -132,9 +161,11 @@ impl SecretsManager {
         };
         match asked {
             Ok(mut found) => {
-                for waiting in group {
-                    let place = found.iter().position(|(of, _)| of.answers(&waiting.id));
-                    let share = place.map(|place| found.swap_remove(place).1);
+                // an ARN means one secret; a name may be that of another account's secret, whose ARN was asked for
+                let (by_arn, by_name): (Vec<_>, Vec<_>) =
+                    group.into_iter().partition(|waiting| waiting.id.starts_with("arn:"));
+                for waiting in by_arn.into_iter().chain(by_name) {
+                    let share = take_own(&mut found, &waiting.id);
                     drop(waiting.share.send(share));
                 }
             }
@@ -161,10 +192,7 @@ impl SecretsManager {
         }
     }
 
-    async fn get_several(
-        &self,
-        group: &[Waiting],
-    ) -> Result<Vec<(Of, Result<FetchedSecret, AwsError>)>, AwsError> {
+    async fn get_several(&self, group: &[Waiting]) -> Result<Vec<Answer>, AwsError> {
         let _permit = self.limits.admit().await?;
         count("batch");
         let ids = group.iter().map(|waiting| waiting.id.clone()).collect();
@@ -215,8 +243,7 @@ impl SecretsManager {
         })
     }
 
-    /// When the service will rotate a secret, in epoch milliseconds.
-    pub async fn next_rotation_ms(&self, id: &str) -> Result<Option<i64>, AwsError> {
+    async fn next_rotation_ms(&self, id: &str) -> Result<Option<i64>, AwsError> {
         let _permit = self.limits.admit().await?;
         count("describe");
         let answer = self
@@ -229,8 +256,7 @@ impl SecretsManager {
         Ok(answer.next_rotation_date.and_then(|at| at.to_millis().ok()))
     }
 
-    /// One page of names that start with `prefix`, with the token of the next page.
-    pub async fn list(
+    async fn list(
         &self,
         prefix: &str,
         token: Option<String>,
@@ -256,6 +282,17 @@ impl SecretsManager {
     }
 }
 
+/// One secret's part of the answer to a group.
+type Answer = (Of, Result<FetchedSecret, AwsError>);
+
+/// The answer that is certainly meant; none where two may be.
+fn take_own(found: &mut Vec<Answer>, id: &str) -> Option<Result<FetchedSecret, AwsError>> {
+    let mut places = (0..found.len()).filter(|place| found.get(*place).is_some_and(|(of, _)| of.answers(id)));
+    let (place, other) = (places.next()?, places.next());
+    drop(places);
+    other.is_none().then(|| found.swap_remove(place).1)
+}
+
 /// Whose share an answer is.
 struct Of {
     name: String,
@@ -278,4 +315,39 @@ fn value(text: Option<String>, binary: Option<Blob>) -> SecretValue {
 
 fn count(call: &'static str) {
     metrics::counter!("s3_connector_secret_calls_total", "call" => call).increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::{Answer, FetchedSecret, Of, take_own};
+    use crate::template::SecretValue;
+
+    const FOREIGN: &str = "arn:aws:secretsmanager:r:222222222222:secret:db-XyZ123";
+
+    fn answer(name: &str, arn: &str) -> Answer {
+        let fetched = FetchedSecret {
+            value: SecretValue::from_text(SecretString::from("v")),
+            version_id: String::new(),
+            arn: Some(arn.to_owned()),
+            name: name.to_owned(),
+            stages: Vec::new(),
+        };
+        (Of { name: name.to_owned(), arn: Some(arn.to_owned()) }, Ok(fetched))
+    }
+
+    fn taken(found: &mut Vec<Answer>, id: &str) -> Option<String> {
+        take_own(found, id).map(|outcome| outcome.unwrap().arn.unwrap())
+    }
+
+    #[test]
+    fn a_name_is_never_answered_with_another_accounts_secret_of_that_name() {
+        let own = "arn:aws:secretsmanager:r:111111111111:secret:db-AbCdEf";
+        let mut both = vec![answer("db", FOREIGN), answer("db", own)];
+        assert_eq!(taken(&mut both, "db"), None, "two may be meant");
+        assert_eq!(taken(&mut both, FOREIGN).as_deref(), Some(FOREIGN));
+        assert_eq!(taken(&mut both, "db").as_deref(), Some(own), "the other one was asked for by its ARN");
+        assert_eq!(taken(&mut both, "db"), None);
+    }
 }

@@ -101,6 +101,11 @@ impl Entry {
         Self { restored: true, ..Self::new(secret, fetched_ms, policy, 0) }
     }
 
+    /// Whether it was read by an earlier process.
+    pub fn is_restored(&self) -> bool {
+        self.restored
+    }
+
     /// The reader's policy counts, not the one it was loaded with, so that a changed TTL holds at once.
     ///
     /// A rotation inside the TTL ends the entry. One that lies before the fetch is overdue and says nothing.

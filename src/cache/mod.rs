@@ -250,8 +250,8 @@ impl Cache {
         let mut landing = pin!(flight.outcome());
         let outcome = match tokio::time::timeout(PATIENCE, &mut landing).await {
             Ok(outcome) => outcome,
-            // with a TTL of 0 a reader asked for the value of now
-            Err(_) if want.policy.ttl_ms == 0 => landing.await,
+            // with a TTL of 0 a reader asked for the value of now, and a value of an earlier process is no answer yet
+            Err(_) if want.policy.ttl_ms == 0 || slot.holds_restored() => landing.await,
             Err(_) => match last() {
                 Some(hit) => return Ok(hit),
                 None => landing.await,
@@ -379,14 +379,14 @@ impl Cache {
         self.meters.evictions.add(evicted);
     }
 
-    /// Every value that was loaded by this process, by the key it was first asked for.
-    pub fn loaded(&self) -> Vec<(SecretKey, Arc<Entry>)> {
+    /// Every value, by the key it was first asked for.
+    pub fn entries(&self) -> Vec<(SecretKey, Arc<Entry>)> {
         let slots = self.read().slots_where(|_| true);
-        let loaded = slots.iter().filter_map(|slot| {
+        let entries = slots.iter().filter_map(|slot| {
             let key = slot.lock().keys.first()?.clone();
-            Some((key, slot.entry.load_full().filter(|entry| !entry.restored)?))
+            Some((key, slot.entry.load_full()?))
         });
-        loaded.collect()
+        entries.collect()
     }
 
     /// What is cached, fresh or not, without a load and without counting as a use.

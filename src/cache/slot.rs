@@ -90,6 +90,11 @@ impl Slot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether all it has is a value of an earlier process.
+    pub(super) fn holds_restored(&self) -> bool {
+        self.entry.load().as_ref().is_some_and(|entry| entry.restored)
+    }
+
     pub(super) fn used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)
     }

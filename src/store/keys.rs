@@ -179,20 +179,21 @@ fn wrap(master: &Sealer, key: &KeyBytes) -> Result<String, SealError> {
     Ok(BASE64.encode(master.seal(DATA_KEY_PLACE, key.as_slice())?))
 }
 
-/// Makes a data key, which is the newest from now on.
+/// Makes a data key, which is the newest from now on; gives its row.
 pub(super) async fn add_data_key(
     connection: &mut AnyConnection,
     master: &Sealer,
     now_ms: i64,
-) -> Result<(), StoreError> {
+) -> Result<String, StoreError> {
     let key: KeyBytes = Zeroizing::new(rand::random());
+    let id = new_id();
     sqlx::query("INSERT INTO data_keys (id, wrapped, created_ms) VALUES ($1, $2, $3)")
-        .bind(new_id())
+        .bind(id.as_str())
         .bind(wrap(master, &key)?)
         .bind(now_ms)
         .execute(connection)
         .await?;
-    Ok(())
+    Ok(id)
 }
 
 /// Seals every data key with another master key.

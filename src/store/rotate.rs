@@ -9,7 +9,7 @@ use sqlx::any::AnyRow;
 
 use crate::model::audit::Event;
 use crate::store::keys::{self, MasterKey};
-use crate::store::{Result, Store, resources, snapshot, sources, vault};
+use crate::store::{Change, Result, Store, StoreError, resources, snapshot, sources, vault};
 
 /// Rows that are sealed again while the others wait.
 const BATCH: i64 = 200;
@@ -72,34 +72,57 @@ const SNAPSHOT: Table = Table {
 
 impl Store {
     /// Makes a new data key, seals everything with it and lets the older keys go. Queries and changes go on meanwhile.
+    ///
+    /// Of two runs at once the earlier one ends with an error and touches no key: the later one seals everything again,
+    /// also what the earlier one sealed.
     pub async fn rotate_data_key(&self, now_ms: i64, event: &Event) -> Result<Resealed> {
-        let mut change = self.change().await?;
-        keys::add_data_key(&mut change.transaction, &self.master, now_ms).await?;
-        self.commit(change, event).await?;
+        let own = self.new_data_key(now_ms, event).await?;
         let resealed = Resealed {
-            sources: self.reseal(&SOURCES).await?,
+            sources: self.reseal(&own, &SOURCES).await?,
             // a write that moves a value from one of these two tables to the other seals it with the new key
-            vault_secrets: self.reseal(&VAULT_SECRETS).await?,
-            vault_versions: self.reseal(&VAULT_VERSIONS).await?,
-            resources: self.reseal(&RESOURCES).await?,
-            history: self.reseal(&HISTORY).await?,
+            vault_secrets: self.reseal(&own, &VAULT_SECRETS).await?,
+            vault_versions: self.reseal(&own, &VAULT_VERSIONS).await?,
+            resources: self.reseal(&own, &RESOURCES).await?,
+            history: self.reseal(&own, &HISTORY).await?,
         };
-        self.reseal(&SNAPSHOT).await?;
-        let locked = self.lock().await?;
-        let mut transaction = locked.transaction;
-        sqlx::query("DELETE FROM data_keys WHERE id < $1")
-            .bind(&locked.ring.newest)
-            .execute(&mut *transaction)
-            .await?;
+        self.reseal(&own, &SNAPSHOT).await?;
+        let mut transaction = self.lock_as(&own).await?.transaction;
+        sqlx::query("DELETE FROM data_keys WHERE id < $1").bind(own).execute(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(resealed)
     }
 
-    async fn reseal(&self, table: &Table) -> Result<u64> {
+    /// Under the lock, and only while every key opens with our master key: another run may have changed it.
+    async fn new_data_key(&self, now_ms: i64, event: &Event) -> Result<String> {
+        let mut change = self.change().await?;
+        let before = self.read_ring(&mut change.transaction).await?;
+        let own = keys::add_data_key(&mut change.transaction, &self.master, now_ms).await?;
+        if own <= before.newest {
+            return Err(StoreError::Corrupt(
+                "the newest data key was made later than now: correct the clock, and run it again".to_owned(),
+            ));
+        }
+        self.commit(change, event).await?;
+        Ok(own)
+    }
+
+    /// The lock, while our key is the newest.
+    async fn lock_as(&self, own: &str) -> Result<Change<'_>> {
+        let locked = self.lock().await?;
+        if locked.ring.newest == own {
+            return Ok(locked);
+        }
+        Err(StoreError::Corrupt(
+            "another run of `rotate-key` began meanwhile and seals everything again: this one ends"
+                .to_owned(),
+        ))
+    }
+
+    async fn reseal(&self, own: &str, table: &Table) -> Result<u64> {
         let (mut first, mut second) = (String::new(), String::new());
         let mut changed = 0;
         loop {
-            let locked = self.lock().await?;
+            let locked = self.lock_as(own).await?;
             let mut transaction = locked.transaction;
             let rows: Vec<AnyRow> = sqlx::query(table.select)
                 .bind(&first)

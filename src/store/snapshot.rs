@@ -90,7 +90,7 @@ impl Store {
         Ok(())
     }
 
-    /// Every kept value that is younger than `since_ms`; older ones go.
+    /// Every kept value that is younger than `since_ms`. Older ones go, and those that cannot be opened.
     pub async fn kept_secrets(&self, since_ms: i64) -> Result<Vec<KeptSecret>> {
         self.count(2);
         sqlx::query("DELETE FROM cache_snapshot WHERE fetched_ms < $1")
@@ -102,7 +102,18 @@ impl Store {
         )
         .fetch_all(&self.pool)
         .await?;
-        self.opened(|ring| rows.iter().map(|row| kept(ring, row)).collect()).await
+        let (mut opened, mut broken) = (Vec::new(), Vec::new());
+        for row in &rows {
+            match self.opened(|ring| kept(ring, row)).await {
+                Ok(secret) => opened.push(secret),
+                Err(error) => {
+                    tracing::warn!(cause = %error, "a kept secret cannot be opened: it is let go");
+                    broken.push(row.try_get("id")?);
+                }
+            }
+        }
+        self.keep_secrets(&[], &broken).await?;
+        Ok(opened)
     }
 
     /// Lets go of all kept values.

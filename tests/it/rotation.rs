@@ -318,6 +318,27 @@ async fn when_no_version_works_the_error_names_all_that_were_tried() {
         assert!(detail.contains(version.as_str()), "{version}: {error:#}");
     }
     assert_eq!(world.embedded.store.requests(), requests + 3, "each once");
+    expect(world.list("main").await, 424);
+    assert_eq!(world.embedded.store.requests(), requests + 4, "and not again for every query");
+}
+
+#[tokio::test]
+async fn a_stand_in_never_leads_to_another_bucket() {
+    let world = World::with(json!({"config_paths": ["*.bucket"]})).await;
+    world.embedded.store.create_bucket("old").await.unwrap();
+    let with_bucket = |key: &AccessKey, bucket: &str| {
+        json!({"id": key.id, "secret": key.secret, "bucket": bucket}).to_string()
+    };
+    world.secrets.create(&world.full("s3"), &with_bucket(&world.embedded.key, "old")).await;
+    let mut body = templated("main", &world.embedded.url, "{{ secrets.s3.bucket }}", ID, SECRET);
+    body["provider"] = json!("ceph");
+    expect(world.admin().post("/v1/resources", &body).await, 201);
+    // the rotation changes the bucket too, and the store does not know the new key yet
+    world.secrets.put(&world.full("s3"), &with_bucket(&new_key(), "bucket")).await;
+    let put = json!({"operation": "put", "key": "a.txt", "text": "for the new bucket"});
+    assert_eq!(expect(world.admin().query("main", &put).await, 424)["code"], "InvalidAccessKeyId");
+    let listed = world.embedded.client().list_objects_v2().bucket("old").send().await.unwrap();
+    assert!(listed.contents().is_empty());
 }
 
 #[tokio::test]

@@ -123,3 +123,16 @@ async fn a_source_is_asked_for_sixteen_secrets_at_once_at_the_most() {
     let most = world.front.most_at_once();
     assert!((2..=16).contains(&most), "{most} at once");
 }
+
+#[tokio::test]
+async fn a_reader_that_goes_away_leaves_nobody_waiting() {
+    let world = World::start().await;
+    resources(&world, 1).await;
+    // the test of a source reads by itself, and ends with its caller
+    for wait in (1..=12).chain(1..=12) {
+        let test = world.admin().request(reqwest::Method::POST, "/v1/sources/moto/test").json(&json!({}));
+        let _ = test.timeout(std::time::Duration::from_millis(wait)).send().await;
+        expect(world.admin().post("/v1/sources/moto/clear", &json!({})).await, 200);
+        expect(world.list("r0").await, 200);
+    }
+}

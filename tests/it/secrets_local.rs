@@ -12,7 +12,7 @@ use aws_sdk_secretsmanager::primitives::Blob;
 use serde_json::{Value, json};
 
 use crate::secrets_world::{ID, SECRET, World};
-use crate::support::{PLANTED, expect};
+use crate::support::{PLANTED, expect, moto_source};
 
 const MOVE: &str = "/v1/sources/moto/move-to-local";
 
@@ -128,4 +128,28 @@ async fn what_cannot_be_moved_is_refused_and_says_why() {
     let local = json!({"secret": "s3", "target": "vault"});
     expect(world.admin().post("/v1/sources/vault/move-to-local", &local).await, 400);
     expect(world.admin().post(MOVE, &json!({"secret": "s3", "target": "none"})).await, 404);
+}
+
+#[tokio::test]
+async fn what_belongs_to_the_workspace_or_is_ruled_is_moved_by_the_installation_alone() {
+    let world = World::start().await;
+    world.keys("s3").await;
+    let admin = world.admin();
+    let shared = moto_source("shared", &world.front.url(), &world.namespace);
+    let mut shared = shared;
+    shared["scope"] = json!("workspace");
+    expect(admin.post("/v1/sources", &shared).await, 201);
+    expect(admin.post("/v1/sources", &json!({"name": "mine", "kind": "local"})).await, 201);
+    let project = world.service.client("admin").await;
+    let wanted = json!({"secret": "s3", "target": "mine"});
+    let before = world.fetches();
+    let refused = expect(project.post("/v1/sources/shared/move-to-local", &wanted).await, 403);
+    assert!(refused["detail"].as_str().unwrap().contains("installation"), "{refused:#}");
+    assert_eq!(world.fetches(), before);
+    // the project's own source, until a rule names the secret
+    let rule = json!({"name": "keys", "source": "moto", "secrets": ["s3"], "projects": ["default"]});
+    expect(admin.post("/v1/usage-policies", &rule).await, 201);
+    expect(project.post("/v1/sources/moto/move-to-local", &wanted).await, 403);
+    expect(admin.delete("/v1/usage-policies/keys").await, 200);
+    expect(project.post("/v1/sources/moto/move-to-local", &wanted).await, 200);
 }

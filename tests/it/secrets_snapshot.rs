@@ -153,3 +153,48 @@ async fn what_is_kept_follows_a_change_of_the_data_key() {
     kept.service.kill_and_restart().await;
     assert_eq!(kept.list().await, (200, true));
 }
+
+#[tokio::test]
+async fn a_secret_that_is_refused_after_a_restart_is_kept_no_longer_either() {
+    let mut kept = Kept::start(Database::Sqlite, true).await;
+    until("the snapshot", async || kept.rows().await == 1).await;
+    kept.service.kill_and_restart().await;
+    kept.front.answer_to("GetSecretValue", 1, Answer::json_error(400, "AccessDeniedException"));
+    assert_eq!(kept.list().await.0, 424);
+    until("an empty snapshot", async || kept.rows().await == 0).await;
+    kept.out_of_reach();
+    kept.service.kill_and_restart().await;
+    assert_eq!(kept.list().await.0, 502);
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_let_go_and_the_service_starts() {
+    let mut kept = Kept::start(Database::Sqlite, true).await;
+    until("the snapshot", async || kept.rows().await == 1).await;
+    kept.service.process.kill();
+    let mut database = kept.service.database().await;
+    sqlx::query("UPDATE cache_snapshot SET about = 'of another time'").execute(&mut database).await.unwrap();
+    kept.out_of_reach();
+    kept.service.kill_and_restart().await;
+    assert_eq!(kept.list().await.0, 502);
+    assert_eq!(kept.rows().await, 0);
+}
+
+#[tokio::test]
+async fn a_source_that_is_slow_after_a_restart_is_waited_for() {
+    let mut kept = Kept::start(Database::Sqlite, true).await;
+    until("the snapshot", async || kept.rows().await == 1).await;
+    let key = new_key();
+    kept.embedded.store.set_keys(&key.id, key.secret.clone().into());
+    let now = json!({
+        "ARN": format!("arn:aws:secretsmanager:us-east-1:123456789012:secret:{}-AbCdEf", kept.secret),
+        "Name": kept.secret, "VersionId": "11111111-1111-1111-1111-111111111111",
+        "SecretString": pair(&key).to_string(), "VersionStages": ["AWSCURRENT"],
+    });
+    let slow = Answer::new(200, "application/x-amz-json-1.1", now.to_string());
+    kept.front.answer_to("GetSecretValue", ALWAYS, slow.after(std::time::Duration::from_millis(1_500)));
+    kept.service.kill_and_restart().await;
+    let requests = kept.embedded.store.requests();
+    assert_eq!(kept.list().await, (200, false));
+    assert_eq!(kept.embedded.store.requests(), requests + 1, "the kept key was not tried");
+}

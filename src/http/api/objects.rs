@@ -70,7 +70,7 @@ pub async fn list_objects(
     };
     if streamed {
         let listing = api.app.open_list(&by.0, &name, &environment.0, options).await?;
-        return Ok(with_freshness(rows(listing, permit), Freshness::default()));
+        return Ok(rows(listing, permit));
     }
     let page = api.app.list(&by.0, &name, &environment.0, options).await?;
     Ok(with_freshness(Json(page.value).into_response(), page.freshness))

@@ -102,7 +102,7 @@ pub struct Use<'a> {
     pub project: &'a str,
     /// The source's name.
     pub source: &'a str,
-    /// Everything that the secret is called; see [`names_of`].
+    /// Everything that the secret is called; see [`readings_of`].
     pub names: &'a [String],
     /// The path of the field.
     pub field: &'a str,
@@ -199,18 +199,45 @@ pub fn judge<'a>(
     }
 }
 
-/// Everything that a secret of a source is called: its name there, the name without the namespace, and what an ARN
-/// says, with and without the six characters that AWS puts behind a name. A rule that names one of them names the
-/// secret, so that writing a reference in another way does not avoid it.
-pub fn names_of(source: &SourceDefinition, secret: &str) -> Vec<String> {
-    let mut names = vec![secret.to_owned()];
-    if let Some(name) = name_in_arn(secret) {
-        names.push(name.to_owned());
-        names.extend(without_suffix(name).map(str::to_owned));
+/// Judges every way in which the secret may be meant. One that a rule refuses is enough for a denial: two rules for
+/// two secrets must not widen each other because an ARN may mean either.
+pub fn judge_all<'a>(
+    rules: &(impl IntoIterator<Item = &'a UsagePolicy> + Clone),
+    default: UsageDefault,
+    used: &Use<'_>,
+    readings: &[Vec<String>],
+) -> Decision {
+    let mut allowed = None;
+    let mut not_ruled = false;
+    for names in readings {
+        match judge(rules.clone(), default, &Use { names, ..*used }) {
+            Decision::Allowed(rule) => allowed = allowed.or(rule),
+            Decision::Denied(Denial::NotRuled) => not_ruled = true,
+            Decision::Denied(refused) => return Decision::Denied(refused),
+        }
     }
-    let short: Vec<String> =
-        names.iter().filter_map(|name| source.short_name(name)).map(str::to_owned).collect();
-    names.extend(short.into_iter().filter(|name| !name.is_empty()));
+    if not_ruled && allowed.is_none() {
+        Decision::Denied(Denial::NotRuled)
+    } else {
+        Decision::Allowed(allowed)
+    }
+}
+
+/// What a secret of a source may be called, once for every way in which it may be meant: its name there and the name
+/// without the namespace. An ARN may end with the six characters that AWS puts behind a name, or not: both are
+/// readings. A rule that names one of the names of a reading names the secret, so that writing a reference in another
+/// way does not avoid it.
+pub fn readings_of(source: &SourceDefinition, secret: &str) -> Vec<Vec<String>> {
+    let Some(name) = name_in_arn(secret) else { return vec![names_of(source, &[secret])] };
+    let whole = names_of(source, &[secret, name]);
+    let stripped = without_suffix(name).map(|name| names_of(source, &[secret, name]));
+    std::iter::once(whole).chain(stripped).collect()
+}
+
+/// The names, and those of them without the namespace.
+pub fn names_of(source: &SourceDefinition, told: &[&str]) -> Vec<String> {
+    let short = told.iter().filter_map(|name| source.short_name(name)).filter(|name| !name.is_empty());
+    let mut names: Vec<String> = told.iter().copied().chain(short).map(str::to_owned).collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -229,8 +256,13 @@ fn without_suffix(name: &str) -> Option<&str> {
 impl UsagePolicy {
     /// Whether the rule names the secret.
     fn names(&self, used: &Use<'_>) -> bool {
-        (self.source == ANY || self.source == used.source)
-            && self.secrets.iter().any(|pattern| used.names.iter().any(|name| matches(pattern, name)))
+        self.is_about(used.source, used.names)
+    }
+
+    /// Whether the rule names a secret of the source that is called so.
+    pub fn is_about(&self, source: &str, names: &[String]) -> bool {
+        (self.source == ANY || self.source == source)
+            && self.secrets.iter().any(|pattern| names.iter().any(|name| matches(pattern, name)))
     }
 
     /// The first thing that the rule does not allow.

@@ -3,7 +3,9 @@
 use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, proptest};
 use serde_json::{Value, json};
 
-use super::{Assumed, Decision, Denial, Dimension, Host, UsagePolicy, Use, judge, matches, names_of};
+use super::{
+    Assumed, Decision, Denial, Dimension, Host, UsagePolicy, Use, judge, judge_all, matches, readings_of,
+};
 use crate::config::UsageDefault;
 use crate::model::secret::SourceDefinition;
 
@@ -185,12 +187,38 @@ fn a_secret_is_named_however_a_reference_is_written() {
     let arn = "arn:aws:secretsmanager:us-east-1:111122223333:secret:retool/prod/payments/s3-AbCdEf";
     let short = "arn:aws:secretsmanager:us-east-1:111122223333:secret:retool/prod/payments/s3";
     for secret in ["retool/prod/payments/s3", arn, short] {
-        let names = names_of(&source("retool/prod"), secret);
+        let names = readings_of(&source("retool/prod"), secret).concat();
         for name in ["payments/s3", "retool/prod/payments/s3", secret] {
             assert!(names.iter().any(|known| known == name), "{secret}: no `{name}` in {names:?}");
         }
     }
-    assert_eq!(names_of(&source(""), "db-backup"), ["db-backup"]);
+    assert_eq!(readings_of(&source(""), "db-backup"), [["db-backup"]]);
+}
+
+#[test]
+fn rules_for_two_secrets_do_not_widen_each_other_where_an_arn_may_mean_either() {
+    let arn = "arn:aws:secretsmanager:us-east-1:111122223333:secret:db-master";
+    let readings = readings_of(&source(""), arn);
+    assert_eq!(readings.len(), 2);
+    let asked = wanted();
+    let used = Use {
+        project: asked.project,
+        source: asked.source,
+        names: &[],
+        field: asked.field,
+        host: &asked.host,
+        role: &asked.role,
+    };
+    let judged = |rules: &[UsagePolicy], default| judge_all(&rules, default, &used, &readings);
+    let db = rule(json!({"name": "db", "secrets": ["db"], "projects": ["billing"]}));
+    let master = rule(json!({"name": "master", "secrets": ["db-master"], "projects": ["ops"]}));
+    let Decision::Denied(denial) = judged(&[db.clone(), master], UsageDefault::Allow) else {
+        panic!("allowed")
+    };
+    assert_eq!(denial.rule().unwrap().as_str(), "master");
+    // one reading that is ruled is enough where what is not ruled is denied
+    assert!(matches!(judged(&[db], UsageDefault::Deny), Decision::Allowed(Some(_))));
+    assert_eq!(judged(&[], UsageDefault::Deny), Decision::Denied(Denial::NotRuled));
 }
 
 #[test]

@@ -167,6 +167,26 @@ async fn a_rotation_that_was_killed_loses_nothing_and_the_next_one_finishes_it()
 }
 
 #[tokio::test]
+async fn of_two_rotations_at_once_one_ends_and_nothing_is_lost() {
+    let embedded = Embedded::start().await;
+    for mut service in services().await {
+        fill(&service, &embedded).await;
+        for _ in 0..4 {
+            let (a, b) = tokio::join!(service.run(&["rotate-key"]), service.run(&["rotate-key"]));
+            assert!(a.status.success() || b.status.success(), "{}{}", words(&a), words(&b));
+            for failed in [a, b].iter().filter(|run| !run.status.success()) {
+                assert!(words(failed).contains("another run"), "{}", words(failed));
+            }
+            all_is_readable(&service.admin).await;
+        }
+        ok(&service, &["rotate-key"]).await;
+        assert_eq!((marks(&service).await.len(), data_keys(&service).await), (1, 1));
+        service.kill_and_restart().await;
+        all_is_readable(&service.admin).await;
+    }
+}
+
+#[tokio::test]
 async fn another_master_key_opens_the_database_and_the_one_before_does_not() {
     let embedded = Embedded::start().await;
     for mut service in services().await {
