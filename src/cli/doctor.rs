@@ -260,7 +260,7 @@ fn egress(config: &Config) -> Check {
 async fn queue_of_events(config: &Config) -> Option<Check> {
     const NAME: &str = "event-queue-answers";
     const REMEDY: &str =
-        "correct the section `events`, or give the service's own identity the policy in docs/push.md";
+        "correct the section `events`, or give the service's own identity the policy in docs/secrets/push.md";
     let url = &config.events.queue_url;
     if url.is_empty() {
         return None;

@@ -109,7 +109,7 @@ Exits with 1 when the verdict is `fails`.")]
   s3-connector source import aws-prod --file requestly.json
   s3-connector source import --file activepieces.json            # references to paste; no server is asked
 
-docs/import.md shows the tables. A table is taken whole or not at all.")]
+docs/secrets/import.md shows the tables. A table is taken whole or not at all.")]
     Import(Import),
     /// Short names for secrets
     #[command(subcommand)]

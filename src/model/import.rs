@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn the_samples_of_the_documentation_are_taken() {
-        let page = include_str!("../../docs/import.md");
+        let page = include_str!("../../docs/secrets/import.md");
         for sample in [
             include_str!("../../fixtures/import/requestly.json"),
             include_str!("../../fixtures/import/activepieces.json"),

@@ -35,3 +35,5 @@ mod smoke;
 mod stores;
 mod streams;
 mod support;
+mod transcript;
+mod walkthrough;
