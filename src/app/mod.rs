@@ -127,9 +127,10 @@ impl App {
         let egress = Arc::new(Egress::new(&config.egress)?);
         let http = Arc::new(HttpClients::new(egress));
         let limits = Limits { max_bytes: config.cache.max_bytes, max_entries: config.cache.max_entries };
+        let events = events::Events::new(store.newest_secret_event().await?);
         let registry = registry::Registry::load(&store).await?;
         let app = Arc::new(App {
-            events: events::Events::new(registry.state().sequence()),
+            events,
             registry,
             cache: Cache::new(limits, clock.clone(), tracker.clone()),
             identities: Identities::new(Arc::clone(&http), clock.clone(), tracker.clone()),
