@@ -126,7 +126,8 @@ Nothing at AWS is changed, and no reference is rewritten: the table says what to
   s3-connector source export vault vault.json --passphrase @passphrase.txt
   S3_CONNECTOR_PASSPHRASE=… s3-connector source export vault - > vault.json
 
-Current values only; earlier versions stay behind. Who has the file and the passphrase has the secrets.")]
+Current values only; earlier versions stay behind. Who has the file and the passphrase has the secrets,
+so this needs a token of the whole installation.")]
     Export(vault::Export),
     /// Brings such a file into a local source, all of it or nothing
     #[command(after_help = "Examples:

@@ -19,6 +19,7 @@ mod sources;
 mod usage;
 mod usage_policies;
 mod vault;
+mod vault_bounds;
 mod vault_versions;
 
 use std::time::Duration;
