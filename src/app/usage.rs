@@ -193,21 +193,22 @@ impl App {
                 return Err(too_many());
             }
             let listed = rows.into_iter().map(|(name, _)| (name, None)).collect();
-            return Ok(Names { listed, prefix: String::new() });
+            return Ok(Names { listed, prefix: None });
         }
         if !ask_aws {
             return Err("not asked for: give `check=true`".to_owned());
         }
         let client = source.client(self).map_err(|error| error.to_string())?;
-        let (mut names, mut token) = (Names { listed: Vec::new(), prefix: definition.full_name("") }, None);
+        let prefix = definition.full_name("");
+        let (mut found, mut token) = (Vec::new(), None);
         loop {
-            let page = client.list(&names.prefix, token, 100).await;
+            let page = client.list(&prefix, token, 100).await;
             let (listed, next) = page.map_err(|error| error.to_string())?;
-            names.listed.extend(listed.into_iter().map(|secret| (secret.name, secret.arn)));
+            found.extend(listed.into_iter().map(|secret| (secret.name, secret.arn)));
             if next.is_none() {
-                return Ok(names);
+                return Ok(Names { listed: found, prefix: Some(prefix) });
             }
-            if names.listed.len() >= MOST_NAMES {
+            if found.len() >= MOST_NAMES {
                 return Err(too_many());
             }
             token = next;
@@ -285,8 +286,8 @@ fn too_many() -> String {
 #[derive(Debug)]
 struct Names {
     listed: Vec<(String, Option<String>)>,
-    /// What all names begin with that were asked for.
-    prefix: String,
+    /// What all names begin with that were asked for; none where all there are were.
+    prefix: Option<String>,
 }
 
 impl Names {
@@ -301,9 +302,9 @@ impl Names {
     /// Whether a secret would be in the list if it were there. Names always lie in the namespace; an ARN does only where
     /// its own name does, in the account and region of what was listed.
     fn covers(&self, secret: &str) -> bool {
-        let Some((place, name)) = arn_parts(secret) else { return true };
+        let (Some(prefix), Some((place, name))) = (&self.prefix, arn_parts(secret)) else { return true };
         let mut places = self.listed.iter().filter_map(|(_, arn)| arn_parts(arn.as_deref()?));
-        name.starts_with(&self.prefix) && places.next().is_some_and(|(listed, _)| listed == place)
+        name.starts_with(prefix) && places.next().is_some_and(|(listed, _)| listed == place)
     }
 
     /// Those that no reference names.
@@ -370,7 +371,7 @@ mod tests {
         };
         let own = |name: &str| arn("eu-central-1", "111122223333", name);
         let listed = vec![("app/db".to_owned(), Some(own("app/db-AbCdEf")))];
-        let names = Names { listed, prefix: "app/".to_owned() };
+        let names = Names { listed, prefix: Some("app/".to_owned()) };
         assert_eq!(names.has("app/db"), Some(true));
         assert_eq!(names.has(&own("app/db-AbCdEf")), Some(true));
         assert_eq!(names.has(&own("app/db")), Some(true));
@@ -383,9 +384,11 @@ mod tests {
         ] {
             assert_eq!(names.has(&beyond), None, "{beyond}");
         }
-        let nothing = Names { listed: Vec::new(), prefix: "app/".to_owned() };
+        let nothing = Names { listed: Vec::new(), prefix: Some("app/".to_owned()) };
         assert_eq!(nothing.has("app/gone"), Some(false));
         assert_eq!(nothing.has(&own("app/gone-AbCdEf")), None, "the account is not known");
+        let local = Names { listed: Vec::new(), prefix: None };
+        assert_eq!(local.has(&own("app/gone-AbCdEf")), Some(false), "a local source has no ARNs");
     }
 
     #[test]
