@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::app::naming::Naming;
 use crate::app::source::{self, Source};
 use crate::app::{App, Error};
 use crate::cache::SecretKey;
@@ -12,7 +13,6 @@ use crate::clock::rfc3339;
 use crate::model::name::Name;
 use crate::model::principal::Caller;
 use crate::model::secret::{SecretSummary, SourceKind};
-use crate::template;
 
 /// A page of names.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -21,6 +21,21 @@ pub struct SecretList {
     pub secrets: Vec<SecretSummary>,
     /// Give it back as `cursor` to go on.
     pub cursor: Option<String>,
+    /// Why there is no text to paste.
+    pub note: Option<String>,
+}
+
+/// Which names to list.
+#[derive(Debug, Clone)]
+pub struct SecretsWanted {
+    /// Text in the name.
+    pub search: String,
+    /// Where the last page ended.
+    pub cursor: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+    /// Where the text to paste is used.
+    pub environment: Name,
 }
 
 /// What is known of one cached secret.
@@ -77,51 +92,50 @@ impl App {
         &self,
         caller: &Caller,
         name: &str,
-        search: &str,
-        cursor: Option<String>,
-        limit: usize,
+        mut wanted: SecretsWanted,
     ) -> Result<SecretList, Error> {
         let source = self.known_source(caller, name)?;
-        let limit = limit.clamp(1, 100);
+        wanted.limit = wanted.limit.clamp(1, 100);
+        let naming = self.registry.state().naming(&caller.project.id, &wanted.environment, &source);
         match &source.record.definition.kind {
-            SourceKind::Local => self.list_vault(&source, search, cursor, limit).await,
-            SourceKind::Aws(_) => self.list_aws(&source, search, cursor, limit).await,
+            SourceKind::Local => self.list_vault(&source, &naming, wanted).await,
+            SourceKind::Aws(_) => self.list_aws(&source, &naming, wanted).await,
         }
     }
 
     async fn list_vault(
         &self,
         source: &Source,
-        search: &str,
-        cursor: Option<String>,
-        limit: usize,
+        naming: &Naming,
+        wanted: SecretsWanted,
     ) -> Result<SecretList, Error> {
-        let after = cursor.unwrap_or_default();
+        let limit = wanted.limit;
+        let after = wanted.cursor.unwrap_or_default();
         let rows = self
             .store
-            .vault_names(&source.record.id, search, &after, i64::try_from(limit).unwrap_or(100))
+            .vault_names(&source.record.id, &wanted.search, &after, i64::try_from(limit).unwrap_or(100))
             .await?;
         let cursor = (rows.len() == limit).then(|| rows.last().map(|(name, _)| name.clone())).flatten();
         let secrets = rows.into_iter().map(|(name, updated)| SecretSummary {
-            reference: template::reference_text(&name),
+            reference: naming.whole(&name),
             name,
             arn: None,
             last_changed_at: Some(rfc3339(updated)),
             next_rotation_at: None,
         });
-        Ok(SecretList { secrets: secrets.collect(), cursor })
+        Ok(SecretList { secrets: secrets.collect(), cursor, note: naming.note() })
     }
 
     async fn list_aws(
         &self,
         source: &Source,
-        search: &str,
-        cursor: Option<String>,
-        limit: usize,
+        naming: &Naming,
+        wanted: SecretsWanted,
     ) -> Result<SecretList, Error> {
         let definition = &source.record.definition;
         let client = source.client(self)?;
-        let mut token = cursor;
+        let (search, limit) = (wanted.search.to_lowercase(), wanted.limit);
+        let mut token = wanted.cursor;
         let mut secrets: Vec<SecretSummary> = Vec::new();
         // a search may leave pages empty; a few are read on, then the caller goes on with the cursor
         for _ in 0..10 {
@@ -129,11 +143,11 @@ impl App {
                 client.list(&definition.full_name(""), token, i32::try_from(limit).unwrap_or(100)).await?;
             for listed in page.0 {
                 let Some(short) = definition.short_name(&listed.name) else { continue };
-                if !short.to_lowercase().contains(&search.to_lowercase()) {
+                if !short.to_lowercase().contains(&search) {
                     continue;
                 }
                 secrets.push(SecretSummary {
-                    reference: template::reference_text(short),
+                    reference: naming.whole(short),
                     name: short.to_owned(),
                     arn: listed.arn,
                     last_changed_at: listed.last_changed_ms.map(rfc3339),
@@ -145,7 +159,7 @@ impl App {
                 break;
             }
         }
-        Ok(SecretList { secrets, cursor: token })
+        Ok(SecretList { secrets, cursor: token, note: naming.note() })
     }
 
     /// What is cached of a source.

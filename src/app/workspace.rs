@@ -91,6 +91,11 @@ impl State {
             .or_else(|| self.active_in_workspace(environment).filter(|_| self.uses_workspace(project_id)))
     }
 
+    /// Whether plain references of a project mean the source in an environment.
+    pub fn means(&self, project_id: &Arc<str>, environment: &Name, source_id: &str) -> bool {
+        self.meant(project_id, environment).is_some_and(|source| *source.record.id == *source_id)
+    }
+
     /// Whether the workspace's active sources hold for a project: it has none of its own.
     fn uses_workspace(&self, project_id: &str) -> bool {
         self.sources(project_id).is_empty()
@@ -142,9 +147,7 @@ impl State {
 
     /// The environments in which plain references of a project mean the source.
     pub fn environments_meaning(&self, project_id: &Arc<str>, source_id: &str) -> Vec<Name> {
-        let is_it = |environment: &Name| {
-            self.meant(project_id, environment).is_some_and(|source| *source.record.id == *source_id)
-        };
+        let is_it = |environment: &Name| self.means(project_id, environment, source_id);
         self.used_environments(project_id).into_iter().filter(is_it).collect()
     }
 }

@@ -223,6 +223,11 @@ impl List {
         let path = ["sources", &source, "secrets"];
         let found = session.client.pages(&path, &query, "secrets", self.limit).await?;
         session.out.rows(&found, "secrets", COLUMNS)?;
+        if members(&found, "secrets").iter().any(|row| row.get("reference").is_none_or(Value::is_null)) {
+            session.out.warn(
+                "no reference can name this source: the project has one of the same name, which every reference means",
+            );
+        }
         Ok(Exit::Ok)
     }
 }

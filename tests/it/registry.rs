@@ -11,6 +11,7 @@
 mod changes;
 mod durability;
 mod literals;
+mod naming;
 mod references;
 mod resources;
 mod scopes;

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::app::{CacheStatus, Cleared, RefreshOutcome, SecretList, Usage, UsageFilter};
+use crate::app::{CacheStatus, Cleared, RefreshOutcome, SecretList, SecretsWanted, Usage, UsageFilter};
 use crate::http::Api;
-use crate::http::extract::{Admin, By, DryRun, Editor, Params, Segment};
+use crate::http::extract::{Admin, By, DryRun, Editor, Environment, Params, Segment};
 use crate::http::json_body::{JsonBody, JsonOrDefault};
 use crate::http::openapi::{Scope, Write};
 use crate::http::problem::{Failure, Problems};
@@ -27,17 +27,22 @@ pub struct SecretParams {
     limit: Option<usize>,
 }
 
-/// Names of a source's secrets with the text to paste; never values.
+/// Names of a source's secrets with the text to paste in the environment; never values.
 #[utoipa::path(get, path = "/v1/sources/{name}/secrets", tag = "sources", operation_id = "list_secrets", security(("token" = ["editor"])), params(("name" = String, Path, description = "The source."), SecretParams, Scope), responses((status = 200, body = SecretList), Problems))]
 pub async fn list_secrets(
     by: By<Editor>,
+    environment: Environment,
     State(api): State<Api>,
     Segment(name): Segment<String>,
     Params(params): Params<SecretParams>,
 ) -> Result<Json<SecretList>, Failure> {
-    let search = params.search.unwrap_or_default();
-    let limit = params.limit.unwrap_or(100);
-    Ok(Json(api.app.list_secrets(&by.0, &name, &search, params.cursor, limit).await?))
+    let wanted = SecretsWanted {
+        search: params.search.unwrap_or_default(),
+        cursor: params.cursor,
+        limit: params.limit.unwrap_or(100),
+        environment: environment.0,
+    };
+    Ok(Json(api.app.list_secrets(&by.0, &name, wanted).await?))
 }
 
 /// Which uses.
