@@ -8,6 +8,7 @@
 mod access;
 mod audit;
 mod body;
+mod cached;
 pub mod connect;
 mod error;
 mod event_feeds;

@@ -84,6 +84,8 @@ pub struct RefreshOutcome {
 pub struct Cleared {
     /// Secrets that were in memory.
     pub cleared: usize,
+    /// Secrets that other projects use too: they are kept, and read again in the background.
+    pub refreshing: usize,
 }
 
 impl App {
@@ -165,14 +167,13 @@ impl App {
     /// What is cached of a source.
     pub fn cache_status(&self, caller: &Caller, name: &str) -> Result<Vec<CacheStatus>, Error> {
         let source = self.known_source(caller, name)?;
-        let resources = self.possible_users(caller, &source);
-        let users =
-            |key: &SecretKey| resources.iter().filter(|resource| self.references(resource, key)).count();
-        let entries = self.cached_for(caller, &source);
+        // every template is read once, however much is cached
+        let users = self.users_of(caller, &source);
+        let entries = self.cached_for(caller, &source, &users);
         Ok(entries
             .into_iter()
             .map(|entry| CacheStatus {
-                resources: users(&entry.key),
+                resources: users.get(&entry.key).copied().unwrap_or_default(),
                 secret: entry.key.secret.to_string(),
                 pin: entry.key.pin.to_string(),
                 project: self.read_for(&entry.key.source),
@@ -197,15 +198,26 @@ impl App {
         let source = self.known_source(caller, name)?;
         let keys: Vec<SecretKey> = match secrets {
             Some(names) => names.iter().map(|secret| source.key(secret, "AWSCURRENT")).collect(),
-            None => self.cached_for(caller, &source).into_iter().map(|entry| entry.key).collect(),
+            None => {
+                let users = self.users_of(caller, &source);
+                self.cached_for(caller, &source, &users).into_iter().map(|entry| entry.key).collect()
+            }
         };
+        Ok(self.refresh_keys(&source, &keys).await)
+    }
+
+    pub(super) async fn refresh_keys(
+        self: &Arc<Self>,
+        source: &Arc<Source>,
+        keys: &[SecretKey],
+    ) -> Vec<RefreshOutcome> {
         let mut outcomes = Vec::with_capacity(keys.len());
         // in small groups: a source with thousands of secrets must not be stormed by one click
         for group in keys.chunks(8) {
-            let refreshes = group.iter().map(|key| self.refresh_one(&source, key));
+            let refreshes = group.iter().map(|key| self.refresh_one(source, key));
             outcomes.extend(futures_util::future::join_all(refreshes).await);
         }
-        Ok(outcomes)
+        outcomes
     }
 
     pub(super) async fn refresh_one(
@@ -232,17 +244,21 @@ impl App {
         }
     }
 
-    /// Lets go of what is cached of a source.
-    pub fn clear_source_cache(&self, caller: &Caller, name: &str) -> Result<Cleared, Error> {
+    /// Lets go of what is cached of a source, as far as it is the caller's.
+    pub fn clear_source_cache(self: &Arc<Self>, caller: &Caller, name: &str) -> Result<Cleared, Error> {
         let source = self.known_source(caller, name)?;
-        Ok(Cleared { cleared: self.clear_for(caller, &source) })
+        Ok(self.clear_for(caller, &source))
     }
 
     /// Lets go of what is cached of the caller's project, and of the workspace as the caller sees it.
-    pub fn clear_cache(&self, caller: &Caller) -> Cleared {
-        let sources = self.registry.state().visible_sources(&caller.project.id).into_iter();
-        let cleared = sources.map(|source| self.clear_for(caller, &source.for_project(&caller.project)));
-        Cleared { cleared: cleared.sum() }
+    pub fn clear_cache(self: &Arc<Self>, caller: &Caller) -> Cleared {
+        let mut all = Cleared { cleared: 0, refreshing: 0 };
+        for source in self.registry.state().visible_sources(&caller.project.id) {
+            let one = self.clear_for(caller, &source.for_project(&caller.project));
+            all.cleared += one.cleared;
+            all.refreshing += one.refreshing;
+        }
+        all
     }
 
     /// Another replica may have written to the vault.

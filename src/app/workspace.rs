@@ -14,7 +14,6 @@ use crate::app::registry::State;
 use crate::app::source::Source;
 use crate::app::sources::{Removal, SourceView};
 use crate::app::{App, Error, Resource, audit};
-use crate::cache::EntryStatus;
 use crate::finding::Finding;
 use crate::model::audit::Event;
 use crate::model::name::Name;
@@ -272,24 +271,6 @@ impl App {
                 .with_help("correct the name, or create the project first")
             })
             .collect()
-    }
-
-    /// What is cached of a source and the caller may know of: everything for a token of the installation, else what
-    /// the caller's project would be served. `source` is as the caller's project reads it.
-    pub(super) fn cached_for(&self, caller: &Caller, source: &Source) -> Vec<EntryStatus> {
-        let mut entries = self.cache.status(&source.record.id);
-        if source.is_of_workspace() && !caller.installation {
-            entries.retain(|entry| entry.key.source == source.cache_id);
-        }
-        entries
-    }
-
-    /// Lets go of the same; says how many values there were.
-    pub(super) fn clear_for(&self, caller: &Caller, source: &Source) -> usize {
-        if source.is_of_workspace() && !caller.installation {
-            return self.cache.clear_reader(&source.cache_id);
-        }
-        self.cache.clear_source(&source.record.id)
     }
 
     /// The project whose role read what is cached under a key.

@@ -484,11 +484,12 @@ impl Clear {
         };
         let answer = session.client.send(Call::new(reqwest::Method::POST, &path)).await?.body;
         let cleared = answer.get("cleared").and_then(Value::as_u64).unwrap_or_default();
-        session.out.saved(
-            &format!("secrets forgotten: {cleared}; the next query reads them anew"),
-            &answer,
-            false,
-        )?;
+        let mut said = format!("secrets forgotten: {cleared}; the next query reads them anew");
+        let refreshing = answer.get("refreshing").and_then(Value::as_u64).unwrap_or_default();
+        if refreshing > 0 {
+            said = format!("{said}; other projects use {refreshing} more, which are read anew now");
+        }
+        session.out.saved(&said, &answer, false)?;
         Ok(Exit::Ok)
     }
 }

@@ -123,7 +123,8 @@ pub struct CacheList {
     secrets: Vec<CacheStatus>,
 }
 
-/// What is cached of a source: versions, ages and errors; never values.
+/// What is cached of a source: versions, ages and errors; never values. Of what several projects share, a project is shown
+/// what its own resources name.
 #[utoipa::path(get, path = "/v1/sources/{name}/cache", tag = "sources", operation_id = "cache_status", security(("token" = ["editor"])), params(("name" = String, Path, description = "The source."), Scope), responses((status = 200, body = CacheList), Problems))]
 pub async fn cache_status(
     by: By<Editor>,
@@ -160,7 +161,8 @@ pub async fn refresh_secrets(
     Ok(Json(RefreshList { refreshed: api.app.refresh_secrets(&by.0, &name, body.secrets).await? }))
 }
 
-/// Lets go of what is cached of a source.
+/// Lets go of what is cached of a source. What a source of the workspace read for several projects is kept for the others:
+/// only a token of the installation lets go of it, for others what their resources name is read again in the background.
 #[utoipa::path(post, path = "/v1/sources/{name}/clear", tag = "sources", operation_id = "clear_source_cache", security(("token" = ["editor"])), params(("name" = String, Path, description = "The source."), Scope), responses((status = 200, body = Cleared), Problems))]
 pub async fn clear_source_cache(
     by: By<Editor>,
@@ -170,7 +172,7 @@ pub async fn clear_source_cache(
     Ok(Json(api.app.clear_source_cache(&by.0, &name)?))
 }
 
-/// Lets go of what is cached of the project.
+/// Lets go of what is cached of the project. What other projects use too is read again in the background instead.
 #[utoipa::path(post, path = "/v1/cache/clear", tag = "sources", operation_id = "clear_cache", security(("token" = ["admin"])), params(Scope), responses((status = 200, body = Cleared), Problems))]
 pub async fn clear_cache(by: By<Admin>, State(api): State<Api>) -> Json<Cleared> {
     Json(api.app.clear_cache(&by.0))

@@ -1,14 +1,15 @@
 //! What an export and an import may cost, and who may take a vault away.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use s3_connector::store::export::{self, Contents};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sqlx::Connection;
 
-use super::services;
-use crate::support::{Client, PLANTED, expect};
+use super::{keyed, services};
+use crate::support::{Client, PLANTED, Setup, expect};
 
 const PASSPHRASE: &str = "several words that nobody guesses";
 const IMPORT: &str = "/v1/sources/vault/import";
@@ -81,4 +82,29 @@ async fn only_a_token_of_the_installation_takes_a_vault_away() {
         let imported = expect(billing.post(IMPORT, &import).await, 200);
         assert_eq!(imported["secrets"]["skipped"], 1, "{imported:#}");
     }
+}
+
+/// With a look at every template for every entry this takes far longer than is given here.
+#[tokio::test]
+async fn the_status_of_many_secrets_reads_every_template_once() {
+    let (service, secrets) = (Setup::new().start().await, 600);
+    let admin = &service.admin;
+    vault(admin).await;
+    expect(admin.post(IMPORT, &import_of(secrets)).await, 200);
+    for number in 0..300 {
+        let (id, secret) = (format!("{{{{ secrets.n{number} }}}}"), "{{ secrets.n0 }}");
+        expect(admin.post("/v1/resources", &keyed(&format!("r{number}"), &id, secret)).await, 201);
+    }
+    let names: Vec<String> = (0..secrets).map(|number| format!("n{number}")).collect();
+    expect(admin.post("/v1/sources/vault/refresh", &json!({"secrets": names})).await, 200);
+    let began = Instant::now();
+    let status = expect(admin.get("/v1/sources/vault/cache").await, 200);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let rows = status["secrets"].as_array().unwrap();
+    assert_eq!(rows.len(), secrets);
+    let resources = |name: &str| {
+        let row = rows.iter().find(|row| row["secret"] == name);
+        row.unwrap_or_else(|| panic!("no `{name}`: {status:#}"))["resources"].clone()
+    };
+    assert_eq!((resources("n0"), resources("n1"), resources("n599")), (json!(300), json!(1), json!(0)));
 }
