@@ -44,7 +44,7 @@ const AT_ONCE: usize = 8;
 pub struct Events {
     /// This replica, among those of one database.
     origin: String,
-    /// The change up to which the events of other replicas were looked at.
+    /// The event up to which those of other replicas were looked at.
     looked: AtomicI64,
     seen: Mutex<Seen>,
     /// Wakes the task that looks for changes.
@@ -109,11 +109,11 @@ impl Events {
         Ok(())
     }
 
-    /// Events after that change are still to be seen.
-    pub(super) fn new(sequence: i64) -> Events {
+    /// Events after that one are still to be seen.
+    pub(super) fn new(newest: i64) -> Events {
         Events {
             origin: new_id(),
-            looked: AtomicI64::new(sequence),
+            looked: AtomicI64::new(newest),
             seen: Mutex::default(),
             wake: Notify::new(),
         }
@@ -219,8 +219,7 @@ impl App {
     async fn handle(self: &Arc<Self>, event: &SecretEvent, row: &Event) -> Result<EventOutcome, Error> {
         let text = serde_json::to_string(event).map_err(|error| Error::BadRequest(error.to_string()))?;
         let now = self.clock.now_ms();
-        let sequence = self.store.post_secret_event(&self.events.origin, &text, now, row).await?;
-        self.registry.note(sequence);
+        self.store.post_secret_event(&self.events.origin, &text, now, row).await?;
         Ok(self.apply_event(event).await)
     }
 
@@ -273,14 +272,9 @@ impl App {
 
     /// Does what events of other replicas say. The secrets are read in a task of their own.
     pub(super) async fn look_for_events(self: &Arc<Self>) -> Result<(), Error> {
-        let sequence = self.registry.state().sequence();
-        let looked = self.events.looked.load(Ordering::Relaxed);
-        if sequence <= looked {
-            return Ok(());
-        }
-        let posted = self.store.secret_events(looked).await?;
-        let last = posted.last().map_or(sequence, |posted| posted.id.max(sequence));
-        self.events.looked.store(last, Ordering::Relaxed);
+        let posted = self.store.secret_events(self.events.looked.load(Ordering::Relaxed)).await?;
+        let Some(last) = posted.last() else { return Ok(()) };
+        self.events.looked.store(last.id, Ordering::Relaxed);
         let theirs = posted.into_iter().filter(|posted| posted.origin != self.events.origin);
         let events: Vec<SecretEvent> =
             theirs.filter_map(|posted| serde_json::from_str(&posted.event).ok()).collect();

@@ -2,8 +2,7 @@
 
 use crate::app::connect::Subject;
 use crate::app::usage_check::Destination;
-use crate::app::{App, Error, Resource};
-use crate::cache::SecretKey;
+use crate::app::{App, Error};
 use crate::finding::{Finding, Severity, has_errors};
 use crate::model::literal::{self, Literals};
 use crate::model::name::Name;
@@ -47,11 +46,6 @@ impl App {
             }
         }
         findings
-    }
-
-    /// Whether a resource names a secret, in any of its environments.
-    pub(super) fn references(&self, resource: &Resource, key: &SecretKey) -> bool {
-        self.uses(resource).iter().any(|found| found.target.as_ref().is_ok_and(|(_, wanted)| wanted == key))
     }
 
     pub(super) fn template_findings(

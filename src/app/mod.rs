@@ -8,6 +8,7 @@
 mod access;
 mod audit;
 mod body;
+mod cached;
 pub mod connect;
 mod error;
 mod event_feeds;
@@ -17,6 +18,7 @@ mod findings;
 mod heal;
 mod keys;
 mod move_to_local;
+mod naming;
 mod objects;
 mod registry;
 mod rehearse;
@@ -39,6 +41,7 @@ mod vault_export;
 mod workspace;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -70,7 +73,7 @@ pub use resources::{ResourceView, Saved, TestOptions, Version};
 pub use secret_forecast::{ForecastWanted, Forecasts};
 pub use secret_keys::SecretKeys;
 pub use secret_policy::{SecretPolicies, SecretPolicyWanted};
-pub use secrets::{CacheStatus, Cleared, RefreshOutcome, SecretList};
+pub use secrets::{CacheStatus, Cleared, RefreshOutcome, SecretList, SecretsWanted};
 pub use sources::{Removal, SourceSaved, SourceView};
 pub use usage::{Usage, UsageFilter};
 pub use usage_check::usage_remedy;
@@ -81,6 +84,8 @@ pub use vault::{RolledBack, SecretVersion};
 pub use vault_export::{ImportWanted, MOST_DOCUMENT_BYTES, VaultImported};
 pub use workspace::UsedElsewhere;
 
+/// Milliseconds without news of other replicas after which one is not ready, at the least.
+const LEAST_PATIENCE_MS: i64 = 5_000;
 /// KiB of uploads that are kept at once, to be sent again when a key is refused: 64 MiB.
 const REPLAY_KIB: usize = 64 * 1024;
 
@@ -103,6 +108,8 @@ pub struct App {
     replays: Semaphore,
     /// What of the cache is in the snapshot.
     written: snapshot::Written,
+    /// Since when changes of other replicas cannot be read; 0 when they can.
+    behind_since_ms: AtomicI64,
     /// Keys of exports are derived one after the other: each takes 64 MiB and more.
     derivations: Arc<Semaphore>,
     tracker: TaskTracker,
@@ -127,9 +134,10 @@ impl App {
         let egress = Arc::new(Egress::new(&config.egress)?);
         let http = Arc::new(HttpClients::new(egress));
         let limits = Limits { max_bytes: config.cache.max_bytes, max_entries: config.cache.max_entries };
+        let events = events::Events::new(store.newest_secret_event().await?);
         let registry = registry::Registry::load(&store).await?;
         let app = Arc::new(App {
-            events: events::Events::new(registry.state().sequence()),
+            events,
             registry,
             cache: Cache::new(limits, clock.clone(), tracker.clone()),
             identities: Identities::new(Arc::clone(&http), clock.clone(), tracker.clone()),
@@ -138,6 +146,7 @@ impl App {
             places: Arc::new(Semaphore::new(config.server.max_queries)),
             replays: Semaphore::new(REPLAY_KIB),
             written: snapshot::Written::default(),
+            behind_since_ms: AtomicI64::new(0),
             derivations: Arc::new(Semaphore::new(1)),
             stopping: CancellationToken::new(),
             http,
@@ -167,7 +176,16 @@ impl App {
     }
 
     /// Answers when the store does.
+    ///
+    /// A replica that has not seen the changes of others for a while is not ready: tokens may have been revoked.
     pub async fn ready(&self) -> Result<(), Error> {
+        let since = self.behind_since_ms.load(Ordering::Relaxed);
+        let patience = i64::try_from(self.config.store.poll_ms.saturating_mul(10)).unwrap_or(i64::MAX);
+        if since > 0 && self.clock.now_ms().saturating_sub(since) > patience.max(LEAST_PATIENCE_MS) {
+            return Err(Error::Overloaded(
+                "what other replicas changed cannot be read: was the master key changed? the log says why",
+            ));
+        }
         Ok(self.store.ping().await?)
     }
 
@@ -237,14 +255,20 @@ async fn catch_up(app: &Arc<App>) {
     let before = Arc::clone(&app.registry.state());
     match app.registry.catch_up(&app.store).await {
         Ok(true) => {
+            app.behind_since_ms.store(0, Ordering::Relaxed);
             for source in before.sources_changed_in(&app.registry.state()) {
                 app.cache.clear_source(&source);
             }
             // a vault secret may be among what changed: its new value is read at its next use
             app.forget_local_secrets();
         }
-        Ok(false) => {}
-        Err(error) => tracing::warn!(cause = %error, "the store cannot be asked for changes"),
+        Ok(false) => app.behind_since_ms.store(0, Ordering::Relaxed),
+        Err(error) => {
+            let now = app.clock.now_ms();
+            // an error means that it was set before: the first failure counts
+            app.behind_since_ms.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed).ok();
+            tracing::error!(cause = %error, "what other replicas changed cannot be read");
+        }
     }
     if let Err(error) = app.look_for_events().await {
         tracing::warn!(cause = %error, "the store cannot be asked for events of other replicas");

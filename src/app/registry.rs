@@ -110,11 +110,6 @@ impl Rows {
 }
 
 impl State {
-    /// The number of the last change that it holds.
-    pub fn sequence(&self) -> i64 {
-        self.sequence
-    }
-
     /// The project of that name.
     pub fn project(&self, name: &Name) -> Option<&Project> {
         self.projects.get(name)

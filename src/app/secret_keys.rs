@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::source::{self, Source};
+use crate::app::source;
 use crate::app::{App, Error, Unresolved, audit};
 use crate::model::name::Name;
 use crate::model::principal::Caller;
@@ -23,9 +23,12 @@ pub struct SecretKeys {
     /// `json`, `plaintext` or `binary`: how the mode `auto` reads it. Only JSON has keys.
     #[schema(value_type = String, example = "json")]
     pub mode: Shape,
-    /// The text that refers to the whole secret.
+    /// The text that refers to the whole secret. Absent where the project's own source hides this one, so that no
+    /// reference can name it.
     #[schema(example = "{{ secrets['payments/s3'] }}")]
-    pub reference: String,
+    pub reference: Option<String>,
+    /// Why there is no text to paste.
+    pub note: Option<String>,
     /// By path; at most 1,000.
     pub keys: Vec<SecretLeaf>,
     /// Whether there are more than are named.
@@ -47,8 +50,8 @@ pub struct SecretLeaf {
 }
 
 impl App {
-    /// Looks into a secret, through the cache, and names its keys. References name the source where it is not the
-    /// one that is active in the environment.
+    /// Looks into a secret, through the cache, and names its keys. References name the source where plain ones mean
+    /// another one in the environment.
     pub async fn secret_keys(
         self: &Arc<Self>,
         caller: &Caller,
@@ -57,14 +60,15 @@ impl App {
         environment: &Name,
     ) -> Result<SecretKeys, Error> {
         let source = self.known_source(caller, name)?;
-        let named = self.named_unless_active(caller, &source, environment);
-        let reference = check_secret(named.as_deref(), secret)?;
+        let naming = self.registry.state().naming(&caller.project.id, environment, &source);
+        let plain = check_secret(None, secret)?;
+        let reference = naming.reference(secret, None);
         let key = source.key(secret, "AWSCURRENT");
         let loader = source::loader(self, &source, &key);
         let hit = self.cache.get(&key, source.policy(), &loader).await.map_err(|error| {
             Error::Unresolved(Box::new(Unresolved {
                 field: "secret".to_owned(),
-                reference: reference.clone(),
+                reference: reference.clone().unwrap_or(plain),
                 secret: key.secret.to_string(),
                 reason: error.message.clone(),
                 code: error.code.clone(),
@@ -74,11 +78,7 @@ impl App {
         let value = &hit.entry.secret.value;
         let found = value.leaves();
         let leaves = found.leaves.into_iter().map(|leaf| SecretLeaf {
-            reference: leaf
-                .kind
-                .is_usable()
-                .then(|| template::from_parts(named.as_deref(), secret, Some(&leaf.path)).ok())
-                .flatten(),
+            reference: if leaf.kind.is_usable() { naming.reference(secret, Some(&leaf.path)) } else { None },
             path: leaf.path,
             kind: leaf.kind,
         });
@@ -90,18 +90,12 @@ impl App {
             version_id: hit.entry.secret.version_id.clone(),
             mode: value.shape(),
             reference,
+            note: naming.note(),
             keys: leaves.collect(),
             truncated: found.truncated,
         };
         self.audit.note(event).await;
         Ok(keys)
-    }
-
-    fn named_unless_active(&self, caller: &Caller, source: &Source, environment: &Name) -> Option<String> {
-        let state = self.registry.state();
-        let active = state.active_source(&caller.project.id, environment);
-        let is_active = active.is_some_and(|active| active.record.id == source.record.id);
-        (!is_active).then(|| source.record.definition.name.to_string())
     }
 }
 

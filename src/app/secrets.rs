@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::app::naming::Naming;
 use crate::app::source::{self, Source};
 use crate::app::{App, Error};
 use crate::cache::SecretKey;
@@ -12,7 +13,6 @@ use crate::clock::rfc3339;
 use crate::model::name::Name;
 use crate::model::principal::Caller;
 use crate::model::secret::{SecretSummary, SourceKind};
-use crate::template;
 
 /// A page of names.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -21,6 +21,21 @@ pub struct SecretList {
     pub secrets: Vec<SecretSummary>,
     /// Give it back as `cursor` to go on.
     pub cursor: Option<String>,
+    /// Why there is no text to paste.
+    pub note: Option<String>,
+}
+
+/// Which names to list.
+#[derive(Debug, Clone)]
+pub struct SecretsWanted {
+    /// Text in the name.
+    pub search: String,
+    /// Where the last page ended.
+    pub cursor: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+    /// Where the text to paste is used.
+    pub environment: Name,
 }
 
 /// What is known of one cached secret.
@@ -69,6 +84,8 @@ pub struct RefreshOutcome {
 pub struct Cleared {
     /// Secrets that were in memory.
     pub cleared: usize,
+    /// Secrets that other projects use too: they are kept, and read again in the background.
+    pub refreshing: usize,
 }
 
 impl App {
@@ -77,51 +94,50 @@ impl App {
         &self,
         caller: &Caller,
         name: &str,
-        search: &str,
-        cursor: Option<String>,
-        limit: usize,
+        mut wanted: SecretsWanted,
     ) -> Result<SecretList, Error> {
         let source = self.known_source(caller, name)?;
-        let limit = limit.clamp(1, 100);
+        wanted.limit = wanted.limit.clamp(1, 100);
+        let naming = self.registry.state().naming(&caller.project.id, &wanted.environment, &source);
         match &source.record.definition.kind {
-            SourceKind::Local => self.list_vault(&source, search, cursor, limit).await,
-            SourceKind::Aws(_) => self.list_aws(&source, search, cursor, limit).await,
+            SourceKind::Local => self.list_vault(&source, &naming, wanted).await,
+            SourceKind::Aws(_) => self.list_aws(&source, &naming, wanted).await,
         }
     }
 
     async fn list_vault(
         &self,
         source: &Source,
-        search: &str,
-        cursor: Option<String>,
-        limit: usize,
+        naming: &Naming,
+        wanted: SecretsWanted,
     ) -> Result<SecretList, Error> {
-        let after = cursor.unwrap_or_default();
+        let limit = wanted.limit;
+        let after = wanted.cursor.unwrap_or_default();
         let rows = self
             .store
-            .vault_names(&source.record.id, search, &after, i64::try_from(limit).unwrap_or(100))
+            .vault_names(&source.record.id, &wanted.search, &after, i64::try_from(limit).unwrap_or(100))
             .await?;
         let cursor = (rows.len() == limit).then(|| rows.last().map(|(name, _)| name.clone())).flatten();
         let secrets = rows.into_iter().map(|(name, updated)| SecretSummary {
-            reference: template::reference_text(&name),
+            reference: naming.whole(&name),
             name,
             arn: None,
             last_changed_at: Some(rfc3339(updated)),
             next_rotation_at: None,
         });
-        Ok(SecretList { secrets: secrets.collect(), cursor })
+        Ok(SecretList { secrets: secrets.collect(), cursor, note: naming.note() })
     }
 
     async fn list_aws(
         &self,
         source: &Source,
-        search: &str,
-        cursor: Option<String>,
-        limit: usize,
+        naming: &Naming,
+        wanted: SecretsWanted,
     ) -> Result<SecretList, Error> {
         let definition = &source.record.definition;
         let client = source.client(self)?;
-        let mut token = cursor;
+        let (search, limit) = (wanted.search.to_lowercase(), wanted.limit);
+        let mut token = wanted.cursor;
         let mut secrets: Vec<SecretSummary> = Vec::new();
         // a search may leave pages empty; a few are read on, then the caller goes on with the cursor
         for _ in 0..10 {
@@ -129,11 +145,11 @@ impl App {
                 client.list(&definition.full_name(""), token, i32::try_from(limit).unwrap_or(100)).await?;
             for listed in page.0 {
                 let Some(short) = definition.short_name(&listed.name) else { continue };
-                if !short.to_lowercase().contains(&search.to_lowercase()) {
+                if !short.to_lowercase().contains(&search) {
                     continue;
                 }
                 secrets.push(SecretSummary {
-                    reference: template::reference_text(short),
+                    reference: naming.whole(short),
                     name: short.to_owned(),
                     arn: listed.arn,
                     last_changed_at: listed.last_changed_ms.map(rfc3339),
@@ -145,20 +161,19 @@ impl App {
                 break;
             }
         }
-        Ok(SecretList { secrets, cursor: token })
+        Ok(SecretList { secrets, cursor: token, note: naming.note() })
     }
 
     /// What is cached of a source.
     pub fn cache_status(&self, caller: &Caller, name: &str) -> Result<Vec<CacheStatus>, Error> {
         let source = self.known_source(caller, name)?;
-        let resources = self.possible_users(caller, &source);
-        let users =
-            |key: &SecretKey| resources.iter().filter(|resource| self.references(resource, key)).count();
-        let entries = self.cached_for(caller, &source);
+        // every template is read once, however much is cached
+        let users = self.users_of(caller, &source);
+        let entries = self.cached_for(caller, &source, &users);
         Ok(entries
             .into_iter()
             .map(|entry| CacheStatus {
-                resources: users(&entry.key),
+                resources: users.get(&entry.key).copied().unwrap_or_default(),
                 secret: entry.key.secret.to_string(),
                 pin: entry.key.pin.to_string(),
                 project: self.read_for(&entry.key.source),
@@ -181,17 +196,27 @@ impl App {
         secrets: Option<Vec<String>>,
     ) -> Result<Vec<RefreshOutcome>, Error> {
         let source = self.known_source(caller, name)?;
-        let keys: Vec<SecretKey> = match secrets {
-            Some(names) => names.iter().map(|secret| source.key(secret, "AWSCURRENT")).collect(),
-            None => self.cached_for(caller, &source).into_iter().map(|entry| entry.key).collect(),
+        let keys: Vec<SecretKey> = if let Some(names) = secrets {
+            names.iter().map(|secret| source.key(secret, "AWSCURRENT")).collect()
+        } else {
+            let users = self.users_of(caller, &source);
+            self.cached_for(caller, &source, &users).into_iter().map(|entry| entry.key).collect()
         };
+        Ok(self.refresh_keys(&source, &keys).await)
+    }
+
+    pub(super) async fn refresh_keys(
+        self: &Arc<Self>,
+        source: &Arc<Source>,
+        keys: &[SecretKey],
+    ) -> Vec<RefreshOutcome> {
         let mut outcomes = Vec::with_capacity(keys.len());
         // in small groups: a source with thousands of secrets must not be stormed by one click
         for group in keys.chunks(8) {
-            let refreshes = group.iter().map(|key| self.refresh_one(&source, key));
+            let refreshes = group.iter().map(|key| self.refresh_one(source, key));
             outcomes.extend(futures_util::future::join_all(refreshes).await);
         }
-        Ok(outcomes)
+        outcomes
     }
 
     pub(super) async fn refresh_one(
@@ -218,17 +243,21 @@ impl App {
         }
     }
 
-    /// Lets go of what is cached of a source.
-    pub fn clear_source_cache(&self, caller: &Caller, name: &str) -> Result<Cleared, Error> {
+    /// Lets go of what is cached of a source, as far as it is the caller's.
+    pub fn clear_source_cache(self: &Arc<Self>, caller: &Caller, name: &str) -> Result<Cleared, Error> {
         let source = self.known_source(caller, name)?;
-        Ok(Cleared { cleared: self.clear_for(caller, &source) })
+        Ok(self.clear_for(caller, &source))
     }
 
     /// Lets go of what is cached of the caller's project, and of the workspace as the caller sees it.
-    pub fn clear_cache(&self, caller: &Caller) -> Cleared {
-        let sources = self.registry.state().visible_sources(&caller.project.id).into_iter();
-        let cleared = sources.map(|source| self.clear_for(caller, &source.for_project(&caller.project)));
-        Cleared { cleared: cleared.sum() }
+    pub fn clear_cache(self: &Arc<Self>, caller: &Caller) -> Cleared {
+        let mut all = Cleared { cleared: 0, refreshing: 0 };
+        for source in self.registry.state().visible_sources(&caller.project.id) {
+            let one = self.clear_for(caller, &source.for_project(&caller.project));
+            all.cleared += one.cleared;
+            all.refreshing += one.refreshing;
+        }
+        all
     }
 
     /// Another replica may have written to the vault.

@@ -61,7 +61,8 @@ pub struct SecretUse {
     pub source: String,
     /// The name or ARN at the source, with its namespace.
     pub secret: String,
-    /// Whether it is there; absent when its source was not asked.
+    /// Whether it is there; absent when it is not known: its source was not asked, or the reference is an ARN beyond what
+    /// was asked for, of another namespace, account or region.
     pub exists: Option<bool>,
     /// Who uses it; empty for one that nobody uses.
     pub used_by: Vec<Place>,
@@ -151,7 +152,7 @@ impl App {
                 filter.search.as_ref().is_none_or(|text| secret.contains(text.as_str()))
             })
             .map(|((source, secret), used_by)| SecretUse {
-                exists: names.get(&source).map(|listed| listed.has(&secret)),
+                exists: names.get(&source).and_then(|listed| listed.has(&secret)),
                 source,
                 secret,
                 used_by,
@@ -184,25 +185,31 @@ impl App {
     async fn names(&self, source: &Source, ask_aws: bool) -> Result<Names, String> {
         let definition = &source.record.definition;
         if definition.kind == SourceKind::Local {
-            let most = i64::try_from(MOST_NAMES).unwrap_or(i64::MAX);
+            // one more than are told of, to see that there are more
+            let most = i64::try_from(MOST_NAMES + 1).unwrap_or(i64::MAX);
             let rows = self.store.vault_names(&source.record.id, "", "", most).await;
             let rows = rows.map_err(|error| error.to_string())?;
-            return Ok(Names(rows.into_iter().map(|(name, _)| (name, None)).collect()));
+            if rows.len() > MOST_NAMES {
+                return Err(too_many());
+            }
+            let listed = rows.into_iter().map(|(name, _)| (name, None)).collect();
+            return Ok(Names { listed, prefix: None });
         }
         if !ask_aws {
             return Err("not asked for: give `check=true`".to_owned());
         }
         let client = source.client(self).map_err(|error| error.to_string())?;
-        let (mut names, mut token) = (Names::default(), None);
+        let prefix = definition.full_name("");
+        let (mut found, mut token) = (Vec::new(), None);
         loop {
-            let page = client.list(&definition.full_name(""), token, 100).await;
+            let page = client.list(&prefix, token, 100).await;
             let (listed, next) = page.map_err(|error| error.to_string())?;
-            names.0.extend(listed.into_iter().map(|secret| (secret.name, secret.arn)));
+            found.extend(listed.into_iter().map(|secret| (secret.name, secret.arn)));
             if next.is_none() {
-                return Ok(names);
+                return Ok(Names { listed: found, prefix: Some(prefix) });
             }
-            if names.0.len() >= MOST_NAMES {
-                return Err(format!("it has more than {MOST_NAMES} secrets"));
+            if found.len() >= MOST_NAMES {
+                return Err(too_many());
             }
             token = next;
         }
@@ -271,13 +278,33 @@ impl App {
     }
 }
 
+fn too_many() -> String {
+    format!("it has more than {MOST_NAMES} secrets")
+}
+
 /// The names of a source, with their ARNs where there are any.
-#[derive(Debug, Default)]
-struct Names(Vec<(String, Option<String>)>);
+#[derive(Debug)]
+struct Names {
+    listed: Vec<(String, Option<String>)>,
+    /// What all names begin with that were asked for; none where all there are were.
+    prefix: Option<String>,
+}
 
 impl Names {
-    fn has(&self, secret: &str) -> bool {
-        self.0.iter().any(|(name, arn)| is_named(secret, name, arn.as_deref()))
+    /// Whether a secret is there; none where that is not known.
+    fn has(&self, secret: &str) -> Option<bool> {
+        if self.listed.iter().any(|(name, arn)| is_named(secret, name, arn.as_deref())) {
+            return Some(true);
+        }
+        self.covers(secret).then_some(false)
+    }
+
+    /// Whether a secret would be in the list if it were there. Names always lie in the namespace; an ARN does only where
+    /// its own name does, in the account and region of what was listed.
+    fn covers(&self, secret: &str) -> bool {
+        let (Some(prefix), Some((place, name))) = (&self.prefix, arn_parts(secret)) else { return true };
+        let mut places = self.listed.iter().filter_map(|(_, arn)| arn_parts(arn.as_deref()?));
+        name.starts_with(prefix) && places.next().is_some_and(|(listed, _)| listed == place)
     }
 
     /// Those that no reference names.
@@ -291,8 +318,13 @@ impl Names {
         let is_unnamed = |(name, arn): &&(String, Option<String>)| {
             !named.iter().any(|secret| is_named(secret, name, arn.as_deref()))
         };
-        self.0.iter().filter(is_unnamed).map(|(name, _)| name.clone()).collect()
+        self.listed.iter().filter(is_unnamed).map(|(name, _)| name.clone()).collect()
     }
+}
+
+/// Partition, region and account of a secret's ARN, and its name with what AWS put behind it; none for another text.
+fn arn_parts(text: &str) -> Option<(&str, &str)> {
+    text.strip_prefix("arn:")?.split_once(":secret:")
 }
 
 /// A reference names a secret by its name or by its ARN, which may lack its last six characters.
@@ -330,7 +362,34 @@ fn add(dangling: &mut Vec<Dangling>, used: &Use, reason: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::is_named;
+    use super::{Names, is_named};
+
+    #[test]
+    fn an_arn_beyond_what_was_listed_is_not_known_to_be_missing() {
+        let arn = |region: &str, account: &str, name: &str| {
+            format!("arn:aws:secretsmanager:{region}:{account}:secret:{name}")
+        };
+        let own = |name: &str| arn("eu-central-1", "111122223333", name);
+        let listed = vec![("app/db".to_owned(), Some(own("app/db-AbCdEf")))];
+        let names = Names { listed, prefix: Some("app/".to_owned()) };
+        assert_eq!(names.has("app/db"), Some(true));
+        assert_eq!(names.has(&own("app/db-AbCdEf")), Some(true));
+        assert_eq!(names.has(&own("app/db")), Some(true));
+        assert_eq!(names.has("app/gone"), Some(false));
+        assert_eq!(names.has(&own("app/gone-AbCdEf")), Some(false));
+        for beyond in [
+            own("other/db-AbCdEf"),
+            arn("eu-central-1", "999999999999", "app/db-AbCdEf"),
+            arn("eu-west-1", "111122223333", "app/db-AbCdEf"),
+        ] {
+            assert_eq!(names.has(&beyond), None, "{beyond}");
+        }
+        let nothing = Names { listed: Vec::new(), prefix: Some("app/".to_owned()) };
+        assert_eq!(nothing.has("app/gone"), Some(false));
+        assert_eq!(nothing.has(&own("app/gone-AbCdEf")), None, "the account is not known");
+        let local = Names { listed: Vec::new(), prefix: None };
+        assert_eq!(local.has(&own("app/gone-AbCdEf")), Some(false), "a local source has no ARNs");
+    }
 
     #[test]
     fn a_secret_is_named_by_name_by_arn_and_by_arn_without_its_end() {

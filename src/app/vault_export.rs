@@ -1,9 +1,11 @@
 //! A local source to take away, sealed with a passphrase, and to bring into another one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::ToSchema;
 
 use crate::app::vault::{check_secret_name, check_value};
@@ -23,6 +25,10 @@ const MOST_BYTES: u64 = 16 << 20;
 pub const MOST_DOCUMENT_BYTES: usize = 32 << 20;
 /// Bytes of a body beside what is sealed in it.
 const BESIDE_BYTES: usize = 64 << 10;
+/// Secrets and aliases of one document: an import writes them in one transaction, and every other change waits for it.
+const MOST_THINGS: usize = 10_000;
+/// A request waits so long for the keys of others to be derived.
+const DERIVATION_WAIT: Duration = Duration::from_secs(5);
 
 /// What to bring into a source.
 pub struct ImportWanted {
@@ -44,7 +50,8 @@ pub struct VaultImported {
 }
 
 impl App {
-    /// Seals the current values of a local source, and its aliases, with a key derived from the passphrase.
+    /// Seals the current values of a local source, and its aliases, with a key derived from the passphrase. Whoever chose
+    /// the passphrase can open the document, so no project's admin may have it made.
     pub async fn export_vault(
         &self,
         caller: &Caller,
@@ -52,7 +59,17 @@ impl App {
         passphrase: SecretString,
     ) -> Result<SealedVault, Error> {
         let source = self.writable_source(caller, name)?;
+        if !caller.installation {
+            return Err(Error::InstallationOnly);
+        }
         check_passphrase(&passphrase)?;
+        let secrets = usize::try_from(self.store.count_vault_secrets(&source.record.id).await?).ok();
+        let aliases = source.record.definition.aliases.len();
+        if secrets.is_none_or(|secrets| secrets.saturating_add(aliases) > MOST_THINGS) {
+            return Err(Error::TooLarge(format!(
+                "the source `{name}` holds more than {MOST_THINGS} secrets and aliases, and one export takes no more: divide it into several sources, or back up the database"
+            )));
+        }
         let bytes = self.store.vault_bytes(&source.record.id).await?;
         let too_large = || {
             Error::TooLarge(format!(
@@ -92,6 +109,7 @@ impl App {
         let ImportWanted { passphrase, document, overwrite } = wanted;
         check_passphrase(&passphrase)?;
         let contents = self.derive(move || export::open(&passphrase, &document)).await?;
+        check_size(&contents)?;
         for (secret, value) in &contents.secrets {
             check_secret_name(secret)?;
             check_value(value)?;
@@ -107,9 +125,12 @@ impl App {
             secrets: &secrets,
             aliases: &contents.aliases,
             overwrite,
-            dry_run,
             now_ms,
         };
+        if dry_run {
+            let (secrets, aliases) = self.store.try_import_vault(&import).await?;
+            return Ok(VaultImported { secrets, aliases });
+        }
         let event = source_event(caller, source.record.definition.scope, "source.import", name, now_ms);
         let imported = self.store.import_vault(&import, event).await.map_err(|error| match error {
             StoreError::VersionMismatch { .. } => {
@@ -117,13 +138,11 @@ impl App {
             }
             other => other.into(),
         })?;
-        if let Some(sequence) = imported.sequence {
-            match imported.source {
-                Some(record) => drop(self.registry.put_source(sequence, record)),
-                None => self.registry.note(sequence),
-            }
-            self.cache.clear_source(&source.record.id);
+        match imported.source {
+            Some(record) => drop(self.registry.put_source(imported.sequence, record)),
+            None => self.registry.note(imported.sequence),
         }
+        self.cache.clear_source(&source.record.id);
         Ok(VaultImported { secrets: imported.secrets, aliases: imported.aliases })
     }
 
@@ -133,8 +152,7 @@ impl App {
         work: impl FnOnce() -> Result<T, ExportError> + Send + 'static,
     ) -> Result<T, Error> {
         const GIVEN_UP: &str = "the key could not be derived: send the request again";
-        let permit =
-            Arc::clone(&self.derivations).acquire_owned().await.map_err(|_| Error::Overloaded(GIVEN_UP))?;
+        let permit = turn(&self.derivations, DERIVATION_WAIT).await?;
         // the permit goes along: a caller who goes away does not end the work
         let done = tokio::task::spawn_blocking(move || {
             let done = work();
@@ -143,6 +161,28 @@ impl App {
         });
         done.await.map_err(|_| Error::Overloaded(GIVEN_UP))?.map_err(|error| refused(&error))
     }
+}
+
+/// A place to derive a key in. Who waits holds a whole document in memory, so nobody waits for long.
+async fn turn(derivations: &Arc<Semaphore>, wait: Duration) -> Result<OwnedSemaphorePermit, Error> {
+    const BUSY: &str = "other exports and imports are under way: send the request again in a moment";
+    let permit = tokio::time::timeout(wait, Arc::clone(derivations).acquire_owned()).await;
+    permit.ok().and_then(Result::ok).ok_or(Error::Overloaded(BUSY))
+}
+
+fn check_size(contents: &Contents) -> Result<(), Error> {
+    let (secrets, aliases) = (contents.secrets.len(), contents.aliases.len());
+    if secrets + aliases <= MOST_THINGS {
+        return Ok(());
+    }
+    let finding = Finding::error(
+        "TOO_MANY_SECRETS",
+        "document",
+        format!(
+            "the document holds {secrets} secrets and {aliases} aliases, and one import takes {MOST_THINGS} of both together"
+        ),
+    );
+    Err(Error::invalid(vec![finding.with_help("divide the source into several, and export each")]))
 }
 
 fn check_passphrase(passphrase: &SecretString) -> Result<(), Error> {
@@ -166,4 +206,26 @@ fn refused(error: &ExportError) -> Error {
         ExportError::Failed => return Error::Store(StoreError::Corrupt(error.to_string())),
     };
     Error::invalid(vec![finding])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::sync::Semaphore;
+
+    use super::turn;
+    use crate::app::Error;
+
+    #[tokio::test]
+    async fn who_waits_too_long_for_a_derivation_is_told_to_come_again() {
+        let derivations = Arc::new(Semaphore::new(1));
+        let held = turn(&derivations, Duration::from_secs(5)).await.unwrap();
+        let waiting = turn(&derivations, Duration::from_millis(1));
+        let refused = tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap();
+        assert!(matches!(refused, Err(Error::Overloaded(_))), "{refused:?}");
+        drop(held);
+        drop(turn(&derivations, Duration::from_secs(5)).await.unwrap());
+    }
 }

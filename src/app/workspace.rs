@@ -14,7 +14,6 @@ use crate::app::registry::State;
 use crate::app::source::Source;
 use crate::app::sources::{Removal, SourceView};
 use crate::app::{App, Error, Resource, audit};
-use crate::cache::EntryStatus;
 use crate::finding::Finding;
 use crate::model::audit::Event;
 use crate::model::name::Name;
@@ -91,6 +90,11 @@ impl State {
             .or_else(|| self.active_in_workspace(environment).filter(|_| self.uses_workspace(project_id)))
     }
 
+    /// Whether plain references of a project mean the source in an environment.
+    pub fn means(&self, project_id: &Arc<str>, environment: &Name, source_id: &str) -> bool {
+        self.meant(project_id, environment).is_some_and(|source| *source.record.id == *source_id)
+    }
+
     /// Whether the workspace's active sources hold for a project: it has none of its own.
     fn uses_workspace(&self, project_id: &str) -> bool {
         self.sources(project_id).is_empty()
@@ -142,9 +146,7 @@ impl State {
 
     /// The environments in which plain references of a project mean the source.
     pub fn environments_meaning(&self, project_id: &Arc<str>, source_id: &str) -> Vec<Name> {
-        let is_it = |environment: &Name| {
-            self.meant(project_id, environment).is_some_and(|source| *source.record.id == *source_id)
-        };
+        let is_it = |environment: &Name| self.means(project_id, environment, source_id);
         self.used_environments(project_id).into_iter().filter(is_it).collect()
     }
 }
@@ -269,24 +271,6 @@ impl App {
                 .with_help("correct the name, or create the project first")
             })
             .collect()
-    }
-
-    /// What is cached of a source and the caller may know of: everything for a token of the installation, else what
-    /// the caller's project would be served. `source` is as the caller's project reads it.
-    pub(super) fn cached_for(&self, caller: &Caller, source: &Source) -> Vec<EntryStatus> {
-        let mut entries = self.cache.status(&source.record.id);
-        if source.is_of_workspace() && !caller.installation {
-            entries.retain(|entry| entry.key.source == source.cache_id);
-        }
-        entries
-    }
-
-    /// Lets go of the same; says how many values there were.
-    pub(super) fn clear_for(&self, caller: &Caller, source: &Source) -> usize {
-        if source.is_of_workspace() && !caller.installation {
-            return self.cache.clear_reader(&source.cache_id);
-        }
-        self.cache.clear_source(&source.record.id)
     }
 
     /// The project whose role read what is cached under a key.

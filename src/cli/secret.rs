@@ -60,7 +60,8 @@ lists and shell histories: `@file` and `-` (stdin) do not.")]
   s3-connector secret usage --search payments --check
   s3-connector secret usage --resource invoices --output json
 
-EXISTS is empty where the source was not asked: --check asks sources at AWS for their names (ListSecrets).
+EXISTS is empty where the source was not asked: --check asks sources at AWS for their names (ListSecrets). It stays
+empty for ARNs of another namespace, account or region than the source's.
 A secret without a resource is used by nobody.")]
     Usage(Usage),
     /// Reads secrets anew, and shows which of them changed
@@ -222,6 +223,11 @@ impl List {
         let path = ["sources", &source, "secrets"];
         let found = session.client.pages(&path, &query, "secrets", self.limit).await?;
         session.out.rows(&found, "secrets", COLUMNS)?;
+        if members(&found, "secrets").iter().any(|row| row.get("reference").is_none_or(Value::is_null)) {
+            session.out.warn(
+                "no reference can name this source: the project has one of the same name, which every reference means",
+            );
+        }
         Ok(Exit::Ok)
     }
 }

@@ -229,6 +229,9 @@ impl Keys {
         let path = ["sources", &source, "secrets", &self.name, "keys"];
         let answer = session.client.send(Call::get(&path)).await?.body;
         let mode = text(&answer, "mode");
+        if !text(&answer, "note").is_empty() {
+            session.out.warn(text(&answer, "note"));
+        }
         if session.out.format() == Format::Table && mode != "json" {
             session.out.say(format!("the secret is {mode}: it has no keys, refer to all of it"));
             session.out.line(text(&answer, "reference"))?;

@@ -126,7 +126,8 @@ Nothing at AWS is changed, and no reference is rewritten: the table says what to
   s3-connector source export vault vault.json --passphrase @passphrase.txt
   S3_CONNECTOR_PASSPHRASE=… s3-connector source export vault - > vault.json
 
-Current values only; earlier versions stay behind. Who has the file and the passphrase has the secrets.")]
+Current values only; earlier versions stay behind. Who has the file and the passphrase has the secrets,
+so this needs a token of the whole installation.")]
     Export(vault::Export),
     /// Brings such a file into a local source, all of it or nothing
     #[command(after_help = "Examples:
@@ -483,11 +484,12 @@ impl Clear {
         };
         let answer = session.client.send(Call::new(reqwest::Method::POST, &path)).await?.body;
         let cleared = answer.get("cleared").and_then(Value::as_u64).unwrap_or_default();
-        session.out.saved(
-            &format!("secrets forgotten: {cleared}; the next query reads them anew"),
-            &answer,
-            false,
-        )?;
+        let mut said = format!("secrets forgotten: {cleared}; the next query reads them anew");
+        let refreshing = answer.get("refreshing").and_then(Value::as_u64).unwrap_or_default();
+        if refreshing > 0 {
+            said = format!("{said}; other projects use {refreshing} more, which are read anew now");
+        }
+        session.out.saved(&said, &answer, false)?;
         Ok(Exit::Ok)
     }
 }

@@ -291,9 +291,10 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
 pub struct SecretSummary {
     /// The name inside the source's namespace.
     pub name: String,
-    /// The text to paste into a field.
+    /// The text to paste into a field; it names the source where a plain reference means another one. Absent where the
+    /// project's own source hides this one, so that no reference can name it.
     #[schema(example = "{{ secrets['s3'] }}")]
-    pub reference: String,
+    pub reference: Option<String>,
     /// The ARN, where there is one.
     pub arn: Option<String>,
     /// RFC 3339.

@@ -1,7 +1,8 @@
 //! Telling other replicas: that something changed, and which secrets events named.
 //!
-//! What was told stands in the database, under the sequence number of its change, so that a replica that hears
-//! nothing still finds it when it looks. On PostgreSQL a notification makes it look at once.
+//! What was told stands in the database, in an order of its own, so that a replica that hears nothing still finds it
+//! when it looks. An event is no change of a definition: it moves no sequence, and nobody reads everything again for
+//! it. On PostgreSQL a notification makes replicas look at once.
 
 use sqlx::postgres::PgListener;
 use sqlx::{Any, Row, Transaction};
@@ -13,11 +14,12 @@ use crate::store::{Result, Store};
 const CHANNEL: &str = "s3_connector";
 /// Milliseconds that events are kept for replicas that look late.
 const KEPT_MS: i64 = 600_000;
+const NEWEST_EVENT: &str = "SELECT sequence FROM changes WHERE id = 2";
 
 /// An event that a replica posted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostedEvent {
-    /// The sequence number of the change that posted it.
+    /// Its place in the order of events.
     pub id: i64,
     /// The replica that posted it, and has handled it.
     pub origin: String,
@@ -49,18 +51,24 @@ impl Store {
         Ok(Some(Listener(listener)))
     }
 
-    /// Posts an event for every replica, with its audit row; gives the sequence number of the change.
+    /// Posts an event for every replica, with its audit row.
     pub async fn post_secret_event(
         &self,
         origin: &str,
         posted: &str,
         now_ms: i64,
         event: &Event,
-    ) -> Result<i64> {
-        let mut change = self.change().await?;
-        self.count(2);
+    ) -> Result<()> {
+        // the lock of all changes is held until the commit: who sees an event has seen all before it
+        let mut change = self.lock().await?;
+        self.count(4);
+        sqlx::query("UPDATE changes SET sequence = sequence + 1 WHERE id = 2")
+            .execute(&mut *change.transaction)
+            .await?;
+        let id: i64 =
+            sqlx::query(NEWEST_EVENT).fetch_one(&mut *change.transaction).await?.try_get("sequence")?;
         sqlx::query("INSERT INTO secret_events (id, origin, event, created_ms) VALUES ($1, $2, $3, $4)")
-            .bind(change.sequence)
+            .bind(id)
             .bind(origin)
             .bind(posted)
             .bind(now_ms)
@@ -70,10 +78,17 @@ impl Store {
             .bind(now_ms - KEPT_MS)
             .execute(&mut *change.transaction)
             .await?;
-        self.commit(change, event).await
+        self.commit(change, event).await?;
+        Ok(())
     }
 
-    /// The events that were posted after that sequence number, oldest first.
+    /// The place of the last event that was posted.
+    pub async fn newest_secret_event(&self) -> Result<i64> {
+        self.count(1);
+        Ok(sqlx::query(NEWEST_EVENT).fetch_one(&self.pool).await?.try_get("sequence")?)
+    }
+
+    /// The events that were posted after that one, oldest first.
     pub async fn secret_events(&self, after: i64) -> Result<Vec<PostedEvent>> {
         self.count(1);
         let rows = sqlx::query("SELECT id, origin, event FROM secret_events WHERE id > $1 ORDER BY id")

@@ -7,10 +7,10 @@ use utoipa::ToSchema;
 
 use crate::model::audit::Event;
 use crate::model::name::Identifier;
-use crate::model::secret::Alias;
+use crate::model::secret::{Alias, SourceDefinition};
 use crate::store::sources::{self, SourceRecord};
 use crate::store::vault_write::{self, VaultWrite};
-use crate::store::{Result, Store};
+use crate::store::{Result, Store, StoreError};
 
 /// What is brought into a source.
 pub struct VaultImport<'a> {
@@ -22,8 +22,6 @@ pub struct VaultImport<'a> {
     pub aliases: &'a BTreeMap<Identifier, Alias>,
     /// Whether what is there gives way.
     pub overwrite: bool,
-    /// Only count.
-    pub dry_run: bool,
     /// Epoch milliseconds.
     pub now_ms: i64,
 }
@@ -46,8 +44,8 @@ pub struct Imported {
     pub secrets: Counts,
     /// Aliases.
     pub aliases: Counts,
-    /// The sequence of the change; none for a dry run.
-    pub sequence: Option<i64>,
+    /// The sequence of the change.
+    pub sequence: i64,
     /// The source, when its aliases changed.
     pub source: Option<SourceRecord>,
 }
@@ -85,34 +83,64 @@ impl Counts {
     }
 }
 
+impl<'a> VaultImport<'a> {
+    fn write(&self, name: &'a str, value: &'a [u8]) -> VaultWrite<'a> {
+        VaultWrite { source_id: &self.source.id, name, value, overwrite: self.overwrite, now_ms: self.now_ms }
+    }
+
+    /// What becomes of the aliases, and the source's definition with them.
+    fn aliases(&self) -> (Counts, SourceDefinition) {
+        let mut definition = self.source.definition.clone();
+        let mut aliases = Counts::default();
+        for (alias, to) in self.aliases {
+            let known = definition.aliases.get(alias);
+            if aliases.note(&Fate::of(known.is_some(), known == Some(to), self.overwrite)) {
+                definition.aliases.insert(alias.clone(), to.clone());
+            }
+        }
+        (aliases, definition)
+    }
+}
+
 impl Store {
+    /// What an import would do to secrets and to aliases. It reads only: nobody waits for it.
+    pub async fn try_import_vault(&self, import: &VaultImport<'_>) -> Result<(Counts, Counts)> {
+        let mut secrets = Counts::default();
+        for &(name, value) in import.secrets {
+            let write = import.write(name, value);
+            self.count(1);
+            // for one secret only: thousands must not keep a connection from everybody
+            let mut connection = self.pool.acquire().await?;
+            let old = vault_write::current(&mut connection, write.source_id, name).await?;
+            drop(connection);
+            let is_same = match &old {
+                None => false,
+                Some(old) => {
+                    or_unreadable(self.opened(|ring| vault_write::has_value(ring, &write, old)).await)?
+                }
+            };
+            secrets.note(&Fate::of(old.is_some(), is_same, import.overwrite));
+        }
+        Ok((secrets, import.aliases().0))
+    }
+
     /// Brings secrets and aliases into a source. The audit row tells how many.
     pub async fn import_vault(&self, import: &VaultImport<'_>, mut event: Event) -> Result<Imported> {
         let mut change = self.change().await?;
         let mut secrets = Counts::default();
         for &(name, value) in import.secrets {
-            let write = VaultWrite {
-                source_id: &import.source.id,
-                name,
-                value,
-                overwrite: import.overwrite,
-                now_ms: import.now_ms,
+            let write = import.write(name, value);
+            let old = vault_write::current(&mut change.transaction, write.source_id, name).await?;
+            let is_same = match &old {
+                None => false,
+                Some(old) => or_unreadable(vault_write::has_value(&change.ring, &write, old))?,
             };
-            let old = vault_write::current(&mut change, write.source_id, name).await?;
-            let is_same = old.as_ref().is_some_and(|old| vault_write::has_value(&change.ring, &write, old));
             if secrets.note(&Fate::of(old.is_some(), is_same, import.overwrite)) {
                 vault_write::put(&mut change, &write, old, &event.who).await?;
             }
             self.count(4);
         }
-        let mut definition = import.source.definition.clone();
-        let mut aliases = Counts::default();
-        for (alias, to) in import.aliases {
-            let known = definition.aliases.get(alias);
-            if aliases.note(&Fate::of(known.is_some(), known == Some(to), import.overwrite)) {
-                definition.aliases.insert(alias.clone(), to.clone());
-            }
-        }
+        let (aliases, definition) = import.aliases();
         let mut source = None;
         if aliases.created + aliases.changed > 0 {
             let literals = import.source.literals.clone();
@@ -120,13 +148,17 @@ impl Store {
                 sources::replace(&mut change, import.source, definition, literals, import.now_ms).await?;
             source = Some(replaced);
         }
-        if import.dry_run {
-            // without a commit nothing happened
-            return Ok(Imported { secrets, aliases, sequence: None, source: None });
-        }
         event.detail = Some(format!("secrets: {}; aliases: {}", secrets.words(), aliases.words()));
         let sequence = self.commit(change, &event).await?;
-        Ok(Imported { secrets, aliases, sequence: Some(sequence), source })
+        Ok(Imported { secrets, aliases, sequence, source })
+    }
+}
+
+/// A value that cannot be opened is not the same as any.
+fn or_unreadable(is_same: Result<bool>) -> Result<bool> {
+    match is_same {
+        Err(StoreError::Seal(_)) => Ok(false),
+        other => other,
     }
 }
 

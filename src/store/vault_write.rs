@@ -1,7 +1,7 @@
 //! Writes of the local vault. Every write keeps the value before it.
 
-use sqlx::Row;
 use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
 use crate::model::audit::Event;
 use crate::store::seal::Ring;
@@ -53,7 +53,7 @@ impl Store {
     /// back. A secret that is there and may not be is a [`StoreError::Conflict`].
     pub async fn put_vault_secret(&self, write: &VaultWrite<'_>, event: &Event) -> Result<(String, i64)> {
         let mut change = self.change().await?;
-        let old = current(&mut change, write.source_id, write.name).await?;
+        let old = current(&mut change.transaction, write.source_id, write.name).await?;
         if old.is_some() && !write.overwrite {
             return Err(StoreError::Conflict);
         }
@@ -68,7 +68,7 @@ impl Store {
     pub async fn roll_back_vault_secret(&self, rollback: &VaultRollback<'_>, event: &Event) -> Result<i64> {
         let &VaultRollback { source_id, name, from, to, now_ms } = rollback;
         let mut change = self.change().await?;
-        let old = current(&mut change, source_id, name).await?.ok_or(StoreError::NotFound)?;
+        let old = current(&mut change.transaction, source_id, name).await?.ok_or(StoreError::NotFound)?;
         if old.version_id != from {
             return Err(StoreError::Conflict);
         }
@@ -117,21 +117,25 @@ impl Store {
 }
 
 /// The current version of a secret.
-pub(super) async fn current(change: &mut Change<'_>, source_id: &str, name: &str) -> Result<Option<Stored>> {
+pub(super) async fn current(
+    connection: &mut AnyConnection,
+    source_id: &str,
+    name: &str,
+) -> Result<Option<Stored>> {
     let row = sqlx::query(
         "SELECT version_id, sealed, version_created_ms AS created_ms, version_created_by AS created_by FROM vault_secrets WHERE source_id = $1 AND name = $2",
     )
     .bind(source_id)
     .bind(name)
-    .fetch_optional(&mut *change.transaction)
+    .fetch_optional(&mut *connection)
     .await?;
     row.as_ref().map(stored).transpose()
 }
 
-/// Whether a current version has this value; one that cannot be opened has none.
-pub(super) fn has_value(ring: &Ring, write: &VaultWrite<'_>, old: &Stored) -> bool {
-    let plain = ring.open(&place(write.source_id, write.name), &old.sealed);
-    plain.is_ok_and(|plain| plain.as_slice() == write.value)
+/// Whether a current version has this value.
+pub(super) fn has_value(ring: &Ring, write: &VaultWrite<'_>, old: &Stored) -> Result<bool> {
+    let plain = ring.open(&place(write.source_id, write.name), &old.sealed)?;
+    Ok(plain.as_slice() == write.value)
 }
 
 /// Puts a value in place of `old`, which is kept; gives the id of its version.

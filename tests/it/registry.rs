@@ -11,6 +11,7 @@
 mod changes;
 mod durability;
 mod literals;
+mod naming;
 mod references;
 mod resources;
 mod scopes;
@@ -19,6 +20,7 @@ mod sources;
 mod usage;
 mod usage_policies;
 mod vault;
+mod vault_bounds;
 mod vault_versions;
 
 use std::time::Duration;

@@ -14,6 +14,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::Sha256;
+use sqlx::Row;
 
 use crate::harness::aws::{self, SecretVersion, Secrets, unique};
 use crate::harness::fault_proxy::FaultProxy;
@@ -21,7 +22,9 @@ use crate::harness::http_fault::HttpFault;
 use crate::harness::servers::Servers;
 use crate::registry::eventually;
 use crate::secrets_world::{World, until};
-use crate::support::{Client, DATABASES, Database, Embedded, Setup, answer, expect, moto_source};
+use crate::support::{
+    Client, DATABASES, Database, Embedded, Service, Setup, answer, expect, moto_source, templated,
+};
 
 const EVENTS_SECRET: &str = "the-secret-of-events-0123456789";
 const PATH: &str = "/v1/events/secrets";
@@ -263,6 +266,74 @@ async fn an_event_at_one_replica_reaches_the_other() {
         let before = world.embedded.store.requests();
         expect(replica.query("main", &json!({"operation": "list"})).await, 200);
         assert_eq!(world.embedded.store.requests() - before, 1, "{database:?}: the new key was there");
+    }
+}
+
+/// The number of the last change of a definition, as the database has it.
+async fn changes(service: &Service) -> i64 {
+    let mut database = service.database().await;
+    let row =
+        sqlx::query("SELECT sequence FROM changes WHERE id = 1").fetch_one(&mut database).await.unwrap();
+    row.get("sequence")
+}
+
+/// How many events of other replicas this one has handled.
+async fn heard(client: &Client) -> usize {
+    let (_, metrics) = client.get("/metrics").await;
+    let mut lines = metrics.as_str().unwrap().lines();
+    let line =
+        lines.find(|line| line.starts_with("s3_connector_secret_events") && line.contains("\"replica\""));
+    line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+}
+
+#[tokio::test]
+async fn an_event_is_no_change_of_a_definition_and_costs_no_local_secret() {
+    for database in DATABASES {
+        let service = setup().on(database).with("S3_CONNECTOR__STORE__POLL_MS", "50").start().await;
+        let embedded = Embedded::start().await;
+        expect(service.admin.post("/v1/sources", &json!({"name": "vault", "kind": "local"})).await, 201);
+        let keys = json!({"value": {"id": embedded.key.id, "secret": embedded.key.secret}});
+        expect(service.admin.put("/v1/sources/vault/secrets/s3", &keys).await, 200);
+        let body =
+            templated("main", &embedded.url, "bucket", "{{ secrets.s3.id }}", "{{ secrets.s3.secret }}");
+        expect(service.admin.post("/v1/resources", &body).await, 201);
+        // started last, so that it has nothing to catch up with
+        let (_process, replica) = service.replica().await;
+        expect(replica.query("main", &json!({"operation": "list"})).await, 200);
+        let before = changes(&service).await;
+        for number in 1..=3 {
+            let event = recorded("PutSecretValue", &format!("nobody/{number}"));
+            assert_eq!(expect(signed(&service.admin, &event).await, 200)["matched"], 0);
+            until("the event at the other replica", async || heard(&replica).await == number).await;
+        }
+        assert_eq!(changes(&service).await, before, "{database:?}: replicas would read everything again");
+        let cache = expect(replica.get("/v1/sources/vault/cache").await, 200);
+        assert!(cache["secrets"][0]["version_id"].is_string(), "{database:?}: {cache:#}");
+    }
+}
+
+#[tokio::test]
+async fn events_posted_at_two_replicas_at_once_all_reach_the_other_one() {
+    for database in DATABASES {
+        let service = setup().on(database).with("S3_CONNECTOR__STORE__POLL_MS", "50").start().await;
+        let (_process, replica) = service.replica().await;
+        let posts = (0..40).map(|number| {
+            let client = if number % 2 == 0 { &service.admin } else { &replica };
+            async move { signed(client, &recorded("PutSecretValue", &format!("nobody/{number}"))).await }
+        });
+        for answer in futures_util::future::join_all(posts).await {
+            expect(answer, 200);
+        }
+        for client in [&service.admin, &replica] {
+            until("twenty events of the other replica", async || heard(client).await == 20).await;
+        }
+        let mut rows = service.database().await;
+        let row = sqlx::query("SELECT count(*) AS events, max(id) AS newest FROM secret_events");
+        let row = row.fetch_one(&mut rows).await.unwrap();
+        let (events, newest): (i64, i64) = (row.get("events"), row.get("newest"));
+        let sequence = sqlx::query("SELECT sequence FROM changes WHERE id = 2");
+        let sequence: i64 = sequence.fetch_one(&mut rows).await.unwrap().get("sequence");
+        assert_eq!((events, newest), (40, sequence), "{database:?}");
     }
 }
 

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::harness::aws::{Secrets, unique};
 use crate::harness::http_fault::{Answer, HttpFault, Recorded};
 use crate::harness::servers::Servers;
-use crate::secrets_world::{check, new_key, pair};
+use crate::secrets_world::{check, new_key, pair, until};
 use crate::support::{Client, Embedded, Service, Setup, expect, moto_source, templated};
 
 const ALWAYS: usize = 1_000_000;
@@ -156,6 +156,10 @@ async fn status_refresh_and_clear_cover_what_was_read_for_projects_and_show_nobo
     assert_eq!(cached_for(world.admin()).await, ["", "billing", "sales"]);
     assert_eq!(cached_for(&world.billing).await, ["billing"]);
     let stranger = world.service.client_in("stranger", "editor").await;
+    assert!(cached_for(&stranger).await.is_empty(), "none of its resources names what others read");
+    let text = "{{ secrets@shared.s3.id }}";
+    let body = templated("r", &world.embedded.url, "bucket", text, text);
+    expect(stranger.post("/v1/resources", &body).await, 201);
     assert_eq!(cached_for(&stranger).await, [""], "its own references would be served by this one");
 
     let before = world.reads().len();
@@ -174,6 +178,49 @@ async fn status_refresh_and_clear_cover_what_was_read_for_projects_and_show_nobo
     assert_eq!(expect(world.sales.post("/v1/cache/clear", &json!({})).await, 200)["cleared"], 1);
     expect(list(&world.billing).await, 200);
     assert_eq!(expect(world.admin().post(clear, &json!({})).await, 200)["cleared"], 2);
+}
+
+/// The version that is cached.
+async fn version(client: &Client) -> Value {
+    let status = expect(client.get("/v1/sources/shared/cache").await, 200);
+    status["secrets"][0]["version_id"].clone()
+}
+
+#[tokio::test]
+async fn what_projects_share_is_thrown_away_by_none_of_them() {
+    let world = Workspace::with(json!({})).await;
+    for client in [&world.billing, &world.sales] {
+        expect(list(client).await, 200);
+    }
+    assert_eq!(world.reads().len(), 1, "it is shared");
+    let stranger = world.service.client_in("stranger", "admin").await;
+    let (clear, clear_all) = ("/v1/sources/shared/clear", "/v1/cache/clear");
+    for path in [clear, clear_all] {
+        let none = expect(stranger.post(path, &json!({})).await, 200);
+        assert_eq!((&none["cleared"], &none["refreshing"]), (&json!(0), &json!(0)), "{path}");
+    }
+    assert!(cached_for(&stranger).await.is_empty());
+    assert_eq!(world.reads().len(), 1, "who names no secret has none read");
+
+    // a project that does has it read again, and sees the new version
+    let value = pair(&world.embedded.key).to_string();
+    for path in [clear, clear_all] {
+        let next = world.secrets.put(&format!("{}/s3", world.namespace), &value).await;
+        let told = expect(world.sales.post(path, &json!({})).await, 200);
+        assert_eq!((&told["cleared"], &told["refreshing"]), (&json!(0), &json!(1)), "{path}");
+        until("the new version", async || version(&world.billing).await == next.version_id).await;
+    }
+
+    // while the source is down, the last good value stays with everybody
+    world.front.answer_to("GetSecretValue", ALWAYS, Answer::json_error(503, "InternalServiceError"));
+    world.front.answer_to("BatchGetSecretValue", ALWAYS, Answer::json_error(503, "InternalServiceError"));
+    for path in [clear, clear_all] {
+        assert_eq!(expect(world.sales.post(path, &json!({})).await, 200)["cleared"], 0);
+        for client in [&world.billing, &world.sales] {
+            expect(list(client).await, 200);
+        }
+    }
+    assert_eq!(expect(world.admin().post(clear, &json!({})).await, 200)["cleared"], 1);
 }
 
 #[tokio::test]

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::app::{CacheStatus, Cleared, RefreshOutcome, SecretList, Usage, UsageFilter};
+use crate::app::{CacheStatus, Cleared, RefreshOutcome, SecretList, SecretsWanted, Usage, UsageFilter};
 use crate::http::Api;
-use crate::http::extract::{Admin, By, DryRun, Editor, Params, Segment};
+use crate::http::extract::{Admin, By, DryRun, Editor, Environment, Params, Segment};
 use crate::http::json_body::{JsonBody, JsonOrDefault};
 use crate::http::openapi::{Scope, Write};
 use crate::http::problem::{Failure, Problems};
@@ -27,17 +27,22 @@ pub struct SecretParams {
     limit: Option<usize>,
 }
 
-/// Names of a source's secrets with the text to paste; never values.
+/// Names of a source's secrets with the text to paste in the environment; never values.
 #[utoipa::path(get, path = "/v1/sources/{name}/secrets", tag = "sources", operation_id = "list_secrets", security(("token" = ["editor"])), params(("name" = String, Path, description = "The source."), SecretParams, Scope), responses((status = 200, body = SecretList), Problems))]
 pub async fn list_secrets(
     by: By<Editor>,
+    environment: Environment,
     State(api): State<Api>,
     Segment(name): Segment<String>,
     Params(params): Params<SecretParams>,
 ) -> Result<Json<SecretList>, Failure> {
-    let search = params.search.unwrap_or_default();
-    let limit = params.limit.unwrap_or(100);
-    Ok(Json(api.app.list_secrets(&by.0, &name, &search, params.cursor, limit).await?))
+    let wanted = SecretsWanted {
+        search: params.search.unwrap_or_default(),
+        cursor: params.cursor,
+        limit: params.limit.unwrap_or(100),
+        environment: environment.0,
+    };
+    Ok(Json(api.app.list_secrets(&by.0, &name, wanted).await?))
 }
 
 /// Which uses.
@@ -118,7 +123,8 @@ pub struct CacheList {
     secrets: Vec<CacheStatus>,
 }
 
-/// What is cached of a source: versions, ages and errors; never values.
+/// What is cached of a source: versions, ages and errors; never values. Of what several projects share, a project is shown
+/// what its own resources name.
 #[utoipa::path(get, path = "/v1/sources/{name}/cache", tag = "sources", operation_id = "cache_status", security(("token" = ["editor"])), params(("name" = String, Path, description = "The source."), Scope), responses((status = 200, body = CacheList), Problems))]
 pub async fn cache_status(
     by: By<Editor>,
@@ -155,7 +161,8 @@ pub async fn refresh_secrets(
     Ok(Json(RefreshList { refreshed: api.app.refresh_secrets(&by.0, &name, body.secrets).await? }))
 }
 
-/// Lets go of what is cached of a source.
+/// Lets go of what is cached of a source. What a source of the workspace read for several projects is kept for the others:
+/// only a token of the installation lets go of it, for others what their resources name is read again in the background.
 #[utoipa::path(post, path = "/v1/sources/{name}/clear", tag = "sources", operation_id = "clear_source_cache", security(("token" = ["editor"])), params(("name" = String, Path, description = "The source."), Scope), responses((status = 200, body = Cleared), Problems))]
 pub async fn clear_source_cache(
     by: By<Editor>,
@@ -165,7 +172,7 @@ pub async fn clear_source_cache(
     Ok(Json(api.app.clear_source_cache(&by.0, &name)?))
 }
 
-/// Lets go of what is cached of the project.
+/// Lets go of what is cached of the project. What other projects use too is read again in the background instead.
 #[utoipa::path(post, path = "/v1/cache/clear", tag = "sources", operation_id = "clear_cache", security(("token" = ["admin"])), params(Scope), responses((status = 200, body = Cleared), Problems))]
 pub async fn clear_cache(by: By<Admin>, State(api): State<Api>) -> Json<Cleared> {
     Json(api.app.clear_cache(&by.0))

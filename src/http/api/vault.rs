@@ -96,7 +96,8 @@ pub struct ExportVault {
 }
 
 /// Seals the current value of every secret of a local source, and its aliases, with a key derived from a passphrase
-/// (Argon2id, XChaCha20-Poly1305).
+/// (Argon2id, XChaCha20-Poly1305). Needs a token of the whole installation: whoever chose the passphrase can open the
+/// document, and no project's admin may read values. Up to 10,000 secrets and aliases.
 #[utoipa::path(post, path = "/v1/sources/{name}/export", tag = "sources", operation_id = "export_vault", security(("token" = ["admin"])), params(("name" = String, Path, description = "The source."), Scope), request_body = ExportVault, responses((status = 200, body = SealedVault), Problems))]
 pub async fn export_vault(
     by: By<Admin>,
@@ -123,6 +124,7 @@ pub struct ImportVault {
 }
 
 /// Brings an export into a local source, all of it or nothing. What is there stays unless `overwrite` says otherwise.
+/// Up to 10,000 secrets and aliases.
 #[utoipa::path(post, path = "/v1/sources/{name}/import", tag = "sources", operation_id = "import_vault", security(("token" = ["admin"])), params(("name" = String, Path, description = "The source."), Write), request_body = ImportVault, responses((status = 200, body = VaultImported), Problems))]
 pub async fn import_vault(
     by: By<Admin>,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use sqlx::Row;
 
+use super::vault_bounds::import_of;
 use super::{eventually, replicated, services};
 use crate::harness::aws;
 use crate::harness::process::Process;
@@ -147,17 +148,32 @@ async fn a_new_data_key_seals_everything_again_while_replicas_write() {
     }
 }
 
-#[tokio::test]
-async fn a_rotation_that_was_killed_loses_nothing_and_the_next_one_finishes_it() {
-    let embedded = Embedded::start().await;
-    for service in services().await {
-        fill(&service, &embedded).await;
+/// Kills a rotation that has made its key and not sealed everything with it. One that was over before is followed by
+/// another one.
+async fn kill_a_rotation(service: &Service) {
+    for _ in 0..10 {
         let mut killed = Process::start("rotate-key", service.command(&["rotate-key"]));
         let deadline = tokio::time::Instant::now() + LONG;
-        while data_keys(&service).await == 1 && killed.running() {
+        while data_keys(service).await == 1 && killed.running() {
             assert!(tokio::time::Instant::now() < deadline, "no key was made");
         }
         killed.kill();
+        if data_keys(service).await == 2 {
+            return;
+        }
+    }
+    panic!("every rotation was over before it was killed");
+}
+
+#[tokio::test]
+async fn a_rotation_that_was_killed_loses_nothing_and_the_next_one_finishes_it() {
+    let embedded = Embedded::start().await;
+    let many = import_of(300);
+    for service in services().await {
+        fill(&service, &embedded).await;
+        // so many that sealing them again takes longer than to see the key
+        expect(service.admin.post("/v1/sources/vault/import", &many).await, 200);
+        kill_a_rotation(&service).await;
         all_is_readable(&service.admin).await;
         put_keys(&service.admin, &embedded).await;
         ok(&service, &["rotate-key"]).await;
@@ -288,4 +304,24 @@ async fn a_key_file_gives_way_to_aws_kms_and_comes_back() {
     service.set("S3_CONNECTOR__SEAL__KEY_FILE", file.to_str().unwrap());
     service.restart().await;
     all_is_readable(&service.admin).await;
+}
+
+#[tokio::test]
+async fn a_replica_that_cannot_read_the_new_data_key_is_not_ready() {
+    let embedded = Embedded::start().await;
+    for mut service in replicated().await {
+        fill(&service, &embedded).await;
+        let (_process, other) = service.replica().await;
+        expect(other.get("/readyz").await, 200);
+        let file = service.data.path().join("next.key");
+        ok(&service, &["rotate-key", "--master-file", file.to_str().unwrap()]).await;
+        service.set("S3_CONNECTOR__SEAL__KEY_FILE", file.to_str().unwrap());
+        service.restart().await;
+        ok(&service, &["rotate-key"]).await;
+        put_keys(&service.admin, &embedded).await;
+        expect(service.admin.patch("/v1/resources/typed", &json!({"description": "third"})).await, 200);
+        let refused = eventually(&other, "/readyz", |status, _| status == 503).await;
+        assert!(refused["detail"].as_str().unwrap().contains("master key"), "{refused:#}");
+        expect(service.admin.get("/readyz").await, 200);
+    }
 }

@@ -78,6 +78,7 @@ async fn sources_at_aws_are_asked_for_their_names_only_when_it_is_wanted() {
     let (secrets, namespace) = (Secrets::on_moto(&servers), unique("usage"));
     let there = secrets.create(&format!("{namespace}/there"), "v").await;
     secrets.create(&format!("{namespace}/unused"), "v").await;
+    let outside = secrets.create(&unique("outside"), "v").await;
     for service in services().await {
         let admin = &service.admin;
         expect(admin.post("/v1/sources", &moto_source("moto", &servers.moto, &namespace)).await, 201);
@@ -86,6 +87,16 @@ async fn sources_at_aws_are_asked_for_their_names_only_when_it_is_wanted() {
         let unasked = usage(admin, "").await;
         assert!(rows(&unasked).iter().all(|(_, _, exists, _)| exists.is_null()), "{unasked:#}");
         assert_eq!(unasked["unlisted"][0]["source"], "moto");
+        // what lies beyond the namespace or in another account was not listed, and is not known to be missing
+        let elsewhere = there.arn.replace("123456789012", "999999999999");
+        assert_ne!(elsewhere, there.arn);
+        let beyond =
+            [outside.arn.as_str(), elsewhere.as_str()].map(|arn| format!("{{{{ secrets['{arn}'] }}}}"));
+        expect(admin.post("/v1/resources", &keyed("b", &beyond[0], &beyond[1])).await, 201);
+        let unknown = usage(admin, "check=true&resource=b").await;
+        assert_eq!(rows(&unknown).len(), 2, "{unknown:#}");
+        assert!(rows(&unknown).iter().all(|(_, _, exists, _)| exists.is_null()), "{unknown:#}");
+        expect(admin.delete("/v1/resources/b").await, 204);
         let asked = usage(admin, "check=true").await;
         let told: Vec<(String, Value)> =
             rows(&asked).into_iter().map(|(_, secret, exists, _)| (secret, exists)).collect();
@@ -95,5 +106,26 @@ async fn sources_at_aws_are_asked_for_their_names_only_when_it_is_wanted() {
             (format!("{namespace}/unused"), json!(true)),
         ];
         assert_eq!(told, wanted);
+    }
+}
+
+/// The names are put into the database as they are: it takes what a service would need a minute for.
+#[tokio::test]
+async fn a_local_source_with_too_many_secrets_is_told_as_not_looked_into() {
+    for service in services().await {
+        let admin = &service.admin;
+        expect(admin.post("/v1/sources", &json!({"name": "vault", "kind": "local"})).await, 201);
+        expect(admin.put("/v1/sources/vault/secrets/zz", &json!({"value": "v"})).await, 200);
+        expect(admin.post("/v1/resources", &keyed("a", "{{ secrets.zz }}", "{{ secrets.zz }}")).await, 201);
+        let looked = usage(admin, "").await;
+        assert_eq!((&looked["unlisted"], &rows(&looked)[0].2), (&json!([]), &json!(true)), "{looked:#}");
+        let mut database = service.database().await;
+        let copies = "INSERT INTO vault_secrets (id, source_id, name, version_id, sealed, updated_ms, version_created_ms, version_created_by, previous_version_id) WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 10000) SELECT s.id || '-' || CAST(n AS TEXT), s.source_id, 'a' || CAST(n AS TEXT), s.version_id, s.sealed, s.updated_ms, s.version_created_ms, s.version_created_by, s.previous_version_id FROM vault_secrets s CROSS JOIN numbers";
+        sqlx::query(copies).execute(&mut database).await.unwrap();
+        let usage = usage(admin, "").await;
+        assert_eq!(usage["unlisted"][0]["source"], "vault", "{usage:#}");
+        assert!(usage["unlisted"][0]["reason"].as_str().unwrap().contains("10000"), "{usage:#}");
+        assert_eq!(rows(&usage).len(), 1);
+        assert!(rows(&usage)[0].2.is_null(), "its name comes last, and nobody looked so far: {usage:#}");
     }
 }
