@@ -50,6 +50,31 @@ impl App {
         entries
     }
 
+    /// Lets go of single secrets, each under all its names, stages and versions. Those of other projects too are read
+    /// again in the background instead.
+    pub(super) fn clear_some(
+        self: &Arc<Self>,
+        caller: &Caller,
+        source: &Arc<Source>,
+        names: &[String],
+    ) -> Cleared {
+        let wanted: HashSet<_> = names.iter().map(|name| source.key(name, "").secret).collect();
+        let entries = self.cached_for(caller, source, &self.users_of(caller, source));
+        let is_meant = |key: &SecretKey| {
+            let cached = self.cache.peek(key);
+            let arn = cached.as_ref().and_then(|entry| entry.secret.arn.as_deref());
+            wanted.contains(&key.secret) || arn.is_some_and(|arn| wanted.contains(arn))
+        };
+        let keys: Vec<SecretKey> =
+            entries.into_iter().map(|entry| entry.key).filter(|key| is_meant(key)).collect();
+        if source.is_of_workspace() && !caller.installation && is_shared(source) {
+            let refreshing = keys.len();
+            self.refresh_later(Arc::clone(source), keys);
+            return Cleared { cleared: 0, refreshing };
+        }
+        Cleared { cleared: keys.iter().filter(|key| self.cache.evict(key)).count(), refreshing: 0 }
+    }
+
     /// Lets go of what is cached of a source. What other projects use too is read again in the background instead.
     pub(super) fn clear_for(self: &Arc<Self>, caller: &Caller, source: &Arc<Source>) -> Cleared {
         if !source.is_of_workspace() || caller.installation {

@@ -244,9 +244,18 @@ impl App {
     }
 
     /// Lets go of what is cached of a source, as far as it is the caller's.
-    pub fn clear_source_cache(self: &Arc<Self>, caller: &Caller, name: &str) -> Result<Cleared, Error> {
+    /// Only of the named secrets when some are named.
+    pub fn clear_source_cache(
+        self: &Arc<Self>,
+        caller: &Caller,
+        name: &str,
+        secrets: Option<&[String]>,
+    ) -> Result<Cleared, Error> {
         let source = self.known_source(caller, name)?;
-        Ok(self.clear_for(caller, &source))
+        Ok(match secrets {
+            Some(names) => self.clear_some(caller, &source, names),
+            None => self.clear_for(caller, &source),
+        })
     }
 
     /// Lets go of what is cached of the caller's project, and of the workspace as the caller sees it.

@@ -323,6 +323,7 @@ mod tests {
             "s3-connector source delete v --force --dry-run",
             "s3-connector source update v --cache-ttl-ms ",
             "s3-connector resource update a --role-duration  --max-put-bytes ",
+            "s3-connector source clear v s3 other",
             "s3-connector source clear --all",
             "s3-connector source alias set v s3 payments/s3 --mode json",
             "s3-connector source import v --file t.json --format requestly --overwrite --dry-run",

@@ -100,7 +100,7 @@ Exits with 1 when the verdict is `fails`.")]
     Cache(Named),
     /// Forgets the secrets in memory; the next query reads them anew
     #[command(
-        after_help = "Examples:\n  s3-connector source clear aws-prod\n  s3-connector source clear --all"
+        after_help = "Examples:\n  s3-connector source clear aws-prod\n  s3-connector source clear aws-prod payments/s3\n  s3-connector source clear --all"
     )]
     Clear(Clear),
     /// Takes a table of another tool: aliases into the source, fields as references to paste
@@ -245,6 +245,9 @@ pub(crate) struct Clear {
     /// Name of the source
     #[arg(required_unless_present = "all")]
     name: Option<String>,
+    /// Names of the secrets [default: all that are in memory]
+    #[arg(conflicts_with = "all")]
+    secrets: Vec<String>,
     /// Forget the secrets of every source
     #[arg(long, conflicts_with = "name")]
     all: bool,
@@ -482,7 +485,11 @@ impl Clear {
             Some(name) => vec!["sources", name, "clear"],
             None => vec!["cache", "clear"],
         };
-        let answer = session.client.send(Call::new(reqwest::Method::POST, &path)).await?.body;
+        let mut call = Call::new(reqwest::Method::POST, &path);
+        if !self.secrets.is_empty() {
+            call = call.body(json!({"secrets": self.secrets}));
+        }
+        let answer = session.client.send(call).await?.body;
         let cleared = answer.get("cleared").and_then(Value::as_u64).unwrap_or_default();
         let mut said = format!("secrets forgotten: {cleared}; the next query reads them anew");
         let refreshing = answer.get("refreshing").and_then(Value::as_u64).unwrap_or_default();

@@ -96,9 +96,19 @@ async fn upkeep(metrics: PrometheusHandle) {
     }
 }
 
+/// Values of secrets are in the process's memory: a crash must not write them to a disk.
+pub fn forbid_core_dumps() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        tracing::warn!(cause = %error, "core dumps cannot be switched off");
+    }
+}
+
 /// Serves until the process is asked to end.
 pub async fn serve(config: Config, announce: impl FnOnce(&Serving, Option<&str>)) -> anyhow::Result<()> {
     telemetry::start_logs(&config.log)?;
+    forbid_core_dumps();
     let serving = start(config).await?;
     let token = serving.bootstrap_token.clone();
     announce(&serving, token.as_ref().map(ExposeSecret::expose_secret));

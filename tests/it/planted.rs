@@ -191,3 +191,12 @@ async fn dump(url: &str) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
+
+#[tokio::test]
+async fn a_crash_leaves_no_memory_behind() {
+    let service = Setup::new().start().await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", service.process.id())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(line.split_whitespace().nth(4), Some("0"), "{line}");
+    assert_eq!(line.split_whitespace().nth(5), Some("0"), "{line}");
+}

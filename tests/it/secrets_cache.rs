@@ -220,3 +220,27 @@ async fn a_missing_key_and_broken_json_are_remembered_for_their_version() {
         expect(world.list(name).await, 200);
     }
 }
+
+#[tokio::test]
+async fn one_secret_is_cleared_under_all_its_names_and_the_others_stay() {
+    let world = World::start().await;
+    let made = world.main().await;
+    world.keys("other").await;
+    world.resource("other", "{{ secrets.other.id }}", "{{ secrets.other.secret }}").await;
+    for name in ["main", "other"] {
+        expect(world.list(name).await, 200);
+    }
+    let clear = async |secret: &str| {
+        let wanted = json!({"secrets": [secret]});
+        expect(world.admin().post("/v1/sources/moto/clear", &wanted).await, 200)["cleared"].clone()
+    };
+    let asked = world.fetches();
+    assert_eq!(clear("nobody").await, 0);
+    for (round, secret) in ["s3", made.arn.as_str()].into_iter().enumerate() {
+        assert_eq!(clear(secret).await, 1, "{secret}");
+        for name in ["main", "other"] {
+            expect(world.list(name).await, 200);
+        }
+        assert_eq!(world.fetches(), asked + round + 1, "only `s3` is read again");
+    }
+}

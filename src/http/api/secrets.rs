@@ -163,13 +163,23 @@ pub async fn refresh_secrets(
 
 /// Lets go of what is cached of a source. What a source of the workspace read for several projects is kept for the others:
 /// only a token of the installation lets go of it, for others what their resources name is read again in the background.
-#[utoipa::path(post, path = "/v1/sources/{name}/clear", tag = "sources", operation_id = "clear_source_cache", security(("token" = ["editor"])), params(("name" = String, Path, description = "The source."), Scope), responses((status = 200, body = Cleared), Problems))]
+#[utoipa::path(post, path = "/v1/sources/{name}/clear", tag = "sources", operation_id = "clear_source_cache", security(("token" = ["editor"])), params(("name" = String, Path, description = "The source."), Scope), request_body(content = Clear, example = json!({"secrets": ["payments/s3"]})), responses((status = 200, body = Cleared), Problems))]
 pub async fn clear_source_cache(
     by: By<Editor>,
     State(api): State<Api>,
     Segment(name): Segment<String>,
+    JsonOrDefault(body): JsonOrDefault<Clear>,
 ) -> Result<Json<Cleared>, Failure> {
-    Ok(Json(api.app.clear_source_cache(&by.0, &name)?))
+    Ok(Json(api.app.clear_source_cache(&by.0, &name, body.secrets.as_deref())?))
+}
+
+/// What to let go of.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Clear {
+    /// Names or ARNs; absent for everything.
+    #[serde(default)]
+    secrets: Option<Vec<String>>,
 }
 
 /// Lets go of what is cached of the project. What other projects use too is read again in the background instead.
