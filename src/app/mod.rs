@@ -189,6 +189,11 @@ impl App {
         Ok(self.store.ping().await?)
     }
 
+    /// Puts what is counted apart into the metrics, before they are read.
+    pub fn publish_metrics(&self) {
+        self.cache.publish();
+    }
+
     /// What the clock says, in epoch milliseconds.
     pub fn now_ms(&self) -> i64 {
         self.clock.now_ms()

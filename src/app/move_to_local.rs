@@ -146,7 +146,7 @@ impl App {
     ) -> Result<Arc<Entry>, Error> {
         let loader = source::loader(self, source, key);
         match self.cache.get(key, source.policy(), &loader).await {
-            Ok(hit) => Ok(hit.entry),
+            Ok(hit) => Ok(hit.entry.to_arc()),
             Err(error) => {
                 let last = self.cache.peek(key).filter(|_| error.class.is_transient());
                 last.ok_or_else(|| unfetched(secret, key, error))

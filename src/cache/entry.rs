@@ -1,7 +1,9 @@
 //! What is cached of a secret, and until when it may be used.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
+use arc_swap::Guard;
 use rand::random_range;
 
 use crate::template::SecretValue;
@@ -59,10 +61,13 @@ pub struct Entry {
     jitter: i64,
 }
 
+/// An entry in use. While it is what is cached, holding it writes nothing that other threads write.
+pub struct Held(Guard<Option<Arc<Entry>>>);
+
 /// A secret that may be used.
 pub struct Hit {
     /// The secret.
-    pub entry: Arc<Entry>,
+    pub entry: Held,
     /// Its age in milliseconds when it is served past its end because the source cannot be reached.
     pub stale_ms: Option<u64>,
     /// Until when a reader may keep it without asking again, in epoch milliseconds, if the generation does not move:
@@ -136,6 +141,39 @@ impl Entry {
     /// As a fresh answer that is also what is cached.
     pub(super) fn fresh(self: Arc<Self>, policy: Policy) -> Hit {
         let fresh_until_ms = self.life(policy).refresh_ms;
-        Hit { entry: self, stale_ms: None, fresh_until_ms }
+        Hit { entry: self.into(), stale_ms: None, fresh_until_ms }
+    }
+}
+
+impl Held {
+    /// None of nothing.
+    pub(super) fn of(guard: Guard<Option<Arc<Entry>>>) -> Option<Self> {
+        guard.is_some().then_some(Self(guard))
+    }
+
+    /// For longer than a moment.
+    pub fn to_arc(&self) -> Arc<Entry> {
+        Arc::clone(self.get())
+    }
+
+    fn get(&self) -> &Arc<Entry> {
+        match &*self.0 {
+            Some(entry) => entry,
+            None => unreachable!("it is made of something only"),
+        }
+    }
+}
+
+impl From<Arc<Entry>> for Held {
+    fn from(entry: Arc<Entry>) -> Self {
+        Self(Guard::from_inner(Some(entry)))
+    }
+}
+
+impl Deref for Held {
+    type Target = Entry;
+
+    fn deref(&self) -> &Entry {
+        self.get()
     }
 }

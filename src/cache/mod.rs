@@ -16,6 +16,7 @@
 
 mod entry;
 mod find;
+mod index;
 mod load;
 mod meters;
 mod outlook;
@@ -35,13 +36,14 @@ use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
 
+use self::index::Index;
 use self::meters::Meters;
 use self::plan::{Forced, Plan, Want};
 use self::slot::{Flight, Slot};
 use self::table::Table;
 use crate::clock::Clock;
 
-pub use self::entry::{Entry, Hit, Policy, Secret};
+pub use self::entry::{Entry, Held, Hit, Policy, Secret};
 pub use self::meters::Counters;
 pub use self::outlook::{Outlook, Standing};
 
@@ -185,6 +187,7 @@ pub struct EntryStatus {
 /// The secret cache. Shared as an [`Arc`]; all methods take `&self`.
 pub struct Cache {
     table: RwLock<Table>,
+    index: Arc<Index>,
     limits: Limits,
     clock: Clock,
     tasks: TaskTracker,
@@ -208,8 +211,10 @@ impl Cache {
     /// before.
     pub fn new(limits: Limits, clock: Clock, tasks: TaskTracker) -> Arc<Self> {
         let generation = Arc::new(AtomicU64::new(0));
+        let index = Arc::new(Index::new());
         Arc::new(Self {
-            table: RwLock::new(Table::new(Arc::clone(&generation))),
+            table: RwLock::new(Table::new(Arc::clone(&generation), Arc::clone(&index))),
+            index,
             limits,
             clock,
             tasks,
@@ -281,7 +286,7 @@ impl Cache {
         loop {
             let now_ms = self.clock.now_ms();
             let entry = match self.plan_refresh(&Want { key, policy, loader, now_ms }, wish) {
-                Forced::Answer(hit) => hit.entry,
+                Forced::Answer(hit) => hit.entry.to_arc(),
                 Forced::Join(flight) => flight.outcome().await?.entry,
                 Forced::After(flight) => {
                     // Only its end matters: it started before this call.
@@ -411,6 +416,11 @@ impl Cache {
     /// and comes back when it moved or when [`Hit::fresh_until_ms`] is reached.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
+    }
+
+    /// Puts what is counted apart into the metrics; to be called before they are read.
+    pub fn publish(&self) {
+        self.meters.publish();
     }
 
     /// What happened so far.

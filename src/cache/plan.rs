@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::entry::{Hit, Policy};
+use super::entry::{Held, Hit, Policy};
 use super::load::Launch;
 use super::slot::{Flight, Slot, State};
 use super::{Cache, LoadError, Loader, SecretKey};
@@ -32,18 +32,18 @@ pub(super) enum Forced {
 }
 
 impl Cache {
-    /// The path of nearly every call: no allocation, no slot lock, one `Arc` cloned.
+    /// The path of nearly every call: no allocation, no lock, and nothing written that another thread writes too.
     pub(super) fn fresh_hit(&self, key: &SecretKey, policy: Policy, now_ms: i64) -> Option<Hit> {
-        let table = self.read();
-        let slot = table.find(key)?;
-        let entry = slot.entry.load_full()?;
-        let fresh_until_ms = entry.life(policy).refresh_ms;
-        if now_ms >= fresh_until_ms {
-            return None;
-        }
-        slot.touch(table.tick());
-        self.meters.hits.add(1);
-        Some(Hit { entry, stale_ms: None, fresh_until_ms })
+        self.index.with(key, |slot| {
+            let entry = Held::of(slot.entry.load())?;
+            let fresh_until_ms = entry.life(policy).refresh_ms;
+            if now_ms >= fresh_until_ms {
+                return None;
+            }
+            slot.touch(self.index.tick());
+            self.meters.hits.add(1);
+            Some(Hit { entry, stale_ms: None, fresh_until_ms })
+        })
     }
 
     /// For a reader without a fresh hit, or with one that is due for a refresh.

@@ -187,7 +187,7 @@ impl State {
         }
         self.stale_since_ms.get_or_insert(want.now_ms);
         let stale_ms = Some(entry.age_ms(want.now_ms));
-        Some(Hit { entry, stale_ms, fresh_until_ms: 0 })
+        Some(Hit { entry: entry.into(), stale_ms, fresh_until_ms: 0 })
     }
 
     /// The code of the error to log a stale answer with, once a minute.

@@ -8,27 +8,39 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::entry::Entry;
+use super::index::Index;
 use super::slot::Slot;
 use super::{Limits, SecretKey};
 
 pub(super) struct Table {
     by_key: HashMap<SecretKey, Arc<Slot>>,
+    /// What readers go by; the same keys.
+    index: Arc<Index>,
     /// Slots, each counted once however many keys lead to it.
     slots: usize,
     bytes: usize,
-    /// Moves when a slot is made. Room runs short only then or when a value grows, so "used since the last slot was
-    /// made" is all the order that is needed, and a hit seldom writes.
-    tick: u64,
     generation: Arc<AtomicU64>,
 }
 
 impl Table {
-    pub(super) fn new(generation: Arc<AtomicU64>) -> Self {
-        Self { by_key: HashMap::new(), slots: 0, bytes: 0, tick: 0, generation }
+    pub(super) fn new(generation: Arc<AtomicU64>, index: Arc<Index>) -> Self {
+        Self { by_key: HashMap::new(), index, slots: 0, bytes: 0, generation }
     }
 
+    /// Moves when a slot is made. Room runs short only then or when a value grows, so "used since the last slot was
+    /// made" is all the order that is needed, and a hit seldom writes.
     pub(super) fn tick(&self) -> u64 {
-        self.tick
+        self.index.tick()
+    }
+
+    fn lead(&mut self, key: SecretKey, slot: &Arc<Slot>) {
+        self.index.insert(key.clone(), Arc::clone(slot));
+        self.by_key.insert(key, Arc::clone(slot));
+    }
+
+    fn lead_no_more(&mut self, key: &SecretKey) {
+        self.index.remove(key);
+        self.by_key.remove(key);
     }
 
     pub(super) fn find(&self, key: &SecretKey) -> Option<&Arc<Slot>> {
@@ -43,10 +55,10 @@ impl Table {
         if let Some(slot) = self.get(key) {
             return slot;
         }
-        let slot = Arc::new(Slot::new(key, self.tick));
-        self.tick += 1;
+        let slot = Arc::new(Slot::new(key, self.tick()));
+        self.index.advance();
         self.slots += 1;
-        self.by_key.insert(key.clone(), Arc::clone(&slot));
+        self.lead(key.clone(), &slot);
         slot
     }
 
@@ -68,7 +80,7 @@ impl Table {
             return false;
         }
         for key in &keys {
-            self.by_key.remove(key);
+            self.lead_no_more(key);
         }
         self.slots = self.slots.saturating_sub(1);
         self.take_value(slot)
@@ -105,9 +117,9 @@ impl Table {
 
     /// Lets only `key` lead to the slot.
     pub(super) fn keep_only(&mut self, slot: &Slot, key: &SecretKey) {
-        let mut state = slot.lock();
-        for other in state.keys.extract_if(.., |other| other != key) {
-            self.by_key.remove(&other);
+        let others: Vec<SecretKey> = slot.lock().keys.extract_if(.., |other| other != key).collect();
+        for other in &others {
+            self.lead_no_more(other);
         }
     }
 
@@ -170,7 +182,7 @@ impl Table {
     }
 
     fn bind(&mut self, slot: &Arc<Slot>, key: SecretKey) {
-        self.by_key.insert(key.clone(), Arc::clone(slot));
+        self.lead(key.clone(), slot);
         slot.lock().keys.push(key);
     }
 
@@ -186,7 +198,7 @@ impl Table {
         if left == 0 {
             self.remove(slot);
         } else {
-            self.by_key.remove(key);
+            self.lead_no_more(key);
             self.bump();
         }
     }

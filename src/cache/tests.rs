@@ -16,7 +16,7 @@ async fn a_fresh_hit_is_the_same_value_from_memory() {
     let f = fixture();
     let first = f.get(&key("db"), v1).await.unwrap();
     let second = f.cache.get(&key("db"), POLICY, &never()).await.unwrap();
-    assert!(Arc::ptr_eq(&first.entry, &second.entry));
+    assert!(Arc::ptr_eq(&first.entry.to_arc(), &second.entry.to_arc()));
     assert_eq!((second.stale_ms, second.fresh_until_ms), (None, first.fresh_until_ms));
     assert_eq!((second.entry.fetched_ms, f.loads()), (START_MS, 1));
 }

@@ -25,6 +25,7 @@ pub async fn readyz(State(api): State<Api>) -> Result<&'static str, Failure> {
 /// Metrics in the Prometheus text format.
 #[utoipa::path(get, path = "/metrics", tag = "service", operation_id = "metrics", responses((status = 200, description = "Metrics.", body = String)))]
 pub async fn metrics(State(api): State<Api>) -> Response {
+    api.app.publish_metrics();
     let text =
         api.metrics.as_ref().map(metrics_exporter_prometheus::PrometheusHandle::render).unwrap_or_default();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
