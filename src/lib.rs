@@ -21,7 +21,7 @@
 //! ## Three journeys
 //!
 //! **Create and test.** A definition comes in at `http/api/resources`; [`app`] parses every template into
-//! findings, [`store`] seals the literals ([`store::seal`]) and keeps a version. A test walks the way of a query,
+//! findings, [`store`] seals the literals (`store/seal.rs`) and keeps a version. A test walks the way of a query,
 //! with the same code ([`app::connect`]), and records every step as a [`model::check::Check`].
 //!
 //! **Query.** The caller's token gives a role, the handler's signature says which one it needs. [`app::connect`]
