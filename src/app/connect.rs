@@ -6,24 +6,23 @@
 //! when a version changed is a client made.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::app::connection::{Connection, Plan, Snapshot, Subject, install};
 use crate::app::findings::{is_sensitive, path_text};
-use crate::app::registry::State;
 use crate::app::source::{self, Source};
 use crate::app::{App, Error, Resource, Unresolved, scope};
-use crate::aws::credentials::{AccessKey, Base, Role, Slot, StsTarget};
-use crate::aws::egress::Endpoint;
+use crate::aws::credentials::{AccessKey, Base, Role, StsTarget};
 use crate::aws::s3::{S3, Settings, UploadDefaults};
 use crate::aws::{AwsError, ErrorKind};
-use crate::cache::{Hit, SecretKey};
-use crate::model::literal::{Credential, Literals};
+use crate::cache::SecretKey;
+use crate::model::literal::Credential;
 use crate::model::name::Name;
-use crate::model::provider::{self, Profile, Sts};
+use crate::model::provider::{self, Sts};
 use crate::model::resource::{
     Addressing, Auth, Definition, Encryption, NamedPolicy, SessionPolicy, is_region,
 };
@@ -33,194 +32,6 @@ use crate::template::{self, Reference, Template};
 const DEFAULT_TIMEOUT_MS: u64 = 30_000;
 /// Tries after the first one when a definition does not say otherwise.
 const DEFAULT_RETRIES: u32 = 2;
-
-/// Environments of one resource whose connections are kept.
-const MOST_CONNECTIONS: usize = 16;
-
-/// What queries of one resource in one environment use.
-pub struct Connection {
-    /// The client.
-    pub s3: S3,
-    /// Every key is put under this.
-    pub prefix: String,
-    /// The rendered settings.
-    pub plan: Plan,
-    /// The secrets that were used.
-    pub used: Vec<Used>,
-    pub(super) slot: Option<Arc<Slot>>,
-    /// Present when other versions are used than the current ones.
-    pub(super) stand_in: Option<StandIn>,
-    /// When no version at all was taken, in epoch milliseconds.
-    pub(super) refused_ms: AtomicI64,
-    generation: AtomicU64,
-    pub(super) fresh_until_ms: AtomicI64,
-    stale_ms: AtomicI64,
-    pub(super) sources_epoch: u64,
-}
-
-/// Why a connection uses other versions than the current ones.
-#[derive(Debug)]
-pub struct StandIn {
-    /// Whose versions it uses.
-    pub stage: &'static str,
-    /// The current versions, which the store refused. It stands in for them until they move.
-    pub refused: Vec<Used>,
-}
-
-/// How fresh the secrets of an answer were.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Freshness {
-    /// The age of the oldest value that was served past its end.
-    pub stale_ms: Option<u64>,
-    /// The stage that stands in for the current one, which the store refused.
-    pub stage: Option<&'static str>,
-}
-
-impl std::fmt::Debug for Connection {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Connection").field("bucket", &self.s3.bucket()).finish_non_exhaustive()
-    }
-}
-
-/// One secret that a connection was made with.
-#[derive(Debug, Clone)]
-pub struct Used {
-    /// The cache's key.
-    pub key: SecretKey,
-    /// The source's name.
-    pub source: String,
-    /// The version.
-    pub version_id: String,
-    /// Milliseconds since it was read from its source.
-    pub age_ms: i64,
-    /// Its age when it was served past its end.
-    pub stale_ms: Option<u64>,
-}
-
-/// A definition with its references rendered: everything but the client.
-#[derive(Clone)]
-pub struct Plan {
-    /// The bucket.
-    pub bucket: String,
-    /// The region that is signed for.
-    pub region: String,
-    /// The endpoint; absent for AWS.
-    pub endpoint: Option<Endpoint>,
-    /// The provider.
-    pub profile: &'static Profile,
-    /// Whether the bucket stands in the path.
-    pub path_style: bool,
-    /// The prefix.
-    pub prefix: String,
-    /// The identity; absent for anonymous requests.
-    pub base: Option<Base>,
-    /// The role to assume.
-    pub role: Option<Role>,
-    /// Trust for the endpoint's certificate.
-    pub ca_pem: Option<String>,
-    timeout: Duration,
-    retries: u32,
-    expected_owner: Option<String>,
-    requester_pays: bool,
-    defaults: UploadDefaults,
-}
-
-/// The references of a definition, resolved as one snapshot.
-pub(super) struct Snapshot {
-    pub(super) hits: HashMap<SecretKey, Hit>,
-    pub(super) sources: HashMap<SecretKey, Arc<Source>>,
-}
-
-/// Which definition, in which project and environment.
-pub(super) struct Subject<'a> {
-    pub(super) definition: &'a Definition,
-    pub(super) literals: &'a Literals,
-    pub(super) project_id: &'a Arc<str>,
-    pub(super) environment: &'a Name,
-}
-
-impl Plan {
-    /// Whether both lead to the same place in the same way, with whichever keys.
-    pub(super) fn leads_where(&self, other: &Plan) -> bool {
-        let role = |plan: &Plan| plan.role.as_ref().map(|role| role.arn.clone());
-        let url = |plan: &Plan| plan.endpoint.as_ref().map(|endpoint| endpoint.url.clone());
-        (&self.bucket, &self.region, &self.prefix, &self.expected_owner)
-            == (&other.bucket, &other.region, &other.prefix, &other.expected_owner)
-            && (url(self), role(self)) == (url(other), role(other))
-            && self.defaults.encryption == other.defaults.encryption
-            && self.defaults.storage_class == other.defaults.storage_class
-    }
-}
-
-impl Connection {
-    /// For the headers `Secret-Stale` and `Secret-Stage`.
-    pub fn freshness(&self) -> Freshness {
-        Freshness {
-            stale_ms: u64::try_from(self.stale_ms.load(Ordering::Relaxed)).ok(),
-            stage: self.stand_in.as_ref().map(|stand_in| stand_in.stage),
-        }
-    }
-
-    /// The versions that were the current ones when it was made.
-    pub(super) fn current_versions(&self) -> &[Used] {
-        self.stand_in.as_ref().map_or(&self.used, |stand_in| &stand_in.refused)
-    }
-
-    fn is_current(&self, app: &App, state: &State, now: i64) -> bool {
-        self.sources_epoch == state.sources_epoch
-            && self.generation.load(Ordering::Acquire) == app.cache.generation()
-            && now < self.fresh_until_ms.load(Ordering::Relaxed)
-    }
-
-    fn has_versions_of(&self, snapshot: &Snapshot) -> bool {
-        let versions = self.current_versions();
-        versions.len() == snapshot.hits.len()
-            && versions.iter().all(|used| {
-                snapshot.hits.get(&used.key).is_some_and(|hit| hit.entry.secret.version_id == used.version_id)
-            })
-    }
-
-    fn confirm(&self, generation: u64, snapshot: &Snapshot) {
-        self.fresh_until_ms.store(snapshot.fresh_until_ms(), Ordering::Relaxed);
-        self.stale_ms.store(snapshot.stale_ms(), Ordering::Relaxed);
-        self.generation.store(generation, Ordering::Release);
-    }
-}
-
-impl Snapshot {
-    fn fresh_until_ms(&self) -> i64 {
-        self.hits.values().map(|hit| hit.fresh_until_ms).min().unwrap_or(i64::MAX)
-    }
-
-    fn stale_ms(&self) -> i64 {
-        self.hits
-            .values()
-            .filter_map(|hit| hit.stale_ms)
-            .max()
-            .and_then(|age| i64::try_from(age).ok())
-            .unwrap_or(-1)
-    }
-
-    pub(super) fn used(&self, now: i64) -> Vec<Used> {
-        let mut used: Vec<Used> = self
-            .hits
-            .iter()
-            .map(|(key, hit)| Used {
-                key: key.clone(),
-                source: self
-                    .sources
-                    .get(key)
-                    .map(|source| source.record.definition.name.to_string())
-                    .unwrap_or_default(),
-                version_id: hit.entry.secret.version_id.clone(),
-                age_ms: now - hit.entry.fetched_ms,
-                stale_ms: hit.stale_ms,
-            })
-            .collect();
-        used.sort_by(|a, b| (&a.source, &a.key.secret).cmp(&(&b.source, &b.key.secret)));
-        used
-    }
-}
 
 impl App {
     /// What a query uses. Warm: no call, no lock, no allocation beyond one `Arc`.
@@ -254,12 +65,7 @@ impl App {
         let record = &resource.record;
         self.check_environment(&record.project_id, &record.definition, environment)?;
         let definition = record.definition.in_environment(environment);
-        let subject = Subject {
-            definition: &definition,
-            literals: &resource.record.literals,
-            project_id: &resource.record.project_id,
-            environment,
-        };
+        let subject = Subject::of(record, &definition, environment);
         let templates = templates(&definition)?;
         // before the lock: the cache lets those who wait for the same secret share one load, a lock would queue them
         let snapshot = self.resolve(&subject, &templates).await?;
@@ -538,16 +344,6 @@ impl App {
             sources_epoch: 0,
         })
     }
-}
-
-/// Puts a connection in place of the one before. The caller holds `resource.building`.
-pub(super) fn install(resource: &Resource, environment: &Name, connection: &Arc<Connection>) {
-    let old = resource.connections.load_full();
-    let mut all: Vec<_> = old.iter().filter(|(name, _)| name != environment).cloned().collect();
-    // those of environments that are no more go: only the newest are kept
-    all.drain(..all.len().saturating_sub(MOST_CONNECTIONS - 1));
-    all.push((environment.clone(), Arc::clone(connection)));
-    resource.connections.store(Arc::new(all));
 }
 
 /// The identity before any role is assumed.

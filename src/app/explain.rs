@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use crate::app::connect::Subject;
+use crate::app::connection::Subject;
 use crate::app::secret_policy::NeededPermission;
 use crate::app::source::Source;
 use crate::app::{App, Error};

@@ -1,6 +1,6 @@
 //! What there is to say about a definition without sending anything.
 
-use crate::app::connect::Subject;
+use crate::app::connection::Subject;
 use crate::app::usage_check::Destination;
 use crate::app::{App, Error};
 use crate::finding::{Finding, Severity, has_errors};

@@ -8,7 +8,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::app::connect::{Connection, Snapshot, StandIn, Subject, Used, templates};
+use crate::app::connect::templates;
+use crate::app::connection::{self, Connection, Snapshot, StandIn, Subject, Used};
 use crate::app::{App, Error, Resource, source};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::name::Name;
@@ -120,12 +121,7 @@ impl App {
     ) -> Option<Arc<Connection>> {
         let record = &resource.record;
         let definition = record.definition.in_environment(environment);
-        let subject = Subject {
-            definition: &definition,
-            literals: &record.literals,
-            project_id: &record.project_id,
-            environment,
-        };
+        let subject = Subject::of(record, &definition, environment);
         // what cannot be resolved or rendered cannot be tried; the refusal is what is told then
         let templates = templates(&definition).ok()?;
         let sources_epoch = self.registry.state().sources_epoch;
@@ -189,7 +185,7 @@ fn use_from_now_on(
     // not fresh: the next query looks whether the current version moved
     connection.fresh_until_ms.store(0, Ordering::Relaxed);
     let _building = resource.building.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    crate::app::connect::install(resource, environment, connection);
+    connection::install(resource, environment, connection);
 }
 
 impl Connection {

@@ -10,6 +10,7 @@ mod audit;
 mod body;
 mod cached;
 pub mod connect;
+pub mod connection;
 mod error;
 mod event_feeds;
 mod events;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::app::connect::{Connection, Freshness};
+use crate::app::connection::{Connection, Freshness};
 use crate::app::{App, Error, Resource, audit};
 use crate::aws::body::Source;
 use crate::aws::s3::{Download, ListPage, ListRequest, Uploaded};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use crate::app::connect::Connection;
+use crate::app::connection::Connection;
 use crate::app::source::Source;
 use crate::model::name::{Identifier, Name};
 use crate::model::principal::Project;

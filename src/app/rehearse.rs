@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::app::connect::{self, Subject};
+use crate::app::connect;
+use crate::app::connection::Subject;
 use crate::app::source::{self, Source};
 use crate::app::{App, Error, Resource, TestOptions, audit, secret_keys, usage};
 use crate::cache::SecretKey;
@@ -234,12 +235,7 @@ impl App {
         let mut attempts = Vec::new();
         for environment in self.environments(&record.project_id, &record.definition) {
             let definition = record.definition.in_environment(&environment);
-            let subject = Subject {
-                definition: &definition,
-                literals: &record.literals,
-                project_id: &record.project_id,
-                environment: &environment,
-            };
+            let subject = Subject::of(record, &definition, &environment);
             let changed = self.repinned(&subject, candidate);
             if !changed.is_empty() {
                 let definition = rewritten(&definition, changed);

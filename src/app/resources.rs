@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -10,7 +10,7 @@ use crate::app::body::{
     changed_paths, drop_view_fields, generate_external_id, is_template, kept_literals, merge,
     read_definition, rewrite_reference_objects, top_level,
 };
-use crate::app::connect::Subject;
+use crate::app::connection::Subject;
 use crate::app::sources::{named, parse_body, retype};
 use crate::app::usage_check::{USAGE_DENIED, kept_references};
 use crate::app::{App, Error, Resource, audit};
@@ -63,10 +63,9 @@ pub struct Version {
 }
 
 /// What a test may do.
-#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct TestOptions {
     /// Also write, read back and delete one object.
-    #[serde(default)]
     pub write: bool,
 }
 
@@ -322,12 +321,7 @@ impl App {
         let resource = self.known_resource(caller, name)?;
         self.check_environment(&caller.project.id, &resource.record.definition, environment)?;
         let definition = resource.record.definition.in_environment(environment);
-        let subject = Subject {
-            definition: &definition,
-            literals: &resource.record.literals,
-            project_id: &resource.record.project_id,
-            environment,
-        };
+        let subject = Subject::of(&resource.record, &definition, environment);
         let report = self.report(caller, &subject, options).await;
         let now = self.clock.now_ms();
         self.store.keep_test(&resource.record.id, environment.as_str(), &report, now).await?;

@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::app::connect::{self, Connection, Plan, Subject};
+use crate::app::connect;
+use crate::app::connection::{Connection, Plan, Subject};
 use crate::app::resources::TestOptions;
 use crate::app::sources::{elapsed_ms, failed};
 use crate::app::test_bucket::{bucket_checks, bucket_found};

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde_json::json;
 
 use crate::app::TestOptions;
-use crate::app::connect::Connection;
+use crate::app::connection::Connection;
 use crate::app::sources::failed;
 use crate::app::test::Checks;
 use crate::aws::{AwsError, ErrorKind};

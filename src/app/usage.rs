@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::connect::{self, Subject};
+use crate::app::connect;
+use crate::app::connection::Subject;
 use crate::app::source::Source;
 use crate::app::{App, Error, Resource};
 use crate::cache::SecretKey;
@@ -221,12 +222,7 @@ impl App {
         let mut uses = Vec::new();
         for environment in self.environments(&record.project_id, &record.definition) {
             let definition = record.definition.in_environment(&environment);
-            let subject = Subject {
-                definition: &definition,
-                literals: &record.literals,
-                project_id: &record.project_id,
-                environment: &environment,
-            };
+            let subject = Subject::of(record, &definition, &environment);
             for (field, template) in connect::templates(&definition).unwrap_or_default() {
                 uses.extend(template.references().map(|reference| {
                     Use {

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::app::connect::{self, Snapshot, Subject};
+use crate::app::connect;
+use crate::app::connection::{Snapshot, Subject};
 use crate::app::{App, Error};
 use crate::aws::credentials::Role;
 use crate::aws::egress::Endpoint;

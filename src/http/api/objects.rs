@@ -12,7 +12,7 @@ use futures_util::stream;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::app::connect::Freshness;
+use crate::app::connection::Freshness;
 use crate::app::{Error, Listing, Opened, Permit, Upload};
 use crate::aws::s3::Download;
 use crate::http::Api;

@@ -1,0 +1,226 @@
+//! What queries of a resource run on: the client, the rendered settings, and the secrets that it was made with.
+//!
+//! How it comes about is in `connect`; nothing here resolves or sends anything.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::app::registry::State;
+use crate::app::source::Source;
+use crate::app::{App, Resource};
+use crate::aws::credentials::{Base, Role, Slot};
+use crate::aws::egress::Endpoint;
+use crate::aws::s3::{S3, UploadDefaults};
+use crate::cache::{Hit, SecretKey};
+use crate::model::literal::Literals;
+use crate::model::name::Name;
+use crate::model::provider::Profile;
+use crate::model::resource::Definition;
+use crate::store::ResourceRecord;
+
+/// Environments of one resource whose connections are kept.
+const MOST_CONNECTIONS: usize = 16;
+
+/// What queries of one resource in one environment use.
+pub struct Connection {
+    /// The client.
+    pub s3: S3,
+    /// Every key is put under this.
+    pub prefix: String,
+    /// The rendered settings.
+    pub plan: Plan,
+    /// The secrets that were used.
+    pub used: Vec<Used>,
+    pub(super) slot: Option<Arc<Slot>>,
+    /// Present when other versions are used than the current ones.
+    pub(super) stand_in: Option<StandIn>,
+    /// When no version at all was taken, in epoch milliseconds.
+    pub(super) refused_ms: AtomicI64,
+    pub(super) generation: AtomicU64,
+    pub(super) fresh_until_ms: AtomicI64,
+    pub(super) stale_ms: AtomicI64,
+    pub(super) sources_epoch: u64,
+}
+
+/// Why a connection uses other versions than the current ones.
+#[derive(Debug)]
+pub struct StandIn {
+    /// Whose versions it uses.
+    pub stage: &'static str,
+    /// The current versions, which the store refused. It stands in for them until they move.
+    pub refused: Vec<Used>,
+}
+
+/// How fresh the secrets of an answer were.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Freshness {
+    /// The age of the oldest value that was served past its end.
+    pub stale_ms: Option<u64>,
+    /// The stage that stands in for the current one, which the store refused.
+    pub stage: Option<&'static str>,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Connection").field("bucket", &self.s3.bucket()).finish_non_exhaustive()
+    }
+}
+
+/// One secret that a connection was made with.
+#[derive(Debug, Clone)]
+pub struct Used {
+    /// The cache's key.
+    pub key: SecretKey,
+    /// The source's name.
+    pub source: String,
+    /// The version.
+    pub version_id: String,
+    /// Milliseconds since it was read from its source.
+    pub age_ms: i64,
+    /// Its age when it was served past its end.
+    pub stale_ms: Option<u64>,
+}
+
+/// A definition with its references rendered: everything but the client.
+#[derive(Clone)]
+pub struct Plan {
+    /// The bucket.
+    pub bucket: String,
+    /// The region that is signed for.
+    pub region: String,
+    /// The endpoint; absent for AWS.
+    pub endpoint: Option<Endpoint>,
+    /// The provider.
+    pub profile: &'static Profile,
+    /// Whether the bucket stands in the path.
+    pub path_style: bool,
+    /// The prefix.
+    pub prefix: String,
+    /// The identity; absent for anonymous requests.
+    pub base: Option<Base>,
+    /// The role to assume.
+    pub role: Option<Role>,
+    /// Trust for the endpoint's certificate.
+    pub ca_pem: Option<String>,
+    pub(super) timeout: Duration,
+    pub(super) retries: u32,
+    pub(super) expected_owner: Option<String>,
+    pub(super) requester_pays: bool,
+    pub(super) defaults: UploadDefaults,
+}
+
+/// The references of a definition, resolved as one snapshot.
+pub(super) struct Snapshot {
+    pub(super) hits: HashMap<SecretKey, Hit>,
+    pub(super) sources: HashMap<SecretKey, Arc<Source>>,
+}
+
+/// Which definition, in which project and environment.
+pub(super) struct Subject<'a> {
+    pub(super) definition: &'a Definition,
+    pub(super) literals: &'a Literals,
+    pub(super) project_id: &'a Arc<str>,
+    pub(super) environment: &'a Name,
+}
+
+impl<'a> Subject<'a> {
+    /// A resource as it is stored; `definition` is what holds of it in the environment.
+    pub(super) fn of(record: &'a ResourceRecord, definition: &'a Definition, environment: &'a Name) -> Self {
+        Subject { definition, literals: &record.literals, project_id: &record.project_id, environment }
+    }
+}
+
+impl Plan {
+    /// Whether both lead to the same place in the same way, with whichever keys.
+    pub(super) fn leads_where(&self, other: &Plan) -> bool {
+        let role = |plan: &Plan| plan.role.as_ref().map(|role| role.arn.clone());
+        let url = |plan: &Plan| plan.endpoint.as_ref().map(|endpoint| endpoint.url.clone());
+        (&self.bucket, &self.region, &self.prefix, &self.expected_owner)
+            == (&other.bucket, &other.region, &other.prefix, &other.expected_owner)
+            && (url(self), role(self)) == (url(other), role(other))
+            && self.defaults.encryption == other.defaults.encryption
+            && self.defaults.storage_class == other.defaults.storage_class
+    }
+}
+
+impl Connection {
+    /// For the headers `Secret-Stale` and `Secret-Stage`.
+    pub fn freshness(&self) -> Freshness {
+        Freshness {
+            stale_ms: u64::try_from(self.stale_ms.load(Ordering::Relaxed)).ok(),
+            stage: self.stand_in.as_ref().map(|stand_in| stand_in.stage),
+        }
+    }
+
+    /// The versions that were the current ones when it was made.
+    pub(super) fn current_versions(&self) -> &[Used] {
+        self.stand_in.as_ref().map_or(&self.used, |stand_in| &stand_in.refused)
+    }
+
+    pub(super) fn is_current(&self, app: &App, state: &State, now: i64) -> bool {
+        self.sources_epoch == state.sources_epoch
+            && self.generation.load(Ordering::Acquire) == app.cache.generation()
+            && now < self.fresh_until_ms.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn has_versions_of(&self, snapshot: &Snapshot) -> bool {
+        let versions = self.current_versions();
+        versions.len() == snapshot.hits.len()
+            && versions.iter().all(|used| {
+                snapshot.hits.get(&used.key).is_some_and(|hit| hit.entry.secret.version_id == used.version_id)
+            })
+    }
+
+    pub(super) fn confirm(&self, generation: u64, snapshot: &Snapshot) {
+        self.fresh_until_ms.store(snapshot.fresh_until_ms(), Ordering::Relaxed);
+        self.stale_ms.store(snapshot.stale_ms(), Ordering::Relaxed);
+        self.generation.store(generation, Ordering::Release);
+    }
+}
+
+impl Snapshot {
+    pub(super) fn fresh_until_ms(&self) -> i64 {
+        self.hits.values().map(|hit| hit.fresh_until_ms).min().unwrap_or(i64::MAX)
+    }
+
+    fn stale_ms(&self) -> i64 {
+        self.hits
+            .values()
+            .filter_map(|hit| hit.stale_ms)
+            .max()
+            .and_then(|age| i64::try_from(age).ok())
+            .unwrap_or(-1)
+    }
+
+    pub(super) fn used(&self, now: i64) -> Vec<Used> {
+        let mut used: Vec<Used> = self
+            .hits
+            .iter()
+            .map(|(key, hit)| Used {
+                key: key.clone(),
+                source: self
+                    .sources
+                    .get(key)
+                    .map(|source| source.record.definition.name.to_string())
+                    .unwrap_or_default(),
+                version_id: hit.entry.secret.version_id.clone(),
+                age_ms: now - hit.entry.fetched_ms,
+                stale_ms: hit.stale_ms,
+            })
+            .collect();
+        used.sort_by(|a, b| (&a.source, &a.key.secret).cmp(&(&b.source, &b.key.secret)));
+        used
+    }
+}
+
+/// Puts a connection in place of the one before. The caller holds `resource.building`.
+pub(super) fn install(resource: &Resource, environment: &Name, connection: &Arc<Connection>) {
+    let old = resource.connections.load_full();
+    let mut all: Vec<_> = old.iter().filter(|(name, _)| name != environment).cloned().collect();
+    // those of environments that are no more go: only the newest are kept
+    all.drain(..all.len().saturating_sub(MOST_CONNECTIONS - 1));
+    all.push((environment.clone(), Arc::clone(connection)));
+    resource.connections.store(Arc::new(all));
+}
