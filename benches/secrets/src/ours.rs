@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use s3_connector::app::connect::Connection;
+use s3_connector::app::connection::Connection;
 use s3_connector::app::{App, Error, Presented, Resource, new_token};
 use s3_connector::clock::Clock;
 use s3_connector::config::{Config, Overrides};
