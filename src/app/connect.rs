@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::app::connection::{Connection, Plan, Snapshot, Subject, install};
+use crate::app::connection::{Connection, Plan, Prepared, Snapshot, Subject, install};
 use crate::app::findings::{is_sensitive, path_text};
 use crate::app::source::{self, Source};
 use crate::app::{App, Error, Resource, Unresolved, scope};
@@ -63,26 +63,27 @@ impl App {
         let generation = self.cache.generation();
         let sources_epoch = self.registry.state().sources_epoch;
         let record = &resource.record;
-        self.check_environment(&record.project_id, &record.definition, environment)?;
-        let definition = record.definition.in_environment(environment);
-        let subject = Subject::of(record, &definition, environment);
-        let templates = templates(&definition)?;
+        let prepared = match resource.prepared(environment, sources_epoch) {
+            Some(prepared) => prepared,
+            None => {
+                self.check_environment(&record.project_id, &record.definition, environment)?;
+                Arc::new(Prepared::of(record, environment)?)
+            }
+        };
+        let subject = Subject::of(record, &prepared.definition, environment);
         // before the lock: the cache lets those who wait for the same secret share one load, a lock would queue them
-        let snapshot = self.resolve(&subject, &templates).await?;
+        let snapshot = self.resolve(&subject, &prepared.templates).await?;
+        if let Some(connection) = resource.confirmed(environment, sources_epoch, generation, &snapshot) {
+            return Ok(connection);
+        }
         // the lock makes one client out of a burst; nothing inside waits
         let _building = resource.building.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = resource.connections.load_full();
-        let same = old.iter().find(|(name, connection)| {
-            name == environment
-                && connection.sources_epoch == sources_epoch
-                && connection.has_versions_of(&snapshot)
-        });
-        if let Some((_, connection)) = same {
-            connection.confirm(generation, &snapshot);
-            return Ok(Arc::clone(connection));
+        if let Some(connection) = resource.confirmed(environment, sources_epoch, generation, &snapshot) {
+            return Ok(connection);
         }
-        let plan = self.plan(&subject, &templates, &snapshot)?;
+        let plan = self.plan(&subject, &prepared.templates, &snapshot)?;
         let mut connection = self.open(plan)?;
+        connection.prepared = Some(prepared);
         connection.used = snapshot.used(self.clock.now_ms());
         connection.sources_epoch = sources_epoch;
         connection.confirm(generation, &snapshot);
@@ -335,6 +336,7 @@ impl App {
             prefix: plan.prefix.clone(),
             plan,
             used: Vec::new(),
+            prepared: None,
             slot,
             stand_in: None,
             refused_ms: AtomicI64::new(0),

@@ -2,14 +2,14 @@
 //!
 //! How it comes about is in `connect`; nothing here resolves or sends anything.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::app::registry::State;
 use crate::app::source::Source;
-use crate::app::{App, Resource};
+use crate::app::{App, Error, Resource, connect};
 use crate::aws::credentials::{Base, Role, Slot};
 use crate::aws::egress::Endpoint;
 use crate::aws::s3::{S3, UploadDefaults};
@@ -19,6 +19,7 @@ use crate::model::name::Name;
 use crate::model::provider::Profile;
 use crate::model::resource::Definition;
 use crate::store::ResourceRecord;
+use crate::template::Template;
 
 /// Environments of one resource whose connections are kept.
 const MOST_CONNECTIONS: usize = 16;
@@ -33,6 +34,8 @@ pub struct Connection {
     pub plan: Plan,
     /// The secrets that were used.
     pub used: Vec<Used>,
+    /// What it was made from; absent when it stands in with other versions, which is never made again.
+    pub(super) prepared: Option<Arc<Prepared>>,
     pub(super) slot: Option<Arc<Slot>>,
     /// Present when other versions are used than the current ones.
     pub(super) stand_in: Option<StandIn>,
@@ -111,6 +114,12 @@ pub struct Plan {
     pub(super) defaults: UploadDefaults,
 }
 
+/// What holds of a resource in one environment, with its templates parsed: a query never parses them again.
+pub(super) struct Prepared {
+    pub(super) definition: Definition,
+    pub(super) templates: BTreeMap<&'static str, Template>,
+}
+
 /// The references of a definition, resolved as one snapshot.
 pub(super) struct Snapshot {
     pub(super) hits: HashMap<SecretKey, Hit>,
@@ -123,6 +132,14 @@ pub(super) struct Subject<'a> {
     pub(super) literals: &'a Literals,
     pub(super) project_id: &'a Arc<str>,
     pub(super) environment: &'a Name,
+}
+
+impl Prepared {
+    pub(super) fn of(record: &ResourceRecord, environment: &Name) -> Result<Self, Error> {
+        let definition = record.definition.in_environment(environment);
+        let templates = connect::templates(&definition)?;
+        Ok(Self { definition, templates })
+    }
 }
 
 impl<'a> Subject<'a> {
@@ -212,6 +229,36 @@ impl Snapshot {
             .collect();
         used.sort_by(|a, b| (&a.source, &a.key.secret).cmp(&(&b.source, &b.key.secret)));
         used
+    }
+}
+
+impl Resource {
+    fn connection(&self, environment: &Name) -> Option<Arc<Connection>> {
+        let connections = self.connections.load();
+        connections.iter().find(|(name, _)| name == environment).map(|(_, found)| Arc::clone(found))
+    }
+
+    /// What the last connection was made from, while no source has changed: its environment is there, too.
+    pub(super) fn prepared(&self, environment: &Name, sources_epoch: u64) -> Option<Arc<Prepared>> {
+        let connection = self.connection(environment)?;
+        connection.prepared.clone().filter(|_| connection.sources_epoch == sources_epoch)
+    }
+
+    /// The connection that is there, when it has the versions that the snapshot has. No lock is needed: of two that
+    /// confirm at once, either leaves moments that are true of these versions.
+    pub(super) fn confirmed(
+        &self,
+        environment: &Name,
+        sources_epoch: u64,
+        generation: u64,
+        snapshot: &Snapshot,
+    ) -> Option<Arc<Connection>> {
+        let connection = self.connection(environment)?;
+        if connection.sources_epoch != sources_epoch || !connection.has_versions_of(snapshot) {
+            return None;
+        }
+        connection.confirm(generation, snapshot);
+        Some(connection)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arc_swap::Guard;
 use rand::random_range;
 
+use super::plan::Want;
 use crate::template::SecretValue;
 
 /// The largest share of the TTL that jitter takes away, in millionths.
@@ -13,6 +14,8 @@ const MAX_JITTER: i64 = 100_000;
 const MILLION: i64 = 1_000_000;
 /// A TTL beyond ten years is ten years, which keeps the sums far from overflow.
 const MAX_TTL_MS: i64 = 10 * 365 * 24 * 60 * 60 * 1000;
+/// So long a reader keeps a value while it is being refreshed; it then comes back, which drives the retries.
+const LEASE_MS: i64 = 1_000;
 /// What an entry costs beside its texts: the keys, the table, the slot. An estimate.
 const OVERHEAD_BYTES: usize = 512;
 
@@ -68,10 +71,11 @@ pub struct Held(Guard<Option<Arc<Entry>>>);
 pub struct Hit {
     /// The secret.
     pub entry: Held,
-    /// Its age in milliseconds when it is served past its end because the source cannot be reached.
+    /// Its age in milliseconds when it is served past its end because the source cannot be reached, or is late.
     pub stale_ms: Option<u64>,
     /// Until when a reader may keep it without asking again, in epoch milliseconds, if the generation does not move:
-    /// the start of refresh-ahead. 0 when the TTL is 0, the answer is stale, or it was not cached.
+    /// the start of refresh-ahead, or a moment later while a refresh is under way. 0 when the TTL is 0, the answer is
+    /// stale, or it was not cached.
     pub fresh_until_ms: i64,
 }
 
@@ -129,6 +133,11 @@ impl Entry {
         Life { refresh_ms, expires_ms }
     }
 
+    /// Whether the source meant to rotate it meanwhile.
+    pub(super) fn is_rotated(&self, now_ms: i64) -> bool {
+        self.secret.next_rotation_ms.is_some_and(|rotation| self.fetched_ms < rotation && rotation <= now_ms)
+    }
+
     pub(super) fn age_ms(&self, now_ms: i64) -> u64 {
         u64::try_from(now_ms.saturating_sub(self.fetched_ms)).unwrap_or(0)
     }
@@ -142,6 +151,18 @@ impl Entry {
     pub(super) fn fresh(self: Arc<Self>, policy: Policy) -> Hit {
         let fresh_until_ms = self.life(policy).refresh_ms;
         Hit { entry: self.into(), stale_ms: None, fresh_until_ms }
+    }
+}
+
+impl Hit {
+    /// A fresh value that is being refreshed may be kept for a moment, so that not every reader comes back to see
+    /// whether the refresh is through: when it brings another version, the generation tells.
+    pub(super) fn leased(mut self, want: &Want<'_>) -> Self {
+        if self.stale_ms.is_none() {
+            let expires_ms = self.entry.life(want.policy).expires_ms;
+            self.fresh_until_ms = expires_ms.min(want.now_ms.saturating_add(LEASE_MS));
+        }
+        self
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::entry::{Entry, Policy};
 use super::plan::Want;
-use super::slot::{Flight, ForcedLoad, Landed, Outcome, Slot, State, abandoned};
+use super::slot::{Flight, ForcedLoad, Landed, Outcome, Reason, Slot, State, abandoned};
 use super::{Cache, LoadError, Loader, Secret, SecretKey};
 
 /// A load that its slot waits for. Dropped unfinished - a panic, a shutdown - it settles as abandoned, so that nobody
@@ -33,12 +33,13 @@ impl Cache {
         slot: &Arc<Slot>,
         state: &mut State,
         want: &Want<'_>,
-        forced: bool,
+        reason: Reason,
     ) -> (Flight, Launch) {
         let number = self.loads.fetch_add(1, Ordering::SeqCst) + 1;
         let (sender, landing) = watch::channel(None);
-        let flight = Flight { number, forced, landing };
+        let flight = Flight { number, reason, landing };
         state.flight = Some(flight.clone());
+        let forced = flight.is_forced();
         if forced {
             state.forced = Some(ForcedLoad { started_ms: want.now_ms, changed: false });
         }

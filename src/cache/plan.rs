@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::entry::{Held, Hit, Policy};
 use super::load::Launch;
-use super::slot::{Flight, Slot, State};
+use super::slot::{Flight, Reason, Slot, State};
 use super::{Cache, LoadError, Loader, SecretKey};
 
 /// One reader's wish.
@@ -51,8 +51,11 @@ impl Cache {
         let (plan, launch) = self.with_slot(want.key, |slot| {
             let state = &mut *slot.lock();
             if let Some(hit) = self.hit_now(slot, state, want) {
-                let due = state.may_try(want.now_ms) && hit.fresh_until_ms <= want.now_ms;
-                let launch = due.then(|| self.start(slot, state, want, false).1);
+                let due = hit.fresh_until_ms <= want.now_ms;
+                let reason = if hit.stale_ms.is_none() { Reason::Ahead } else { Reason::Reader };
+                let start = due && state.may_try(want.now_ms);
+                let launch = start.then(|| self.start(slot, state, want, reason).1);
+                let hit = if due { hit.leased(want) } else { hit };
                 return (Plan::Answer(Ok(hit)), launch);
             }
             if let Some(error) = state.remembered(want.now_ms) {
@@ -62,7 +65,7 @@ impl Cache {
             if let Some(flight) = state.flight.clone() {
                 return (Plan::Wait { slot: Arc::clone(slot), flight }, None);
             }
-            let (flight, launch) = self.start(slot, state, want, false);
+            let (flight, launch) = self.start(slot, state, want, Reason::Reader);
             (Plan::Wait { slot: Arc::clone(slot), flight }, Some(launch))
         });
         spawn(launch);
@@ -77,9 +80,9 @@ impl Cache {
             match (&state.flight, slot.entry.load_full()) {
                 (_, Some(entry)) if entry.number > wish => (Forced::Answer(entry.fresh(want.policy)), None),
                 (Some(flight), _) if flight.number > wish => (Forced::Join(flight.clone()), None),
-                (Some(flight), _) if flight.forced => (Forced::After(flight.clone()), None),
+                (Some(flight), _) if flight.is_forced() => (Forced::After(flight.clone()), None),
                 _ => {
-                    let (flight, launch) = self.start(slot, state, want, true);
+                    let (flight, launch) = self.start(slot, state, want, Reason::Forced);
                     (Forced::Join(flight), Some(launch))
                 }
             }
@@ -96,7 +99,7 @@ impl Cache {
     ) -> Result<(bool, Forced), Arc<LoadError>> {
         let (plan, launch) = self.with_slot(want.key, |slot| {
             let state = &mut *slot.lock();
-            if let Some(flight) = state.flight.as_ref().filter(|flight| flight.forced) {
+            if let Some(flight) = state.flight.as_ref().filter(|flight| flight.is_forced()) {
                 return (Ok((false, Forced::Join(flight.clone()))), None);
             }
             let elapsed = |since_ms: i64| u64::try_from(want.now_ms.saturating_sub(since_ms)).unwrap_or(0);
@@ -112,7 +115,7 @@ impl Cache {
                     return (Ok((last.changed, Forced::Answer(entry.fresh(want.policy)))), None);
                 }
             }
-            let (flight, launch) = self.start(slot, state, want, true);
+            let (flight, launch) = self.start(slot, state, want, Reason::Forced);
             (Ok((false, Forced::Join(flight))), Some(launch))
         });
         spawn(launch);
@@ -130,14 +133,15 @@ impl Cache {
         state.serve_stale(want, entry)
     }
 
-    /// What may be answered without a load: a fresh value, or a stale one while the source is known to be out of reach.
+    /// What may be answered without a load: a fresh value, or one past its end while the source is known to be out of
+    /// reach, or while a refresh that was begun ahead of its end is late: nobody waits for that.
     fn hit_now(&self, slot: &Slot, state: &mut State, want: &Want<'_>) -> Option<Hit> {
         let entry = slot.entry.load_full()?;
         if want.now_ms < entry.life(want.policy).expires_ms {
             self.meters.hits.add(1);
             return Some(entry.fresh(want.policy));
         }
-        if state.is_out_of_reach() { state.serve_stale(want, entry) } else { None }
+        if state.is_out_of_reach() || state.is_refresh_late(&entry, want.now_ms) { state.serve_stale(want, entry) } else { None }
     }
 
     /// Counts a stale answer, and logs it once a minute: with no lock held, for a log may block.
@@ -153,7 +157,7 @@ impl Cache {
                 secret,
                 age_ms,
                 code,
-                "the secret's source is out of reach; serving the last value"
+                "the secret is past its end and its source has not given it anew; serving the last value"
             );
         }
     }

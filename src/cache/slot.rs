@@ -16,6 +16,8 @@ const REFUSED_MS: i64 = 5_000;
 /// A source out of reach is asked again after 1 s, then twice as long each time, up to a minute.
 const UNREACHABLE_MS: i64 = 1_000;
 const MAX_WAIT_MS: i64 = 60_000;
+/// What a stale answer is logged with when nothing failed: the refresh takes longer than was left of the TTL.
+const LATE: &str = "RefreshLate";
 /// A stale secret is logged at most once in this time.
 const STALE_LOG_MS: i64 = 60_000;
 
@@ -43,8 +45,19 @@ pub(super) struct State {
 #[derive(Clone)]
 pub(super) struct Flight {
     pub(super) number: u64,
-    pub(super) forced: bool,
+    pub(super) reason: Reason,
     pub(super) landing: watch::Receiver<Option<Outcome>>,
+}
+
+/// Why a load was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// A reader found nothing fresh.
+    Reader,
+    /// The value is about to end.
+    Ahead,
+    /// What is there must be read again, whatever it is.
+    Forced,
 }
 
 /// How a load ended.
@@ -144,6 +157,12 @@ impl State {
         self.failure.as_ref().is_some_and(|failure| failure.error.class.is_transient())
     }
 
+    /// Whether the entry ended while a refresh was under way that was begun before. Not when a rotation ended it: then
+    /// the value is as good as known to be wrong.
+    pub(super) fn is_refresh_late(&self, entry: &Entry, now_ms: i64) -> bool {
+        self.flight.as_ref().is_some_and(|flight| flight.reason == Reason::Ahead) && !entry.is_rotated(now_ms)
+    }
+
     /// Whether the last load was refused, however long ago.
     pub(super) fn is_refused(&self) -> bool {
         self.failure.as_ref().is_some_and(|failure| !failure.error.class.is_transient())
@@ -196,11 +215,15 @@ impl State {
             return None;
         }
         self.stale_logged_ms = Some(now_ms);
-        Some(self.failure.as_ref().map_or_else(|| "unknown".to_owned(), |failure| failure.error.code.clone()))
+        Some(self.failure.as_ref().map_or_else(|| LATE.to_owned(), |failure| failure.error.code.clone()))
     }
 }
 
 impl Flight {
+    pub(super) fn is_forced(&self) -> bool {
+        self.reason == Reason::Forced
+    }
+
     /// Waits for the load to end.
     pub(super) async fn outcome(mut self) -> Outcome {
         let Ok(outcome) = self.landing.wait_for(Option::is_some).await else { return Err(abandoned()) };

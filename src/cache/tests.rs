@@ -93,6 +93,60 @@ async fn refresh_ahead_starts_one_background_refresh_and_nobody_waits() {
 }
 
 #[tokio::test]
+async fn while_a_refresh_is_under_way_readers_keep_the_value_for_a_moment() {
+    let (f, source, key) = (fixture(), Source::new(), key("db"));
+    f.fill(&key, "v1").await;
+    f.clock.advance_ms(80_000);
+    let now = START_MS + 80_000;
+    for _ in 0..2 {
+        let hit = f.cache.get(&key, POLICY, &source.loader).await.unwrap();
+        assert_eq!(hit.fresh_until_ms, now + 1_000, "or every reader comes back until the refresh is through");
+    }
+    f.clock.advance_ms(9_500);
+    let hit = f.cache.get(&key, POLICY, &source.loader).await.unwrap();
+    let expires = f.cache.status("source-1").first().unwrap().expires_ms.unwrap();
+    assert_eq!(hit.fresh_until_ms, expires.min(now + 10_500), "but never past its end");
+}
+
+#[tokio::test]
+async fn a_refresh_that_is_late_is_not_waited_for_and_the_answers_are_marked_and_counted() {
+    let (f, mut source, key) = (fixture(), Source::new(), key("db"));
+    f.fill(&key, "v1").await;
+    f.clock.advance_ms(80_000);
+    f.cache.get(&key, POLICY, &source.loader).await.unwrap();
+    f.clock.advance_ms(20_000);
+    for _ in 0..3 {
+        let got = poll(pin!(f.cache.get(&key, POLICY, &never())));
+        let hit = got.expect("readers never wait").unwrap();
+        assert_eq!((hit.entry.secret.version_id.as_str(), hit.stale_ms), ("v1", Some(100_000)));
+        assert_eq!(hit.fresh_until_ms, 0, "what is stale is not kept");
+    }
+    assert_eq!(f.cache.counters().stale, 3);
+    source.call().await.answer(v2());
+    f.settle().await;
+    let hit = f.cache.get(&key, POLICY, &never()).await.unwrap();
+    assert_eq!((hit.entry.secret.version_id.as_str(), hit.stale_ms, source.count()), ("v2", None, 1));
+}
+
+#[tokio::test]
+async fn a_late_refresh_is_waited_for_where_nothing_stale_may_be_served_and_after_a_rotation() {
+    let fresh_only = Policy { max_stale_ms: 0, ..POLICY };
+    for (policy, rotation) in [(fresh_only, None), (POLICY, Some(START_MS + 90_000))] {
+        let (f, mut source, key) = (fixture(), Source::new(), key("db"));
+        let first = Secret { next_rotation_ms: rotation, ..secret("v1") };
+        assert!(f.cache.get(&key, policy, &once(Ok(first))).await.is_ok());
+        f.clock.advance_ms(80_000);
+        f.cache.get(&key, policy, &source.loader).await.unwrap();
+        f.clock.advance_ms(20_000);
+        let loader = Arc::clone(&source.loader);
+        let mut waiting = pin!(f.cache.get(&key, policy, &loader));
+        assert!(poll(waiting.as_mut()).is_none(), "{policy:?} {rotation:?}");
+        source.call().await.answer(v2());
+        assert_eq!(version(waiting.await), "v2");
+    }
+}
+
+#[tokio::test]
 async fn past_the_ttl_readers_wait_for_the_new_value() {
     let f = fixture();
     f.fill(&key("db"), "v1").await;
