@@ -63,12 +63,11 @@ impl App {
         let generation = self.cache.generation();
         let sources_epoch = self.registry.state().sources_epoch;
         let record = &resource.record;
-        let prepared = match resource.prepared(environment, sources_epoch) {
-            Some(prepared) => prepared,
-            None => {
-                self.check_environment(&record.project_id, &record.definition, environment)?;
-                Arc::new(Prepared::of(record, environment)?)
-            }
+        let prepared = if let Some(prepared) = resource.prepared(environment, sources_epoch) {
+            prepared
+        } else {
+            self.check_environment(&record.project_id, &record.definition, environment)?;
+            Arc::new(Prepared::of(record, environment)?)
         };
         let subject = Subject::of(record, &prepared.definition, environment);
         // before the lock: the cache lets those who wait for the same secret share one load, a lock would queue them

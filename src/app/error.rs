@@ -6,7 +6,8 @@ use crate::aws::AwsError;
 use crate::cache::LoadError;
 use crate::finding::Finding;
 use crate::model::name::Name;
-use crate::model::object::{KeyError, Operation};
+use crate::model::object::KeyError;
+use crate::model::operation::Operation;
 use crate::model::principal::Role;
 use crate::store::StoreError;
 

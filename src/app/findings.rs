@@ -7,7 +7,7 @@ use crate::finding::{Finding, Severity, has_errors};
 use crate::model::literal::{self, Literals};
 use crate::model::name::Name;
 use crate::model::principal::Caller;
-use crate::model::provider;
+use crate::model::provider::{self, Feature};
 use crate::model::resource::{Auth, CREDENTIAL_FIELDS, Definition, IDENTITY_FIELDS};
 use crate::template::{self, Step};
 
@@ -157,7 +157,7 @@ fn missing_keys(definition: &Definition, literals: &Literals) -> Vec<Finding> {
 fn unsupported(definition: &Definition) -> Option<Finding> {
     let host = definition.endpoint.as_deref().and_then(|url| url::Url::parse(url).ok());
     let profile = provider::choose(&definition.provider, host.as_ref().and_then(url::Url::host_str));
-    let acl = definition.default_acl.is_some() && !profile.object_acl;
+    let acl = definition.default_acl.is_some() && !profile.has(Feature::ObjectAcl);
     acl.then(|| {
         Finding::warning(
             "ACL_NOT_SUPPORTED",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::model::object::Operation;
+use crate::model::operation::Operation;
 use crate::model::resource::Definition;
 
 /// A policy that allows the resource's operations on its bucket and prefix and nothing else.
@@ -17,22 +17,29 @@ pub fn session_policy(definition: &Definition, bucket: &str, prefix: &str) -> St
         if bucket.starts_with("arn:") && bucket.contains(":accesspoint/") { "/object/" } else { "/" };
     let objects = format!("{bucket_arn}{separator}{}*", escaped(prefix));
     let mut statements: Vec<Value> = Vec::new();
-    if operations.contains(&Operation::List) {
-        let (actions, resources) = (["s3:ListBucket"], [bucket_arn]);
+    let actions = |of: fn(Operation) -> &'static [&'static str]| {
+        let mut actions: Vec<&str> =
+            operations.iter().flat_map(|operation| of(*operation).iter().copied()).collect();
+        actions.sort_unstable();
+        actions.dedup();
+        actions
+    };
+    // lists are bound to the prefix; what a bucket is set to has none
+    let bucket = actions(Operation::bucket_actions);
+    let (lists, settings): (Vec<&str>, Vec<&str>) =
+        bucket.into_iter().partition(|action| action.starts_with("s3:ListBucket"));
+    if !lists.is_empty() {
         statements.push(if prefix.is_empty() {
-            json!({"Effect": "Allow", "Action": actions, "Resource": resources})
+            json!({"Effect": "Allow", "Action": lists, "Resource": [bucket_arn]})
         } else {
             let condition = json!({"StringLike": {"s3:prefix": [format!("{}*", escaped(prefix))]}});
-            json!({"Effect": "Allow", "Action": actions, "Resource": resources, "Condition": condition})
+            json!({"Effect": "Allow", "Action": lists, "Resource": [bucket_arn], "Condition": condition})
         });
     }
-    let mut actions: Vec<&str> = operations
-        .iter()
-        .filter(|operation| **operation != Operation::List)
-        .flat_map(|operation| operation.actions().iter().copied())
-        .collect();
-    actions.sort_unstable();
-    actions.dedup();
+    if !settings.is_empty() {
+        statements.push(json!({"Effect": "Allow", "Action": settings, "Resource": [bucket_arn]}));
+    }
+    let actions = actions(Operation::actions);
     if !actions.is_empty() {
         statements.push(json!({"Effect": "Allow", "Action": actions, "Resource": [objects]}));
     }
@@ -74,7 +81,10 @@ mod tests {
         let policy: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(policy["Statement"][0]["Resource"][0], "arn:aws:s3:::b");
         assert_eq!(policy["Statement"][0]["Condition"]["StringLike"]["s3:prefix"][0], "a/${*}*");
-        assert_eq!(policy["Statement"][1]["Action"], serde_json::json!(["s3:GetObject"]));
+        assert_eq!(
+            policy["Statement"][1]["Action"],
+            serde_json::json!(["s3:GetObject", "s3:GetObjectVersion"])
+        );
         assert_eq!(policy["Statement"][1]["Resource"][0], "arn:aws:s3:::b/a/${*}*");
     }
 }

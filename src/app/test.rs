@@ -20,7 +20,7 @@ use crate::clock::rfc3339;
 use crate::finding::{Severity, has_errors};
 use crate::model::check::{Answer, Check, Fix, Permission, Report, Status, verdict};
 use crate::model::error_catalogue;
-use crate::model::object::Operation;
+use crate::model::operation::Operation;
 use crate::model::principal::Caller;
 use crate::model::provider::Sts;
 
@@ -413,11 +413,15 @@ fn from_error(name: &str, call: &str, error: &Error) -> Check {
 /// One row an operation that the resource allows, from what was tried.
 fn permissions(checks: &Checks, subject: &Subject<'_>) -> Vec<Permission> {
     let allowed = subject.definition.operations.clone().unwrap_or_else(|| Operation::ALL.to_vec());
-    let proof = |operation| match operation {
-        Operation::List => ["objects-listable", "objects-listable"],
-        Operation::Head | Operation::Get => ["object-read-back", "objects-readable"],
-        Operation::Put => ["object-written", "uploads-allowed"],
-        Operation::Delete => ["object-deleted", "object-deleted"],
+    let proof = |operation| -> &[&str] {
+        match operation {
+            Operation::List => &["objects-listable"],
+            Operation::Head | Operation::Get => &["object-read-back", "objects-readable"],
+            Operation::Put => &["object-written", "uploads-allowed"],
+            Operation::Multipart => &["uploads-allowed"],
+            Operation::Delete => &["object-deleted"],
+            _ => &[],
+        }
     };
     let row = |operation: Operation| {
         let names = proof(operation);
@@ -429,9 +433,8 @@ fn permissions(checks: &Checks, subject: &Subject<'_>) -> Vec<Permission> {
         } else {
             (Answer::Unknown, "not tried")
         };
-        let missing = (answer == Answer::No)
-            .then(|| operation.actions().first().map(|&action| action.to_owned()))
-            .flatten();
+        let missing =
+            (answer == Answer::No).then(|| operation.all_actions().next().map(str::to_owned)).flatten();
         Permission { operation, answer, known_by: known_by.to_owned(), missing_action: missing }
     };
     allowed.into_iter().map(row).collect()

@@ -13,7 +13,8 @@ use crate::app::sources::failed;
 use crate::app::test::Checks;
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::check::{Check, Fix, Status};
-use crate::model::object::{DeleteOptions, GetOptions, ObjectKey, Operation, PutOptions};
+use crate::model::object::{DeleteOptions, GetOptions, ObjectKey, PutOptions};
+use crate::model::operation::Operation;
 
 pub(super) async fn bucket_found(connection: &Connection, checks: &mut Checks) -> bool {
     let started = Instant::now();
@@ -226,7 +227,9 @@ fn denied(name: &str, call: &str, error: &AwsError, operation: Operation, connec
             Operation::List => format!("arn:aws:s3:::{bucket}"),
             _ => format!("arn:aws:s3:::{bucket}/{}*", connection.prefix),
         };
-        let actions = operation.actions();
+        // the checks look at no versions
+        let actions: Vec<&str> =
+            operation.all_actions().filter(|action| !action.ends_with("Version")).collect();
         check.fix = Some(Fix::Statement(json!({"Effect": "Allow", "Action": actions, "Resource": resource})));
         check.remedy = Some(format!(
             "allow {} on `{resource}` for the identity, and look for a Deny in the bucket policy",

@@ -141,7 +141,11 @@ impl Cache {
             self.meters.hits.add(1);
             return Some(entry.fresh(want.policy));
         }
-        if state.is_out_of_reach() || state.is_refresh_late(&entry, want.now_ms) { state.serve_stale(want, entry) } else { None }
+        if state.is_out_of_reach() || state.is_refresh_late(&entry, want.now_ms) {
+            state.serve_stale(want, entry)
+        } else {
+            None
+        }
     }
 
     /// Counts a stale answer, and logs it once a minute: with no lock held, for a log may block.

@@ -100,7 +100,11 @@ async fn while_a_refresh_is_under_way_readers_keep_the_value_for_a_moment() {
     let now = START_MS + 80_000;
     for _ in 0..2 {
         let hit = f.cache.get(&key, POLICY, &source.loader).await.unwrap();
-        assert_eq!(hit.fresh_until_ms, now + 1_000, "or every reader comes back until the refresh is through");
+        assert_eq!(
+            hit.fresh_until_ms,
+            now + 1_000,
+            "or every reader comes back until the refresh is through"
+        );
     }
     f.clock.advance_ms(9_500);
     let hit = f.cache.get(&key, POLICY, &source.loader).await.unwrap();

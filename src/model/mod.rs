@@ -11,6 +11,7 @@ pub mod import;
 pub mod literal;
 pub mod name;
 pub mod object;
+pub mod operation;
 pub mod parsed;
 pub mod principal;
 pub mod provider;

@@ -5,49 +5,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What a query does; a resource may allow only some of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Operation {
-    /// Lists keys.
-    List,
-    /// Reads an object's metadata.
-    Head,
-    /// Reads an object.
-    Get,
-    /// Writes an object.
-    Put,
-    /// Deletes an object.
-    Delete,
-}
-
-impl Operation {
-    /// Every operation.
-    pub const ALL: [Operation; 5] =
-        [Operation::List, Operation::Head, Operation::Get, Operation::Put, Operation::Delete];
-
-    /// The word used in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Operation::List => "list",
-            Operation::Head => "head",
-            Operation::Get => "get",
-            Operation::Put => "put",
-            Operation::Delete => "delete",
-        }
-    }
-
-    /// The IAM actions that AWS asks for (Service Authorization Reference, Amazon S3).
-    pub fn actions(self) -> &'static [&'static str] {
-        match self {
-            Operation::List => &["s3:ListBucket"],
-            Operation::Head | Operation::Get => &["s3:GetObject"],
-            Operation::Put => &["s3:PutObject", "s3:AbortMultipartUpload"],
-            Operation::Delete => &["s3:DeleteObject"],
-        }
-    }
-}
-
 /// A key relative to its resource's prefix: 1 to 1024 bytes of UTF-8 (prefix included), passed through exactly.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ObjectKey(String);

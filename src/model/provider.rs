@@ -7,6 +7,67 @@ use crate::model::resource::Addressing;
 /// The word for "go by the endpoint".
 pub const AUTO: &str = "auto";
 
+/// What some providers cannot do, or do not promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feature {
+    /// ACLs of objects.
+    ObjectAcl,
+    /// Tags of objects.
+    ObjectTags,
+    /// Versions of objects.
+    Versions,
+    /// `If-None-Match: *` and `If-Match` on uploads.
+    ConditionalPut,
+    /// `If-Match` on deletes (S3 user guide, conditional deletes).
+    ConditionalDelete,
+    /// Many keys in one delete.
+    DeleteObjects,
+    /// Copies of parts, which copies above 5 GiB need.
+    MultipartCopy,
+    /// SSE-S3 and SSE-KMS.
+    Encryption,
+    /// CORS configurations of buckets.
+    BucketCors,
+    /// Policies of buckets.
+    BucketPolicy,
+    /// The encryption that a bucket gives to uploads.
+    BucketEncryption,
+    /// Object ownership of buckets.
+    BucketOwnership,
+    /// Public access blocks of buckets.
+    PublicAccessBlock,
+    /// Lifecycle rules of buckets.
+    BucketLifecycle,
+    /// `x-amz-checksum-*`, at uploads and at reads.
+    Checksums,
+    /// Uploads from HTML forms.
+    PostForm,
+}
+
+impl Feature {
+    /// For messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Feature::ObjectAcl => "ACLs of objects",
+            Feature::ObjectTags => "tags of objects",
+            Feature::Versions => "versions of objects",
+            Feature::ConditionalPut => "conditions on uploads",
+            Feature::ConditionalDelete => "conditions on deletes",
+            Feature::DeleteObjects => "deletes of many keys at once",
+            Feature::MultipartCopy => "copies in parts",
+            Feature::Encryption => "encryption headers on uploads",
+            Feature::BucketCors => "CORS configurations of buckets",
+            Feature::BucketPolicy => "policies of buckets",
+            Feature::BucketEncryption => "encryption settings of buckets",
+            Feature::BucketOwnership => "object ownership of buckets",
+            Feature::PublicAccessBlock => "public access blocks of buckets",
+            Feature::BucketLifecycle => "lifecycle rules of buckets",
+            Feature::Checksums => "additional checksums",
+            Feature::PostForm => "uploads from HTML forms",
+        }
+    }
+}
+
 /// What a connector has to know about a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
@@ -20,12 +81,17 @@ pub struct Profile {
     pub default_region: &'static str,
     /// Whether the endpoint answers STS calls, and how.
     pub sts: Sts,
-    /// Whether objects have ACLs at all.
-    pub object_acl: bool,
-    /// Whether `If-None-Match: *` on PUT is honoured.
-    pub conditional_put: bool,
-    /// Whether `If-Match` on DELETE is honoured (S3 user guide, conditional deletes).
-    pub conditional_delete: bool,
+    /// What it cannot do, or does not promise: an operation that needs it is refused before anything is sent.
+    pub missing: &'static [Feature],
+    /// Keys that one delete may name.
+    pub delete_batch: usize,
+}
+
+impl Profile {
+    /// Whether it has the feature.
+    pub fn has(&self, feature: Feature) -> bool {
+        !self.missing.contains(&feature)
+    }
 }
 
 /// Where a provider answers `AssumeRole`.
@@ -44,32 +110,9 @@ const fn profile(
     hosts: &'static [&'static str],
     addressing: Addressing,
     default_region: &'static str,
+    missing: &'static [Feature],
 ) -> Profile {
-    Profile {
-        id,
-        hosts,
-        addressing,
-        default_region,
-        sts: Sts::None,
-        object_acl: true,
-        conditional_put: true,
-        conditional_delete: false,
-    }
-}
-
-const fn with_conditional_delete(mut profile: Profile) -> Profile {
-    profile.conditional_delete = true;
-    profile
-}
-
-const fn without_acl(mut profile: Profile) -> Profile {
-    profile.object_acl = false;
-    profile
-}
-
-const fn without_conditional_put(mut profile: Profile) -> Profile {
-    profile.conditional_put = false;
-    profile
+    Profile { id, hosts, addressing, default_region, sts: Sts::None, missing, delete_batch: 1000 }
 }
 
 const fn with_sts(mut profile: Profile, sts: Sts) -> Profile {
@@ -77,46 +120,78 @@ const fn with_sts(mut profile: Profile, sts: Sts) -> Profile {
     profile
 }
 
+use Feature::{ConditionalDelete, ConditionalPut, ObjectAcl};
+
 /// All providers, `generic` last.
 pub const PROFILES: &[Profile] = &[
-    with_conditional_delete(with_sts(
-        profile("aws", &[".amazonaws.com", ".amazonaws.com.cn"], Addressing::Virtual, "us-east-1"),
+    with_sts(
+        profile("aws", &[".amazonaws.com", ".amazonaws.com.cn"], Addressing::Virtual, "us-east-1", &[]),
         Sts::Aws,
-    )),
-    without_acl(with_sts(profile("minio", &[], Addressing::Path, "us-east-1"), Sts::SameEndpoint)),
-    without_acl(profile("cloudflare-r2", &[".r2.cloudflarestorage.com"], Addressing::Path, "auto")),
-    without_acl(profile("backblaze-b2", &[".backblazeb2.com"], Addressing::Virtual, "us-west-004")),
-    profile("wasabi", &[".wasabisys.com"], Addressing::Virtual, "us-east-1"),
-    profile("digitalocean-spaces", &[".digitaloceanspaces.com"], Addressing::Virtual, "us-east-1"),
-    without_conditional_put(profile(
+    ),
+    with_sts(
+        profile("minio", &[], Addressing::Path, "us-east-1", &[ObjectAcl, ConditionalDelete]),
+        Sts::SameEndpoint,
+    ),
+    profile(
+        "cloudflare-r2",
+        &[".r2.cloudflarestorage.com"],
+        Addressing::Path,
+        "auto",
+        &[ObjectAcl, ConditionalDelete],
+    ),
+    profile(
+        "backblaze-b2",
+        &[".backblazeb2.com"],
+        Addressing::Virtual,
+        "us-west-004",
+        &[ObjectAcl, ConditionalDelete],
+    ),
+    profile("wasabi", &[".wasabisys.com"], Addressing::Virtual, "us-east-1", &[ConditionalDelete]),
+    profile(
+        "digitalocean-spaces",
+        &[".digitaloceanspaces.com"],
+        Addressing::Virtual,
+        "us-east-1",
+        &[ConditionalDelete],
+    ),
+    profile(
         "google-cloud-storage",
         &["storage.googleapis.com"],
         Addressing::Path,
         "auto",
-    )),
-    with_sts(profile("ceph", &[], Addressing::Path, "us-east-1"), Sts::SameEndpoint),
-    without_conditional_put(without_acl(profile("garage", &[], Addressing::Path, "garage"))),
-    profile("seaweedfs", &[], Addressing::Path, "us-east-1"),
-    profile("rustfs", &[], Addressing::Path, "us-east-1"),
-    profile("hetzner", &[".your-objectstorage.com"], Addressing::Virtual, "fsn1"),
-    profile("scaleway", &[".scw.cloud"], Addressing::Virtual, "fr-par"),
-    profile("ovh", &[".cloud.ovh.net", ".cloud.ovh.us"], Addressing::Virtual, "gra"),
-    profile("ibm-cos", &[".appdomain.cloud"], Addressing::Virtual, "us-south"),
-    without_acl(profile("oracle", &[".oraclecloud.com"], Addressing::Path, "us-ashburn-1")),
-    without_conditional_put(profile(
+        &[ConditionalPut, ConditionalDelete],
+    ),
+    with_sts(profile("ceph", &[], Addressing::Path, "us-east-1", &[ConditionalDelete]), Sts::SameEndpoint),
+    profile("garage", &[], Addressing::Path, "garage", &[ObjectAcl, ConditionalPut, ConditionalDelete]),
+    profile("seaweedfs", &[], Addressing::Path, "us-east-1", &[ConditionalDelete]),
+    profile("rustfs", &[], Addressing::Path, "us-east-1", &[ConditionalDelete]),
+    profile("hetzner", &[".your-objectstorage.com"], Addressing::Virtual, "fsn1", &[ConditionalDelete]),
+    profile("scaleway", &[".scw.cloud"], Addressing::Virtual, "fr-par", &[ConditionalDelete]),
+    profile("ovh", &[".cloud.ovh.net", ".cloud.ovh.us"], Addressing::Virtual, "gra", &[ConditionalDelete]),
+    profile("ibm-cos", &[".appdomain.cloud"], Addressing::Virtual, "us-south", &[ConditionalDelete]),
+    profile(
+        "oracle",
+        &[".oraclecloud.com"],
+        Addressing::Path,
+        "us-ashburn-1",
+        &[ObjectAcl, ConditionalDelete],
+    ),
+    profile(
         "alibaba-oss",
         &[".aliyuncs.com"],
         Addressing::Virtual,
         "oss-cn-hangzhou",
-    )),
-    profile("huawei-obs", &[".myhuaweicloud.com"], Addressing::Virtual, "cn-north-1"),
-    profile("tencent-cos", &[".myqcloud.com"], Addressing::Virtual, "ap-guangzhou"),
-    without_acl(profile("storj", &[".storjshare.io"], Addressing::Path, "us-east-1")),
-    profile("linode", &[".linodeobjects.com"], Addressing::Virtual, "us-east-1"),
+        &[ConditionalPut, ConditionalDelete],
+    ),
+    profile("huawei-obs", &[".myhuaweicloud.com"], Addressing::Virtual, "cn-north-1", &[ConditionalDelete]),
+    profile("tencent-cos", &[".myqcloud.com"], Addressing::Virtual, "ap-guangzhou", &[ConditionalDelete]),
+    profile("storj", &[".storjshare.io"], Addressing::Path, "us-east-1", &[ObjectAcl, ConditionalDelete]),
+    profile("linode", &[".linodeobjects.com"], Addressing::Virtual, "us-east-1", &[ConditionalDelete]),
     GENERIC,
 ];
 
-const GENERIC: Profile = without_conditional_put(profile("generic", &[], Addressing::Path, "us-east-1"));
+const GENERIC: Profile =
+    profile("generic", &[], Addressing::Path, "us-east-1", &[ConditionalPut, ConditionalDelete]);
 
 /// The profile of that name.
 pub fn find(id: &str) -> Option<&'static Profile> {

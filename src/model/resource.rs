@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::finding::Finding;
 use crate::model::literal::Credential;
 use crate::model::name::Name;
-use crate::model::object::Operation;
+use crate::model::operation::Operation;
 use crate::model::provider;
 
 /// Fields that hold credentials: any secret may be used here, and a literal is sealed.

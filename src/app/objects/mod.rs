@@ -1,0 +1,177 @@
+//! Queries over objects: what they all have in common. Each family of operations has a file of its own.
+//!
+//! A query is audited whatever its outcome, counted, and bounded by the resource's limits. One that reads or writes
+//! a single object is one call to the store. Bodies are streams in both directions.
+
+mod delete;
+mod list;
+mod read;
+mod write;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::app::connection::{Connection, Freshness};
+use crate::app::{App, Error, Resource, audit};
+use crate::aws::{AwsError, ErrorKind};
+use crate::model::name::Name;
+use crate::model::object::{KeyError, ObjectKey};
+use crate::model::operation::Operation;
+use crate::model::principal::Caller;
+use crate::model::provider::Feature;
+
+pub use crate::aws::body::UploadBody as Body;
+
+pub use list::Listing;
+pub use read::Opened;
+pub use write::{Upload, Written};
+
+/// What a query came to.
+#[derive(Debug, Clone)]
+pub struct Outcome<T> {
+    /// The answer.
+    pub value: T,
+    /// How fresh its secrets were.
+    pub freshness: Freshness,
+}
+
+/// Who asks, and of which resource in which environment.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// Who.
+    pub caller: &'a Caller,
+    /// The resource's name.
+    pub resource: &'a str,
+    /// Where.
+    pub environment: &'a Name,
+}
+
+/// What the store answered to one call, with what its audit row tells.
+#[derive(Debug)]
+pub(super) struct Answered<T> {
+    pub(super) value: T,
+    pub(super) bytes: Option<u64>,
+    pub(super) request_id: Option<String>,
+}
+
+/// The query that runs, for its audit row.
+struct Query<'a> {
+    caller: &'a Caller,
+    resource: Arc<Resource>,
+    operation: Operation,
+    key: Option<&'a str>,
+    started: Instant,
+}
+
+impl App {
+    /// A query of one call: allowed, made with credentials that heal, counted and audited.
+    pub(super) async fn run<T, C, F>(
+        self: &Arc<Self>,
+        target: Target<'_>,
+        operation: Operation,
+        key: Option<&str>,
+        call: C,
+    ) -> Result<Outcome<T>, Error>
+    where
+        C: Fn(Arc<Connection>) -> F,
+        F: Future<Output = Result<Answered<T>, AwsError>>,
+    {
+        let query = self.begin(target.caller, target.resource, operation, key).await?;
+        let outcome = self.with_connection(&query.resource, target.environment, call).await;
+        let describe = |answered: &Answered<T>| (answered.bytes, answered.request_id.clone());
+        let outcome = self.end(&query, outcome, describe).await?;
+        Ok(Outcome { value: outcome.value.value, freshness: outcome.freshness })
+    }
+
+    /// Starts a query: the resource exists for the caller and allows the operation.
+    async fn begin<'a>(
+        &self,
+        caller: &'a Caller,
+        name: &str,
+        operation: Operation,
+        key: Option<&'a str>,
+    ) -> Result<Query<'a>, Error> {
+        let resource = self.known_resource(caller, name)?;
+        let allowed = resource.record.definition.operations.as_ref();
+        if allowed.is_some_and(|allowed| !allowed.contains(&operation)) {
+            let error = Error::OperationNotAllowed { resource: name.to_owned(), operation };
+            let mut event = audit::event(caller, "", name, self.clock.now_ms());
+            event.action = format!("object.{}", operation.as_str());
+            event.key = key.map(str::to_owned);
+            error.code().clone_into(&mut event.outcome);
+            self.audit.note(event).await;
+            return Err(error);
+        }
+        Ok(Query { caller, resource, operation, key, started: Instant::now() })
+    }
+
+    /// Counts and audits what came of a query.
+    async fn end<T>(
+        &self,
+        query: &Query<'_>,
+        outcome: Result<(T, Arc<Connection>), Error>,
+        describe: impl FnOnce(&T) -> (Option<u64>, Option<String>),
+    ) -> Result<Outcome<T>, Error> {
+        let operation = query.operation.as_str();
+        let mut event = audit::event(query.caller, "", query.resource.name().as_str(), self.clock.now_ms());
+        event.action = format!("object.{operation}");
+        event.key = query.key.map(str::to_owned);
+        let label = match &outcome {
+            Ok((value, connection)) => {
+                (event.bytes, event.upstream_request_id) = describe(value);
+                event.detail = connection
+                    .stand_in
+                    .as_ref()
+                    .map(|stand_in| format!("with {} in place of AWSCURRENT", stand_in.stage));
+                event.secrets = connection
+                    .used
+                    .iter()
+                    .map(|used| format!("{}@{}", used.key.secret, used.version_id))
+                    .collect();
+                "ok"
+            }
+            Err(error) => {
+                error.code().clone_into(&mut event.outcome);
+                if let Error::Upstream(upstream) = error {
+                    event.upstream_request_id.clone_from(&upstream.request_id);
+                }
+                if let Error::UsageDenied { detail, .. } = error {
+                    event.detail = Some(detail.clone());
+                }
+                "error"
+            }
+        };
+        metrics::counter!("s3_connector_queries_total", "operation" => operation, "outcome" => label)
+            .increment(1);
+        metrics::histogram!("s3_connector_query_seconds", "operation" => operation)
+            .record(query.started.elapsed());
+        self.audit.note(event).await;
+        let (value, connection) = outcome?;
+        let freshness = connection.freshness();
+        Ok(Outcome { value, freshness })
+    }
+}
+
+fn full_key(prefix: &str, key: &str) -> Result<ObjectKey, AwsError> {
+    ObjectKey::under(prefix, key).map_err(|error| {
+        let code = match error {
+            KeyError::TooLong(_) => "KeyTooLongError",
+            KeyError::Empty | KeyError::Nul => "InvalidObjectKey",
+        };
+        AwsError::new(ErrorKind::InvalidRequest, "s3", code, error.to_string())
+    })
+}
+
+/// What the provider cannot do is refused before anything is sent.
+fn require(connection: &Connection, feature: Feature) -> Result<(), AwsError> {
+    let profile = connection.plan.profile;
+    if profile.has(feature) {
+        return Ok(());
+    }
+    let (id, what) = (profile.id, feature.as_str());
+    let text = format!(
+        "the provider profile `{id}` does not promise {what}: if the store has them, set `provider` to what it is"
+    );
+    Err(AwsError::new(ErrorKind::Unsupported, "s3", "NotSupportedByProvider", text))
+}

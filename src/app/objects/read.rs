@@ -1,0 +1,75 @@
+//! Reading: an object or its metadata; the body is a stream.
+
+use std::sync::Arc;
+
+use crate::app::objects::{Outcome, full_key};
+use crate::app::{App, Error};
+use crate::aws::s3::Download;
+use crate::model::name::Name;
+use crate::model::object::GetOptions;
+use crate::model::operation::Operation;
+use crate::model::principal::Caller;
+
+/// An object that is being read.
+pub type Opened = Outcome<Download>;
+
+impl App {
+    /// An object's metadata.
+    pub async fn head(
+        self: &Arc<Self>,
+        caller: &Caller,
+        name: &str,
+        environment: &Name,
+        key: &str,
+        options: &GetOptions,
+    ) -> Result<Opened, Error> {
+        self.read(caller, name, environment, key, options, Operation::Head).await
+    }
+
+    /// An object; its body is a stream.
+    pub async fn get(
+        self: &Arc<Self>,
+        caller: &Caller,
+        name: &str,
+        environment: &Name,
+        key: &str,
+        options: &GetOptions,
+    ) -> Result<Opened, Error> {
+        self.read(caller, name, environment, key, options, Operation::Get).await
+    }
+
+    async fn read(
+        self: &Arc<Self>,
+        caller: &Caller,
+        name: &str,
+        environment: &Name,
+        key: &str,
+        options: &GetOptions,
+        operation: Operation,
+    ) -> Result<Opened, Error> {
+        let query = self.begin(caller, name, operation, Some(key)).await?;
+        let most = query.resource.record.definition.limits.max_read_bytes;
+        let outcome = self
+            .with_connection(&query.resource, environment, |connection| async move {
+                let full = full_key(&connection.prefix, key)?;
+                match operation {
+                    Operation::Head => connection.s3.head(&full, options).await,
+                    _ => connection.s3.get(&full, options).await,
+                }
+            })
+            .await
+            .and_then(|(mut download, connection)| {
+                key.clone_into(&mut download.metadata.key);
+                match (most, download.content_length) {
+                    (Some(most), None) if operation == Operation::Get => Err(Error::TooLarge(format!(
+                        "the store does not say how large the object is, and the resource allows reads of {most} bytes"
+                    ))),
+                    (Some(most), Some(length)) if operation == Operation::Get && length > most => Err(Error::TooLarge(format!(
+                        "the object has {length} bytes and the resource allows reads of {most}: ask for a range"
+                    ))),
+                    _ => Ok((download, connection)),
+                }
+            });
+        self.end(&query, outcome, |download| (download.content_length, download.request_id.clone())).await
+    }
+}

@@ -1,0 +1,37 @@
+//! What a bucket says of itself.
+
+use aws_sdk_s3::operation::RequestId;
+
+use crate::aws::AwsError;
+use crate::aws::s3::S3;
+
+/// What a bucket says of itself.
+#[derive(Debug)]
+pub struct BucketFacts {
+    /// Its region, where the store tells.
+    pub region: Option<String>,
+    /// The store's id of the request.
+    pub request_id: Option<String>,
+}
+
+impl S3 {
+    /// Whether the bucket is there and may be seen.
+    pub async fn head_bucket(&self) -> Result<BucketFacts, AwsError> {
+        let call = self
+            .client
+            .head_bucket()
+            .bucket(&self.bucket)
+            .set_expected_bucket_owner(self.expected_owner.clone());
+        let found = self.timed(call.send()).await?;
+        Ok(BucketFacts {
+            region: found.bucket_region().map(str::to_owned),
+            request_id: found.request_id().map(str::to_owned),
+        })
+    }
+
+    /// Lists a bucket of any name: the body of the answer, unlike that of HEAD, says what was wrong.
+    pub async fn list_other_bucket(&self, bucket: &str) -> Result<(), AwsError> {
+        let call = self.client.list_objects_v2().bucket(bucket).max_keys(1);
+        self.timed(call.send()).await.map(drop)
+    }
+}

@@ -1,0 +1,191 @@
+//! S3: the calls that queries and checks make, each exactly one request.
+//!
+//! What the SDK does by default and we must not: checksums that break other stores and cost a multiple on
+//! uploads (`when_required`), stalled-stream protection that ends honest slow uploads (own idle limits), an
+//! identity cache of 64 entries (own cache), a client per request (one per resource and secret version).
+
+mod bucket;
+mod delete;
+mod list;
+mod read;
+mod write;
+
+use std::future::Future;
+use std::time::Duration;
+
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    BehaviorVersion, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+    StalledStreamProtectionConfig,
+};
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::types::{RequestPayer, ServerSideEncryption, StorageClass};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use aws_smithy_types::retry::RetryConfig;
+
+use crate::aws::AwsError;
+use crate::aws::direct::Direct;
+use crate::aws::egress::Endpoint;
+use crate::aws::http::DirectClient;
+use crate::model::resource::{CannedAcl, Encryption};
+
+pub use bucket::BucketFacts;
+pub use list::{ListPage, ListRequest};
+pub use read::Download;
+
+const SERVICE: &str = "s3";
+
+/// A client of one bucket.
+#[derive(Debug, Clone)]
+pub struct S3 {
+    pub(in crate::aws) client: aws_sdk_s3::Client,
+    pub(in crate::aws) bucket: String,
+    pub(in crate::aws) timeout: Duration,
+    expected_owner: Option<String>,
+    payer: Option<RequestPayer>,
+    defaults: UploadDefaults,
+    direct: Option<Direct>,
+}
+
+/// What a client needs.
+#[derive(Debug)]
+pub struct Settings {
+    /// Another endpoint than the region's own.
+    pub endpoint: Option<Endpoint>,
+    /// The region that is signed for.
+    pub region: String,
+    /// The bucket.
+    pub bucket: String,
+    /// Whether the bucket stands in the path.
+    pub path_style: bool,
+    /// Whose credentials; none for anonymous requests.
+    pub credentials: Option<SharedCredentialsProvider>,
+    /// The pool of the SDK.
+    pub http: SharedHttpClient,
+    /// The pool of the direct path.
+    pub direct: DirectClient,
+    /// Until the first byte of an answer.
+    pub timeout: Duration,
+    /// Tries after the first one.
+    pub retries: u32,
+    /// The account that must own the bucket.
+    pub expected_owner: Option<String>,
+    /// The caller pays.
+    pub requester_pays: bool,
+    /// What uploads get.
+    pub defaults: UploadDefaults,
+}
+
+/// What every upload of a resource gets.
+#[derive(Debug, Clone, Default)]
+pub struct UploadDefaults {
+    /// `x-amz-acl`
+    pub acl: Option<CannedAcl>,
+    /// `x-amz-storage-class`
+    pub storage_class: Option<String>,
+    /// Encryption headers.
+    pub encryption: Encryption,
+}
+
+/// What a written object has.
+#[derive(Debug, Default)]
+pub struct Uploaded {
+    /// With its quotes.
+    pub etag: Option<String>,
+    /// In buckets that keep versions.
+    pub version_id: Option<String>,
+    /// The store's id of the request.
+    pub request_id: Option<String>,
+}
+
+impl S3 {
+    /// A client; nothing is sent yet.
+    pub fn new(settings: Settings) -> S3 {
+        let direct = Direct::new(&settings);
+        let mut config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(settings.region))
+            .identity_cache(IdentityCache::no_cache())
+            .force_path_style(settings.path_style)
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .retry_config(RetryConfig::standard().with_max_attempts(settings.retries + 1))
+            .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build())
+            .http_client(settings.http);
+        if let Some(endpoint) = settings.endpoint {
+            config = config.endpoint_url(endpoint.url);
+        }
+        config = match settings.credentials {
+            Some(credentials) => config.credentials_provider(credentials),
+            None => config.allow_no_auth(),
+        };
+        S3 {
+            client: aws_sdk_s3::Client::from_conf(config.build()),
+            bucket: settings.bucket,
+            timeout: settings.timeout,
+            expected_owner: settings.expected_owner,
+            payer: settings.requester_pays.then_some(RequestPayer::Requester),
+            defaults: settings.defaults,
+            direct,
+        }
+    }
+
+    /// The bucket.
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// Bounds one call and says what its failure means.
+    pub(in crate::aws) async fn timed<T, E>(
+        &self,
+        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, AwsError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        // calls hold large state; boxing keeps it off the stacks of those who await them
+        match tokio::time::timeout(self.timeout, Box::pin(call)).await {
+            Ok(outcome) => outcome.map_err(|error| AwsError::from_sdk(SERVICE, &error)),
+            Err(_) => Err(AwsError::timeout(SERVICE, self.timeout.as_millis())),
+        }
+    }
+
+    pub(in crate::aws) fn expected_owner(&self) -> Option<String> {
+        self.expected_owner.clone()
+    }
+
+    pub(in crate::aws) fn payer(&self) -> Option<RequestPayer> {
+        self.payer.clone()
+    }
+
+    fn storage_class(&self) -> Option<StorageClass> {
+        self.defaults.storage_class.as_deref().map(StorageClass::from)
+    }
+
+    fn encryption(&self) -> (Option<ServerSideEncryption>, Option<String>) {
+        match &self.defaults.encryption {
+            Encryption::BucketDefault => (None, None),
+            Encryption::SseS3 => (Some(ServerSideEncryption::Aes256), None),
+            Encryption::SseKms { key_id } => (Some(ServerSideEncryption::AwsKms), key_id.clone()),
+        }
+    }
+}
+
+fn rfc3339(at: &DateTime) -> Option<String> {
+    at.fmt(Format::DateTime).ok()
+}
+
+/// An HTTP date as RFC 3339.
+pub(in crate::aws) fn rfc3339_of(date: &str) -> Option<String> {
+    DateTime::from_str(date, Format::HttpDate).ok().as_ref().and_then(rfc3339)
+}
+
+pub(in crate::aws) fn total_size(content_range: Option<&str>) -> Option<u64> {
+    content_range?.rsplit_once('/')?.1.parse().ok()
+}

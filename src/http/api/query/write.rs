@@ -1,0 +1,68 @@
+//! Writes from text or base64.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::app::{Error, Upload};
+use crate::http::api::query::{QueryAnswer, Ran, Run};
+use crate::http::body::bounded;
+use crate::http::problem::Failure;
+use crate::model::object::PutOptions;
+
+/// One object to write: give `text` or `base64`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PutQuery {
+    /// The key, relative to the resource's prefix.
+    #[schema(example = "2026/a.txt")]
+    key: String,
+    /// The content as UTF-8.
+    #[serde(default)]
+    text: Option<String>,
+    /// The content as base64.
+    #[serde(default)]
+    base64: Option<String>,
+    /// The media type; guessed from the key when absent.
+    #[serde(default)]
+    content_type: Option<String>,
+    /// User metadata.
+    #[serde(default)]
+    metadata: std::collections::BTreeMap<String, String>,
+    /// `*`: only if there is no object yet.
+    #[serde(default)]
+    if_none_match: Option<String>,
+}
+
+pub(super) async fn put(run: Run<'_>, wanted: PutQuery) -> Ran {
+    let (key, options, bytes) = put_parts(wanted)?;
+    let length = Some(bytes.len() as u64);
+    let idle = Duration::from_millis(run.app.config.server.body_idle_timeout_ms);
+    let body = bounded(Body::from(bytes), idle, run.app.put_limit(run.caller, run.resource));
+    let upload = Upload { key, options, body, length, on_demand: true };
+    let written = run.app.put(run.caller, run.resource, run.environment, upload).await?;
+    Ok((QueryAnswer::Put(written.value), written.freshness))
+}
+
+fn put_parts(wanted: PutQuery) -> Result<(String, PutOptions, Vec<u8>), Failure> {
+    let wrong = |text: &str| Failure(Error::BadRequest(text.to_owned()));
+    let bytes = match (wanted.text, wanted.base64) {
+        (Some(text), None) => text.into_bytes(),
+        (None, Some(text)) => BASE64.decode(text).map_err(|_| wrong("`base64` cannot be decoded"))?,
+        _ => return Err(wrong("give the content as either `text` or `base64`")),
+    };
+    if wanted.if_none_match.as_deref().is_some_and(|value| value != "*") {
+        return Err(wrong("`if_none_match` takes only `*`"));
+    }
+    let options = PutOptions {
+        content_type: wanted.content_type,
+        metadata: wanted.metadata,
+        if_none_match: wanted.if_none_match,
+        ..PutOptions::default()
+    };
+    Ok((wanted.key, options, bytes))
+}
