@@ -15,6 +15,7 @@ mod objects;
 mod objects_errors;
 mod objects_lists;
 mod openapi;
+mod outside_clients;
 mod planted;
 mod quickstart;
 mod registry;
