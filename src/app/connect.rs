@@ -142,12 +142,12 @@ impl App {
             rendered.insert(field, value);
         }
         let text = |field: &str| rendered.get(field).map(|value| value.expose_secret().to_owned());
-        let endpoint = match text("endpoint").filter(|url| !url.is_empty()) {
-            Some(url) => {
-                Some(self.egress().check_url(&url).map_err(|blocked| AwsError::blocked("s3", &blocked))?)
-            }
-            None => None,
+        let checked = |field: &str| {
+            let url = text(field).filter(|url| !url.is_empty());
+            let checked = url.map(|url| self.egress().check_url(&url)).transpose();
+            checked.map_err(|blocked| AwsError::blocked("s3", &blocked))
         };
+        let (endpoint, public_endpoint) = (checked("endpoint")?, checked("public_endpoint")?);
         let profile =
             provider::choose(&definition.provider, endpoint.as_ref().map(|endpoint| endpoint.host.as_str()));
         let region = text("region")
@@ -167,6 +167,10 @@ impl App {
         let base = base(subject, &rendered)?;
         let role = self.role(subject, &rendered, &bucket, &prefix);
         self.check_usage(subject, templates, snapshot, endpoint.as_ref(), role.as_ref())?;
+        if public_endpoint.is_some() {
+            // what is signed for it leaves the building
+            self.check_usage(subject, templates, snapshot, public_endpoint.as_ref(), role.as_ref())?;
+        }
         self.check_default_chain(subject, base.as_ref(), role.as_ref())?;
         let encryption = match &definition.encryption {
             Encryption::SseKms { key_id: Some(_) } => {
@@ -182,6 +186,7 @@ impl App {
             bucket,
             region,
             endpoint,
+            public_endpoint,
             profile,
             path_style,
             prefix,
@@ -316,8 +321,14 @@ impl App {
                 (Some(slot.provider()), Some(slot))
             }
         };
+        let session = match &plan.base {
+            Some(Base::Chain) if slot.is_none() => Some(self.identities.chain(&plan.region)),
+            _ => slot.clone(),
+        };
         let s3 = S3::new(Settings {
             endpoint: plan.endpoint.clone(),
+            public_endpoint: plan.public_endpoint.clone(),
+            session,
             region: plan.region.clone(),
             bucket: plan.bucket.clone(),
             path_style: plan.path_style,

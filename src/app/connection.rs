@@ -95,6 +95,8 @@ pub struct Plan {
     pub region: String,
     /// The endpoint; absent for AWS.
     pub endpoint: Option<Endpoint>,
+    /// What URLs are signed for, in place of the endpoint.
+    pub public_endpoint: Option<Endpoint>,
     /// The provider.
     pub profile: &'static Profile,
     /// Whether the bucket stands in the path.
@@ -153,9 +155,11 @@ impl Plan {
     /// Whether both lead to the same place in the same way, with whichever keys.
     pub(super) fn leads_where(&self, other: &Plan) -> bool {
         let role = |plan: &Plan| plan.role.as_ref().map(|role| role.arn.clone());
+        let public = |plan: &Plan| plan.public_endpoint.as_ref().map(|endpoint| endpoint.url.clone());
         let url = |plan: &Plan| plan.endpoint.as_ref().map(|endpoint| endpoint.url.clone());
         (&self.bucket, &self.region, &self.prefix, &self.expected_owner)
             == (&other.bucket, &other.region, &other.prefix, &other.expected_owner)
+            && public(self) == public(other)
             && (url(self), role(self)) == (url(other), role(other))
             && self.defaults.encryption == other.defaults.encryption
             && self.defaults.storage_class == other.defaults.storage_class

@@ -27,6 +27,7 @@ const FIELDS: &[&str] = &[
     "region",
     "prefix",
     "endpoint",
+    "public_endpoint",
     "expected_bucket_owner",
     "default_storage_class",
     "encryption.key_id",

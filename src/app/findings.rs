@@ -56,7 +56,8 @@ impl App {
     ) -> Vec<Finding> {
         let mut findings = Vec::new();
         let (literals, rules) = (Literals::new(), self.usage_rules());
-        let destination = Destination::written(definition);
+        let mut destinations = vec![Destination::written(definition)];
+        destinations.extend(Destination::public(definition));
         let subject =
             Subject { definition, literals: &literals, project_id: &caller.project.id, environment };
         for (field, text) in definition.text_fields() {
@@ -69,9 +70,12 @@ impl App {
                 Ok(template) => {
                     for reference in template.references() {
                         findings.extend(self.reference_finding(&subject, field, reference));
-                        findings.extend(self.usage_finding(&rules, &subject, &destination, field, reference));
+                        for destination in &destinations {
+                            findings
+                                .extend(self.usage_finding(&rules, &subject, destination, field, reference));
+                        }
                     }
-                    if field == "endpoint" && !template.has_references() && !text.is_empty() {
+                    if ["endpoint", "public_endpoint"].contains(&field) && !template.has_references() && !text.is_empty() {
                         let blocked = self.egress().check_url(text).err();
                         findings.extend(
                             blocked.map(|blocked| {

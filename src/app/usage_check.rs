@@ -104,7 +104,17 @@ impl Rules {
 impl Destination {
     /// As a definition has it: what is a template is not known yet.
     pub(super) fn written(definition: &Definition) -> Destination {
-        let host = match definition.endpoint.as_deref().filter(|url| !url.is_empty()) {
+        Destination::at(definition, definition.endpoint.as_deref())
+    }
+
+    /// Where signed URLs lead, when that is another host.
+    pub(super) fn public(definition: &Definition) -> Option<Destination> {
+        let public = definition.public_endpoint.as_deref().filter(|url| !url.is_empty())?;
+        Some(Destination::at(definition, Some(public)))
+    }
+
+    fn at(definition: &Definition, endpoint: Option<&str>) -> Destination {
+        let host = match endpoint.filter(|url| !url.is_empty()) {
             None => Host::Aws,
             Some(text) => literal(text).and_then(|url| host_of(&url)).map_or(Host::Unknown, Host::Named),
         };

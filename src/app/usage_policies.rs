@@ -287,16 +287,22 @@ fn denied_use(
 ) -> Option<DeniedUse> {
     let (source, key) = used.target.as_ref().ok()?;
     let seen = resource.record.definition.in_environment(&used.environment);
-    let asked = Asked {
-        project: project.as_str(),
-        resource: used.resource.as_str(),
-        field: used.field,
-        source: &source.record.definition,
-        secret: &key.secret,
-        destination: &Destination::written(&seen),
-    };
-    let readings = usage_policy::readings_of(asked.source, asked.secret);
-    let denial = rules.denial(&asked, &readings)?;
+    let definition = &source.record.definition;
+    let readings = usage_policy::readings_of(definition, &key.secret);
+    // what is signed for a public endpoint goes there, too
+    let destinations: Vec<Destination> =
+        [Destination::written(&seen)].into_iter().chain(Destination::public(&seen)).collect();
+    let (asked, denial) = destinations.iter().find_map(|destination| {
+        let asked = Asked {
+            project: project.as_str(),
+            resource: used.resource.as_str(),
+            field: used.field,
+            source: definition,
+            secret: &key.secret,
+            destination,
+        };
+        rules.denial(&asked, &readings).map(|denial| (asked, denial))
+    })?;
     Some(DeniedUse {
         project: project.clone(),
         resource: used.resource.clone(),

@@ -7,7 +7,7 @@
 //! every caller wait for a refresh.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -32,6 +32,10 @@ const RENEW_RETRY_MS: i64 = 5_000;
 const MARGIN_MS: i64 = 10_000;
 /// The time one call of STS may take.
 const STS_TIMEOUT: Duration = Duration::from_secs(10);
+/// A new session must last so much longer than the one that is there to be worth a call of STS.
+const WORTH_MS: i64 = 60_000;
+/// Seconds that a session lasts when no duration is asked for (STS API reference, `AssumeRole`).
+const DEFAULT_DURATION: u32 = 3_600;
 /// Beyond this many slots the ones that have ended are let go.
 const MANY_SLOTS: usize = 1_000;
 
@@ -98,6 +102,8 @@ pub struct Slot {
     flight: tokio::sync::Mutex<()>,
     last_failure: Mutex<Option<(i64, AwsError)>>,
     next_renewal_ms: AtomicI64,
+    /// STS gave a shorter session than was asked for.
+    capped: AtomicBool,
 }
 
 enum Origin {
@@ -142,7 +148,8 @@ impl Identities {
         }
     }
 
-    fn chain(&self, region: &str) -> Arc<Slot> {
+    /// The shared identity of the service itself.
+    pub fn chain(&self, region: &str) -> Arc<Slot> {
         let digest = self.digest(&["chain", region]);
         self.slot(digest, || Origin::Chain {
             provider: tokio::sync::OnceCell::new(),
@@ -203,6 +210,7 @@ impl Identities {
             flight: tokio::sync::Mutex::new(()),
             last_failure: Mutex::new(None),
             next_renewal_ms: AtomicI64::new(0),
+            capped: AtomicBool::new(false),
         });
         slots.insert(digest, Arc::clone(&slot));
         slot
@@ -296,6 +304,48 @@ impl Slot {
             return Err(error.clone());
         }
         self.fetch().await
+    }
+
+    /// Credentials for what shall hold for `wanted_ms`: a new session is asked for when the one that is there ends
+    /// before, and a new one would last markedly longer. What comes may still end before.
+    pub async fn lasting(self: &Arc<Self>, wanted_ms: i64) -> Result<Credentials, AwsError> {
+        let held = self.credentials().await?;
+        if !self.is_worth_renewing(wanted_ms) {
+            return Ok(held);
+        }
+        let _flight = self.flight.lock().await;
+        // whoever was before us in the lock may have done it
+        if !self.is_worth_renewing(wanted_ms) {
+            return self.current(self.clock.now_ms()).map_or(Ok(held), Ok);
+        }
+        let fetched = self.fetch().await;
+        if self.is_worth_renewing(wanted_ms) && fetched.is_ok() {
+            self.capped.store(true, Ordering::Relaxed);
+        }
+        fetched.or_else(|error| {
+            tracing::warn!(
+                code = error.code,
+                message = error.message,
+                "credentials that last longer could not be had; those that are there are used"
+            );
+            Ok(held)
+        })
+    }
+
+    fn is_worth_renewing(&self, wanted_ms: i64) -> bool {
+        let session = self.current.load();
+        let Some(session) = session.as_ref().filter(|session| session.ends_ms != i64::MAX) else {
+            return false;
+        };
+        let given = session.ends_ms.saturating_sub(session.since_ms);
+        let life = match &self.origin {
+            Origin::Role { role, .. } if !self.capped.load(Ordering::Relaxed) => {
+                i64::from(role.duration.unwrap_or(DEFAULT_DURATION)) * 1000
+            }
+            _ => given,
+        };
+        let rest = session.ends_ms.saturating_sub(self.clock.now_ms());
+        wanted_ms.min(life).saturating_sub(rest) >= WORTH_MS
     }
 
     fn current(self: &Arc<Self>, now: i64) -> Option<Credentials> {

@@ -178,7 +178,7 @@ impl S3 {
         Ok(parts)
     }
 
-    fn part_call(
+    pub(in crate::aws) fn part_call(
         &self,
         key: &ObjectKey,
         upload_id: &str,
@@ -225,7 +225,7 @@ impl S3 {
     }
 
     /// Bounds a call that streams: not its whole time, but the time in which no byte moves.
-    async fn watched<T, E>(
+    pub(in crate::aws) async fn watched<T, E>(
         &self,
         progress: impl Fn() -> u64,
         call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,

@@ -46,6 +46,9 @@ pub(crate) struct Fields {
     /// URL of an S3-compatible service; none means AWS
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
+    /// URL under which others reach the store: signed URLs are made for it
+    #[arg(long, value_name = "URL")]
+    public_endpoint: Option<String>,
     /// How the bucket is put into the URL
     #[arg(long, value_parser = ["auto", "virtual", "path"])]
     addressing: Option<String>,
@@ -149,6 +152,7 @@ impl Fields {
         patch.plain("bucket", self.bucket.as_deref());
         for (path, value) in [
             ("endpoint", &self.endpoint),
+            ("public_endpoint", &self.public_endpoint),
             ("addressing", &self.addressing),
             ("provider", &self.provider),
             ("default_storage_class", &self.default_storage_class),

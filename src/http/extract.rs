@@ -231,7 +231,7 @@ impl FromRequestParts<Api> for Object {
         };
         let resource = decoded(resource.unwrap_or_default())?;
         let key = match kind {
-            Some("object") => {
+            Some("object" | "uploads") => {
                 let given = raw_value(parts, "key")
                     .ok_or_else(|| Failure(Error::BadRequest("name the object: `?key=…`".to_owned())))?;
                 decoded(&given.replace('+', " "))?

@@ -49,6 +49,10 @@ pub struct Definition {
     #[serde(default)]
     #[schema(example = "https://s3.example.com")]
     pub endpoint: Option<String>,
+    /// The URL under which others reach the store: signed URLs and forms are made for it. Absent is the endpoint.
+    #[serde(default)]
+    #[schema(example = "https://files.example.com")]
+    pub public_endpoint: Option<String>,
     /// How the bucket is put into the URL.
     #[serde(default)]
     pub addressing: Addressing,
@@ -267,9 +271,12 @@ pub struct Overrides {
     /// Another region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// Another endpoint.
+    /// Another endpoint; the public endpoint of the other one is left out then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
+    /// Another public endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_endpoint: Option<String>,
     /// Another role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<String>,
@@ -289,6 +296,11 @@ impl Definition {
         }
         if overrides.endpoint.is_some() {
             definition.endpoint.clone_from(&overrides.endpoint);
+            // that of another store would be signed for with this one's key
+            definition.public_endpoint = None;
+        }
+        if overrides.public_endpoint.is_some() {
+            definition.public_endpoint.clone_from(&overrides.public_endpoint);
         }
         if let (Some(role), Some(arn)) = (definition.assume_role.as_mut(), &overrides.role_arn) {
             role.role_arn.clone_from(arn);
@@ -302,6 +314,7 @@ impl Definition {
             vec![("bucket", &self.bucket), ("region", &self.region), ("prefix", &self.prefix)];
         let optional = [
             ("endpoint", &self.endpoint),
+            ("public_endpoint", &self.public_endpoint),
             ("expected_bucket_owner", &self.expected_bucket_owner),
             ("default_storage_class", &self.default_storage_class),
         ];

@@ -5,7 +5,10 @@
 
 mod delete;
 mod list;
+mod multipart;
+mod parts;
 mod read;
+mod sign;
 mod write;
 
 use std::future::Future;
@@ -24,6 +27,7 @@ use crate::model::provider::Feature;
 pub use crate::aws::body::UploadBody as Body;
 
 pub use list::Listing;
+pub use parts::PartUpload;
 pub use read::Opened;
 pub use write::{Upload, Written};
 
@@ -62,6 +66,8 @@ struct Query<'a> {
     operation: Operation,
     key: Option<&'a str>,
     started: Instant,
+    /// What the audit row tells besides.
+    note: Option<String>,
 }
 
 impl App {
@@ -103,7 +109,7 @@ impl App {
             self.audit.note(event).await;
             return Err(error);
         }
-        Ok(Query { caller, resource, operation, key, started: Instant::now() })
+        Ok(Query { caller, resource, operation, key, started: Instant::now(), note: None })
     }
 
     /// Counts and audits what came of a query.
@@ -120,10 +126,12 @@ impl App {
         let label = match &outcome {
             Ok((value, connection)) => {
                 (event.bytes, event.upstream_request_id) = describe(value);
-                event.detail = connection
+                let stand_in = connection
                     .stand_in
                     .as_ref()
                     .map(|stand_in| format!("with {} in place of AWSCURRENT", stand_in.stage));
+                let told: Vec<String> = query.note.clone().into_iter().chain(stand_in).collect();
+                event.detail = (!told.is_empty()).then(|| told.join("; "));
                 event.secrets = connection
                     .used
                     .iter()

@@ -229,6 +229,6 @@ fn broken(text: &str) -> Error {
     AwsError::new(ErrorKind::BrokenBody, "s3", "RequestTimeout", text).into()
 }
 
-fn guessed_type(key: &str) -> Option<String> {
+pub(super) fn guessed_type(key: &str) -> Option<String> {
     mime_guess::from_path(key).first_raw().map(str::to_owned)
 }

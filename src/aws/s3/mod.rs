@@ -7,10 +7,13 @@
 mod bucket;
 mod delete;
 mod list;
+mod multipart;
 mod read;
+mod sign;
 mod write;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -29,13 +32,16 @@ use aws_smithy_types::date_time::Format;
 use aws_smithy_types::retry::RetryConfig;
 
 use crate::aws::AwsError;
+use crate::aws::credentials::Slot;
 use crate::aws::direct::Direct;
 use crate::aws::egress::Endpoint;
 use crate::aws::http::DirectClient;
+use crate::aws::sign::Signer;
 use crate::model::resource::{CannedAcl, Encryption};
 
 pub use bucket::BucketFacts;
 pub use list::{ListPage, ListRequest};
+pub use multipart::{Parts, UploadMarker, Uploads};
 pub use read::Download;
 
 const SERVICE: &str = "s3";
@@ -50,6 +56,7 @@ pub struct S3 {
     payer: Option<RequestPayer>,
     defaults: UploadDefaults,
     direct: Option<Direct>,
+    signer: Option<Arc<Signer>>,
 }
 
 /// What a client needs.
@@ -65,6 +72,10 @@ pub struct Settings {
     pub path_style: bool,
     /// Whose credentials; none for anonymous requests.
     pub credentials: Option<SharedCredentialsProvider>,
+    /// The session behind them, when they end.
+    pub session: Option<Arc<Slot>>,
+    /// What URLs are signed for, in place of `endpoint`.
+    pub public_endpoint: Option<Endpoint>,
     /// The pool of the SDK.
     pub http: SharedHttpClient,
     /// The pool of the direct path.
@@ -107,6 +118,7 @@ impl S3 {
     /// A client; nothing is sent yet.
     pub fn new(settings: Settings) -> S3 {
         let direct = Direct::new(&settings);
+        let signer = Signer::new(&settings).map(Arc::new);
         let mut config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(settings.region))
@@ -133,6 +145,7 @@ impl S3 {
             payer: settings.requester_pays.then_some(RequestPayer::Requester),
             defaults: settings.defaults,
             direct,
+            signer,
         }
     }
 

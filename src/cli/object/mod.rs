@@ -1,5 +1,8 @@
 //! `object`: list, look at, read, write and delete the objects of a resource.
 
+mod sign;
+mod uploads;
+
 use std::io::{BufWriter, StdoutLock, Write};
 
 use clap::{Args, Subcommand};
@@ -7,6 +10,8 @@ use reqwest::{Method, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use self::sign::{Sign, SignParts, SignPost};
+use self::uploads::UploadCommand;
 use crate::cli::client::{self, Call};
 use crate::cli::exit::{Exit, usage};
 use crate::cli::output::{self, Column, Format, Output};
@@ -62,6 +67,26 @@ The file appears when it is complete; a transfer that fails leaves nothing behin
 
 A store does not say whether a deleted key was there; --dry-run looks.")]
     Delete(Delete),
+    /// Signs a URL: whoever has it may read, write, look at or delete the object until it expires
+    #[command(after_help = "Examples:
+  s3-connector object sign invoices 2026/a.pdf --expires-in 1h
+  s3-connector object sign invoices 2026/a.pdf --response-content-disposition 'attachment; filename=\"a.pdf\"'
+  s3-connector object sign invoices 2026/b.pdf --method PUT --content-type application/pdf
+
+The URL goes to stdout, everything else to stderr. It ends with the credentials that signed it, at the latest after 7 days.")]
+    Sign(Box<Sign>),
+    /// Signs a form: a browser may upload with it what its conditions allow
+    #[command(after_help = "Example:
+  s3-connector object sign-post invoices --key-prefix uploads/ --content-type-prefix image/ --max-bytes 5000000 --output json")]
+    SignPost(Box<SignPost>),
+    /// Signs a URL for each part of an upload
+    #[command(after_help = "Examples:
+  s3-connector object sign-parts videos 2026/film.mp4 \"$UPLOAD\" --size 104857600
+  s3-connector object sign-parts videos 2026/film.mp4 \"$UPLOAD\" --parts 3,7 --output ndjson | jq -r .url")]
+    SignParts(SignParts),
+    /// Uploads in parts, step by step: create, parts, complete, abort, list, clean
+    #[command(subcommand)]
+    Upload(UploadCommand),
 }
 
 /// Flags of `object list`.
@@ -122,6 +147,10 @@ impl ObjectCommand {
             ObjectCommand::Put(put) => put.run(session).await,
             ObjectCommand::Head(head) => head.run(session).await,
             ObjectCommand::Delete(delete) => delete.run(session).await,
+            ObjectCommand::Sign(sign) => sign.run(session).await,
+            ObjectCommand::SignPost(sign) => sign.run(session).await,
+            ObjectCommand::SignParts(sign) => sign.run(session).await,
+            ObjectCommand::Upload(upload) => upload.run(session).await,
         }
     }
 }

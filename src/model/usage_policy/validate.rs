@@ -18,6 +18,7 @@ const VISIBLE_FIELDS: &[&str] = &[
     "region",
     "prefix",
     "endpoint",
+    "public_endpoint",
     "expected_bucket_owner",
     "default_storage_class",
     "encryption.key_id",

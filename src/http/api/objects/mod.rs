@@ -1,5 +1,8 @@
 //! Objects: plain HTTP over the resource's bucket. Bodies stream in both directions.
 
+pub mod sign;
+pub mod uploads;
+
 use std::time::Duration;
 
 use axum::Json;
@@ -129,7 +132,7 @@ fn push_line(text: &mut String, row: &impl serde::Serialize) {
 }
 
 /// Reads an object. `Range` and the `If-*` headers work as RFC 9110 says.
-#[utoipa::path(get, path = "/v1/resources/{name}/objects/{*key}", tag = "objects", operation_id = "get_object", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Path, description = "The key, percent-encoded once."), ("version" = Option<String>, Query, description = "A version of the object."), ReadHeaders, Scope), responses((status = 200, description = "The object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 206, description = "A part of the object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
+#[utoipa::path(get, path = "/v1/resources/{name}/objects/{*key}", tag = "objects", operation_id = "get_object", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Path, description = "The key, percent-encoded once."), ("version" = Option<String>, Query, description = "A version of the object."), ("redirect" = Option<bool>, Query, description = "Answer 307 to a signed URL of the store in place of the object."), ReadHeaders, Scope), responses((status = 307, description = "To a URL of the store that holds for a minute."), (status = 200, description = "The object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 206, description = "A part of the object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
 pub async fn get_object(
     by: By<User>,
     environment: Environment,
@@ -139,13 +142,16 @@ pub async fn get_object(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let permit = api.app.admit(&by.0).await?;
+    if version.is_redirect()? {
+        return sign::redirect(&api, &by, &environment, object, version).await;
+    }
     let options = get_options(&headers, version);
     let opened = api.app.get(&by.0, &object.resource, &environment.0, &object.key, &options).await?;
     Ok(download(&api, opened, permit))
 }
 
 /// Reads an object whose key is a parameter, for keys that a URL's path cannot carry (`.` and `..` segments).
-#[utoipa::path(get, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "get_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ("version" = Option<String>, Query, description = "A version of the object."), ReadHeaders, Scope), responses((status = 200, description = "The object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 206, description = "A part of the object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
+#[utoipa::path(get, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "get_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ("version" = Option<String>, Query, description = "A version of the object."), ("redirect" = Option<bool>, Query, description = "Answer 307 to a signed URL of the store in place of the object."), ReadHeaders, Scope), responses((status = 307, description = "To a URL of the store that holds for a minute."), (status = 200, description = "The object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 206, description = "A part of the object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
 pub async fn get_object_by_key(
     by: By<User>,
     environment: Environment,
@@ -257,6 +263,18 @@ pub async fn delete_object_by_key(
 #[derive(Debug, Default, Deserialize)]
 pub struct VersionParam {
     version: Option<String>,
+    /// Only routes that name it take it.
+    redirect: Option<String>,
+}
+
+impl VersionParam {
+    fn is_redirect(&self) -> Result<bool, Failure> {
+        match self.redirect.as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true" | "") => Ok(true),
+            Some(_) => Err(Failure(Error::BadRequest("`redirect` is `true` or `false`".to_owned()))),
+        }
+    }
 }
 
 fn get_options(headers: &HeaderMap, version: VersionParam) -> GetOptions {

@@ -2,7 +2,9 @@
 
 mod delete;
 mod list;
+mod multipart;
 mod read;
+mod sign;
 mod write;
 
 use std::sync::Arc;
@@ -14,19 +16,26 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use self::delete::Deleted;
+use self::multipart::AbortedUpload;
 use self::read::{Content, GetQuery, KeyQuery};
 use self::write::PutQuery;
 use crate::app::App;
 use crate::app::connection::Freshness;
 use crate::http::Api;
+use crate::http::api::objects::sign::keep_nowhere;
 use crate::http::api::objects::with_freshness;
 use crate::http::extract::{By, Environment, Segment, User};
 use crate::http::json_body::JsonBody;
 use crate::http::openapi::Scope;
 use crate::http::problem::{Failure, Problems};
+use crate::model::multipart::{
+    AbortUpload, CleanReport, CleanUploads, CompleteUpload, CompletedUpload, ListPartsOptions,
+    ListUploadsOptions, PartPage, SignPartsOptions, SignedParts, StartUpload, StartedUpload, UploadPage,
+};
 use crate::model::name::Name;
 use crate::model::object::{ListOptions, ObjectMetadata, ObjectPage, PutResult};
 use crate::model::principal::Caller;
+use crate::model::signed::{SignOptions, SignPostOptions, SignedForm, SignedUrl};
 
 /// A query; `operation` says which.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -42,6 +51,24 @@ pub enum Query {
     Put(PutQuery),
     /// Deletes an object.
     Delete(KeyQuery),
+    /// Signs a URL.
+    Sign(Box<SignOptions>),
+    /// Signs a form for uploads by POST.
+    SignPost(Box<SignPostOptions>),
+    /// Signs a URL for each part of an upload.
+    SignParts(SignPartsOptions),
+    /// Begins an upload in parts.
+    CreateMultipartUpload(Box<StartUpload>),
+    /// Lists the parts of an upload.
+    ListParts(ListPartsOptions),
+    /// Puts the parts of an upload together.
+    CompleteMultipartUpload(CompleteUpload),
+    /// Ends an upload without an object.
+    AbortMultipartUpload(AbortUpload),
+    /// Lists the uploads that are open.
+    ListMultipartUploads(ListUploadsOptions),
+    /// Aborts the uploads that began long ago.
+    CleanMultipartUploads(CleanUploads),
 }
 
 /// What a query answers, by operation.
@@ -58,6 +85,24 @@ pub enum QueryAnswer {
     Put(PutResult),
     /// delete
     Delete(Deleted),
+    /// sign
+    Sign(SignedUrl),
+    /// `sign_post`
+    SignPost(SignedForm),
+    /// `sign_parts`
+    SignParts(SignedParts),
+    /// `create_multipart_upload`
+    CreateMultipartUpload(StartedUpload),
+    /// `list_parts`
+    ListParts(PartPage),
+    /// `complete_multipart_upload`
+    CompleteMultipartUpload(CompletedUpload),
+    /// `abort_multipart_upload`
+    AbortMultipartUpload(AbortedUpload),
+    /// `list_multipart_uploads`
+    ListMultipartUploads(UploadPage),
+    /// `clean_multipart_uploads`
+    CleanMultipartUploads(CleanReport),
 }
 
 /// Who asks what of which resource in which environment.
@@ -77,6 +122,10 @@ type Ran = Result<(QueryAnswer, Freshness), Failure>;
     ("list" = (value = json!({"operation": "list", "prefix": "2026/", "limit": 100}))),
     ("get" = (value = json!({"operation": "get", "key": "2026/a.txt"}))),
     ("put" = (value = json!({"operation": "put", "key": "2026/a.txt", "text": "hello"}))),
+    ("sign" = (value = json!({"operation": "sign", "method": "GET", "key": "2026/a.txt", "expires_in": 300}))),
+    ("sign_post" = (value = json!({"operation": "sign_post", "key_prefix": "uploads/", "max_bytes": 5_000_000}))),
+    ("create_multipart_upload" = (value = json!({"operation": "create_multipart_upload", "key": "2026/film.mp4"}))),
+    ("clean_multipart_uploads" = (value = json!({"operation": "clean_multipart_uploads", "older_than": "7d", "dry_run": true}))),
 )), responses((status = 200, body = QueryAnswer), Problems))]
 pub async fn query(
     by: By<User>,
@@ -93,6 +142,20 @@ pub async fn query(
         Query::Get(wanted) => read::get(run, wanted).await?,
         Query::Put(wanted) => write::put(run, wanted).await?,
         Query::Delete(wanted) => delete::delete(run, wanted).await?,
+        Query::Sign(options) => sign::sign(run, *options).await?,
+        Query::SignPost(options) => sign::sign_post(run, *options).await?,
+        Query::SignParts(options) => sign::sign_parts(run, options).await?,
+        Query::CreateMultipartUpload(wanted) => multipart::create(run, *wanted).await?,
+        Query::ListParts(wanted) => multipart::parts(run, wanted).await?,
+        Query::CompleteMultipartUpload(wanted) => multipart::complete(run, wanted).await?,
+        Query::AbortMultipartUpload(wanted) => multipart::abort(run, wanted).await?,
+        Query::ListMultipartUploads(wanted) => multipart::uploads(run, wanted).await?,
+        Query::CleanMultipartUploads(wanted) => multipart::clean(run, wanted).await?,
     };
-    Ok(with_freshness(Json(answer).into_response(), freshness))
+    let is_credential = sign::is_credential(&answer);
+    let mut response = Json(answer).into_response();
+    if is_credential {
+        keep_nowhere(&mut response);
+    }
+    Ok(with_freshness(response, freshness))
 }

@@ -1,0 +1,432 @@
+//! Uploads in parts, step by step: begin, look, put together, abort, and clean what others left behind.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use futures_util::{StreamExt, stream};
+
+use crate::app::connection::Connection;
+use crate::app::objects::sign::also;
+use crate::app::objects::write::guessed_type;
+use crate::app::objects::{Answered, Outcome, Query, Target, full_key, require};
+use crate::app::{App, Error};
+use crate::aws::s3::{UploadMarker, Uploads};
+use crate::aws::{AwsError, ErrorKind};
+use crate::model::multipart::{
+    AbortUpload, CleanReport, CleanUploads, CleanedUpload, CompletePart, CompleteUpload, CompletedUpload,
+    ListPartsOptions, ListUploadsOptions, OpenUpload, PartPage, StartUpload, StartedUpload, UploadPage,
+    UploadedPart,
+};
+use crate::model::object::ObjectKey;
+use crate::model::operation::Operation;
+use crate::model::provider::Feature;
+
+/// Rows of one page of the store.
+const PAGE: u64 = 1_000;
+/// Uploads that one cleaning aborts.
+const MOST_CLEANED: usize = 1_000;
+/// Aborts at once.
+const AT_ONCE: usize = 8;
+
+impl App {
+    /// Begins an upload in parts.
+    pub async fn start_upload(
+        self: &Arc<Self>,
+        target: Target<'_>,
+        wanted: &StartUpload,
+    ) -> Result<Outcome<StartedUpload>, Error> {
+        let (own, wanted) = (Owned::of(self, target), wanted.clone());
+        // in a task of its own: an upload that was begun is audited although the caller went away
+        self.undisturbed(async move { own.app.begin_upload(own.target(), &wanted).await }).await
+    }
+
+    async fn begin_upload(
+        self: &Arc<Self>,
+        target: Target<'_>,
+        wanted: &StartUpload,
+    ) -> Result<Outcome<StartedUpload>, Error> {
+        let mut options = wanted.put_options();
+        options.content_type = options.content_type.or_else(|| guessed_type(&wanted.key));
+        let options = &options;
+        let query =
+            self.begin(target.caller, target.resource, Operation::Multipart, Some(&wanted.key)).await?;
+        let allowed = wanted.acl.map_or(Ok(()), |_| also(&query, Operation::PutAcl));
+        let outcome = match allowed {
+            Err(error) => Err(error),
+            Ok(()) => {
+                self.with_connection(&query.resource, target.environment, |connection| async move {
+                    let full = full_key(&connection.prefix, &wanted.key)?;
+                    if wanted.acl.is_some() {
+                        require(&connection, Feature::ObjectAcl)?;
+                    }
+                    let class = wanted.storage_class.as_deref();
+                    let upload_id = connection.s3.start_upload(&full, options, wanted.acl, class).await?;
+                    Ok(StartedUpload { key: wanted.key.clone(), upload_id })
+                })
+                .await
+            }
+        };
+        self.end(&query, outcome, |_| (None, None)).await
+    }
+
+    /// A page of the parts of an upload.
+    pub async fn list_parts(
+        self: &Arc<Self>,
+        target: Target<'_>,
+        wanted: &ListPartsOptions,
+    ) -> Result<Outcome<PartPage>, Error> {
+        let most = page_size(wanted.limit)?;
+        self.run(target, Operation::Multipart, Some(&wanted.key), |connection| async move {
+            let full = full_key(&connection.prefix, &wanted.key)?;
+            let page =
+                connection.s3.list_parts(&full, &wanted.upload_id, wanted.cursor.clone(), most).await?;
+            let value = PartPage {
+                key: wanted.key.clone(),
+                upload_id: wanted.upload_id.clone(),
+                parts: page.parts,
+                truncated: page.next.is_some(),
+                cursor: page.next,
+            };
+            Ok(Answered { value, bytes: None, request_id: page.request_id })
+        })
+        .await
+    }
+
+    /// Puts the parts of an upload together.
+    pub async fn complete_upload(
+        self: &Arc<Self>,
+        target: Target<'_>,
+        wanted: CompleteUpload,
+    ) -> Result<Outcome<CompletedUpload>, Error> {
+        wanted.check().map_err(Error::BadRequest)?;
+        let own = Owned::of(self, target);
+        self.undisturbed(async move { own.app.put_together(own.target(), &wanted).await }).await
+    }
+
+    async fn put_together(
+        self: &Arc<Self>,
+        target: Target<'_>,
+        wanted: &CompleteUpload,
+    ) -> Result<Outcome<CompletedUpload>, Error> {
+        let query =
+            self.begin(target.caller, target.resource, Operation::Multipart, Some(&wanted.key)).await?;
+        let most = query.resource.record.definition.limits.max_put_bytes;
+        let outcome = self
+            .with_connection(&query.resource, target.environment, |connection| {
+                complete_once(connection, wanted, most)
+            })
+            .await
+            .map_err(too_large);
+        let done = self.end(&query, outcome, |done| (done.bytes, done.request_id.clone())).await?;
+        Ok(Outcome { value: done.value.value, freshness: done.freshness })
+    }
+
+    /// Ends an upload without an object.
+    pub async fn abort_upload(
+        self: &Arc<Self>,
+        target: Target<'_>,
+        wanted: AbortUpload,
+    ) -> Result<Outcome<()>, Error> {
+        let own = Owned::of(self, target);
+        self.undisturbed(async move {
+            let wanted = &wanted;
+            own.app
+                .run(own.target(), Operation::Multipart, Some(&wanted.key), |connection| async move {
+                    let full = full_key(&connection.prefix, &wanted.key)?;
+                    connection.s3.abort_multipart(&full, &wanted.upload_id).await?;
+                    Ok(Answered { value: (), bytes: None, request_id: None })
+                })
+                .await
+        })
+        .await
+    }
+
+    /// A page of the uploads that are open.
+    pub async fn list_uploads(
+        self: &Arc<Self>,
+        target: Target<'_>,
+        wanted: &ListUploadsOptions,
+    ) -> Result<Outcome<UploadPage>, Error> {
+        let most = page_size(wanted.limit)?;
+        let after = &wanted.cursor.as_deref().map(read_cursor).transpose()?;
+        self.run(target, Operation::Multipart, Some(&wanted.prefix), |connection| async move {
+            let root = &connection.prefix;
+            let after = after.as_ref().map(|(key, upload_id)| UploadMarker {
+                key: format!("{root}{key}"),
+                upload_id: upload_id.clone(),
+            });
+            let page = connection.s3.list_uploads(&format!("{root}{}", wanted.prefix), after, most).await?;
+            let cursor = page.next.as_ref().and_then(|next| written_cursor(root, next));
+            let request_id = page.request_id.clone();
+            let uploads = relative(page, root).map(|(upload, _)| upload).collect();
+            let value = UploadPage { uploads, truncated: cursor.is_some(), cursor };
+            Ok(Answered { value, bytes: None, request_id })
+        })
+        .await
+    }
+
+    /// Aborts the uploads below a prefix that began long ago, and says what became of each.
+    pub async fn clean_uploads(
+        self: &Arc<Self>,
+        target: Target<'_>,
+        wanted: CleanUploads,
+    ) -> Result<Outcome<CleanReport>, Error> {
+        let own = Owned::of(self, target);
+        self.undisturbed(async move { own.app.clean(own.target(), &wanted).await }).await
+    }
+
+    async fn clean(
+        self: &Arc<Self>,
+        target: Target<'_>,
+        wanted: &CleanUploads,
+    ) -> Result<Outcome<CleanReport>, Error> {
+        let mut query =
+            self.begin(target.caller, target.resource, Operation::Multipart, Some(&wanted.prefix)).await?;
+        let age = i64::try_from(wanted.older_than.0).ok().and_then(|seconds| seconds.checked_mul(1000));
+        let before_ms = self.clock.now_ms().saturating_sub(age.unwrap_or(i64::MAX));
+        let found = self
+            .with_connection(&query.resource, target.environment, |connection| async move {
+                old_uploads(&connection, &wanted.prefix, before_ms).await
+            })
+            .await;
+        let outcome = match found {
+            Err(error) => Err(error),
+            Ok(((old, truncated), connection)) => {
+                let mut report = if wanted.dry_run {
+                    would_abort(old)
+                } else {
+                    self.abort_each(&query, &target, old).await
+                };
+                report.truncated = truncated;
+                Ok((report, connection))
+            }
+        };
+        query.note = outcome.as_ref().ok().map(|(report, _)| match report.dry_run {
+            true => format!("dry run: {} uploads would be aborted", report.uploads.len()),
+            false => format!("{} uploads aborted, {} failed", report.aborted, report.failed),
+        });
+        self.end(&query, outcome, |_| (None, None)).await
+    }
+
+    /// Each on its own: one that cannot be aborted keeps none of the others.
+    async fn abort_each(
+        self: &Arc<Self>,
+        query: &Query<'_>,
+        target: &Target<'_>,
+        old: Vec<OpenUpload>,
+    ) -> CleanReport {
+        let aborts = old.into_iter().map(|upload| async move {
+            let key = &upload.key;
+            let upload_id = &upload.upload_id;
+            let aborted = self
+                .with_connection(&query.resource, target.environment, |connection| async move {
+                    let full = full_key(&connection.prefix, key)?;
+                    connection.s3.abort_multipart(&full, upload_id).await
+                })
+                .await;
+            match aborted {
+                Ok(_) => cleaned(upload, "aborted", None),
+                // somebody else was faster, and it is gone all the same
+                Err(Error::Upstream(error)) if error.code == "NoSuchUpload" => cleaned(upload, "aborted", None),
+                Err(error) => cleaned(upload, "failed", Some(error.to_string())),
+            }
+        });
+        let uploads: Vec<CleanedUpload> = stream::iter(aborts).buffered(AT_ONCE).collect().await;
+        let failed = uploads.iter().filter(|upload| upload.error.is_some()).count();
+        CleanReport { aborted: uploads.len() - failed, failed, uploads, ..CleanReport::default() }
+    }
+
+    /// Runs to its end although the caller goes away.
+    async fn undisturbed<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.tracker.spawn(work).await.unwrap_or_else(|_| {
+            let text = "the operation ended unexpectedly";
+            Err(AwsError::new(ErrorKind::Internal, "s3", "InternalError", text).into())
+        })
+    }
+}
+
+/// A target that a task can take along.
+struct Owned {
+    app: Arc<App>,
+    caller: crate::model::principal::Caller,
+    resource: String,
+    environment: crate::model::name::Name,
+}
+
+impl Owned {
+    fn of(app: &Arc<App>, target: Target<'_>) -> Owned {
+        Owned {
+            app: Arc::clone(app),
+            caller: target.caller.clone(),
+            resource: target.resource.to_owned(),
+            environment: target.environment.clone(),
+        }
+    }
+
+    fn target(&self) -> Target<'_> {
+        Target { caller: &self.caller, resource: &self.resource, environment: &self.environment }
+    }
+}
+
+/// Puts together the named parts, or all; those of a bounded resource are looked at first, because signed URLs of
+/// parts bound nothing.
+async fn complete_once(
+    connection: Arc<Connection>,
+    wanted: &CompleteUpload,
+    most: Option<u64>,
+) -> Result<Answered<CompletedUpload>, AwsError> {
+    let full = full_key(&connection.prefix, &wanted.key)?;
+    if wanted.if_none_match.is_some() {
+        require(&connection, Feature::ConditionalPut)?;
+    }
+    let listed = match (&wanted.parts, most) {
+        (Some(_), None) => None,
+        _ => Some(all_parts(&connection, &full, &wanted.upload_id).await?),
+    };
+    let mut parts = match (&wanted.parts, &listed) {
+        (Some(parts), _) => parts.clone(),
+        (None, listed) => listed.iter().flatten().map(named).collect(),
+    };
+    parts.sort_by_key(|part| part.part_number);
+    if parts.is_empty() {
+        let text = "no part was sent yet: send them, or abort the upload";
+        return Err(AwsError::new(ErrorKind::InvalidRequest, "s3", "InvalidPart", text));
+    }
+    let size = listed.as_ref().map(|listed| {
+        let chosen = |part: &&UploadedPart| {
+            parts.binary_search_by_key(&part.part_number, |part| part.part_number).is_ok()
+        };
+        listed.iter().filter(chosen).map(|part| part.size).sum::<u64>()
+    });
+    if let (Some(most), Some(size)) = (most, size)
+        && size > most
+    {
+        let text = format!("the parts have {size} bytes and the resource allows uploads of {most}");
+        return Err(AwsError::new(ErrorKind::BrokenBody, "s3", "EntityTooLarge", text));
+    }
+    let condition = wanted.if_none_match.clone();
+    let done = connection.s3.complete_upload(&full, &wanted.upload_id, &parts, condition).await?;
+    let value = CompletedUpload {
+        key: wanted.key.clone(),
+        etag: done.etag,
+        version_id: done.version_id,
+        parts: parts.len(),
+    };
+    Ok(Answered { value, bytes: size, request_id: done.request_id })
+}
+
+/// All parts that are there: at most ten pages.
+async fn all_parts(
+    connection: &Connection,
+    key: &ObjectKey,
+    upload_id: &str,
+) -> Result<Vec<UploadedPart>, AwsError> {
+    let mut parts = Vec::new();
+    let mut after = None;
+    loop {
+        let page = connection.s3.list_parts(key, upload_id, after, 1_000).await?;
+        parts.extend(page.parts);
+        after = page.next;
+        if after.is_none() {
+            return Ok(parts);
+        }
+    }
+}
+
+/// The uploads that began before a moment, and whether there are more than one cleaning takes.
+async fn old_uploads(
+    connection: &Connection,
+    prefix: &str,
+    before_ms: i64,
+) -> Result<(Vec<OpenUpload>, bool), AwsError> {
+    let root = &connection.prefix;
+    let (mut old, mut after) = (Vec::new(), None);
+    loop {
+        let page = connection.s3.list_uploads(&format!("{root}{prefix}"), after, 1_000).await?;
+        after = page.next.clone();
+        // one whose beginning is not known may have begun just now
+        let began_before = |(_, at): &(OpenUpload, Option<i64>)| at.is_some_and(|at| at <= before_ms);
+        old.extend(relative(page, root).filter(began_before).map(|(upload, _)| upload));
+        if old.len() > MOST_CLEANED {
+            old.truncate(MOST_CLEANED);
+            return Ok((old, true));
+        }
+        if after.is_none() {
+            return Ok((old, false));
+        }
+    }
+}
+
+/// Keys without the resource's prefix. What lies outside it is left out, whatever the store answers.
+fn relative(page: Uploads, root: &str) -> impl Iterator<Item = (OpenUpload, Option<i64>)> {
+    page.uploads.into_iter().zip(page.initiated_ms).filter_map(move |(mut upload, at)| {
+        upload.key = upload.key.strip_prefix(root)?.to_owned();
+        Some((upload, at))
+    })
+}
+
+fn would_abort(old: Vec<OpenUpload>) -> CleanReport {
+    let uploads = old.into_iter().map(|upload| cleaned(upload, "would_abort", None)).collect();
+    CleanReport { uploads, dry_run: true, ..CleanReport::default() }
+}
+
+fn cleaned(upload: OpenUpload, outcome: &'static str, error: Option<String>) -> CleanedUpload {
+    let OpenUpload { key, upload_id, initiated, .. } = upload;
+    CleanedUpload { key, upload_id, initiated, outcome, error }
+}
+
+fn named(part: &UploadedPart) -> CompletePart {
+    CompletePart { part_number: part.part_number, etag: part.etag.clone().unwrap_or_default() }
+}
+
+fn page_size(limit: Option<u64>) -> Result<i32, Error> {
+    let limit = limit.unwrap_or(PAGE);
+    match i32::try_from(limit) {
+        Ok(most) if (1..=PAGE).contains(&limit) => Ok(most),
+        _ => Err(Error::BadRequest(format!("`limit` takes a whole number from 1 to {PAGE}"))),
+    }
+}
+
+/// A key and an upload, as one word.
+fn written_cursor(root: &str, next: &UploadMarker) -> Option<String> {
+    let key = next.key.strip_prefix(root)?;
+    Some(BASE64.encode(serde_json::to_vec(&(key, &next.upload_id)).ok()?))
+}
+
+fn read_cursor(text: &str) -> Result<(String, String), Error> {
+    let bytes = BASE64.decode(text).ok();
+    bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(|| {
+        Error::BadRequest("`cursor` is none of ours: give it back as the last page gave it".to_owned())
+    })
+}
+
+fn too_large(error: Error) -> Error {
+    match error {
+        Error::Upstream(upstream)
+            if upstream.kind == ErrorKind::BrokenBody && upstream.code == "EntityTooLarge" =>
+        {
+            Error::TooLarge(upstream.message)
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{read_cursor, written_cursor};
+    use crate::aws::s3::UploadMarker;
+
+    #[test]
+    fn a_cursor_is_relative_and_comes_back() {
+        let next = UploadMarker { key: "root/a ü\"".to_owned(), upload_id: "2~x/y".to_owned() };
+        let cursor = written_cursor("root/", &next).unwrap();
+        assert_eq!(read_cursor(&cursor).unwrap(), ("a ü\"".to_owned(), "2~x/y".to_owned()));
+        assert_eq!(written_cursor("other/", &next), None);
+        assert!(read_cursor("nonsense").is_err());
+    }
+}

@@ -1,0 +1,131 @@
+//! One part of an upload that goes through the service: streamed, like any other body.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::connection::Connection;
+use crate::app::objects::{Body, Outcome, Query, Target, full_key};
+use crate::app::{App, Error};
+use crate::aws::body::Source;
+use crate::aws::s3::Uploaded;
+use crate::aws::{AwsError, ErrorKind};
+use crate::model::multipart::{MOST_PARTS, UploadedPart};
+use crate::model::name::Name;
+use crate::model::operation::Operation;
+use crate::model::principal::Caller;
+
+/// A part up to this size is kept while it is sent, so that it can be sent again after a rotation.
+const KEPT: u64 = 16 << 20;
+/// What is read of a body that is refused, so that its sender gets to read the answer.
+const DRAIN_BYTES: u64 = 64 << 20;
+const DRAIN_TIME: Duration = Duration::from_secs(3);
+
+/// A part to send.
+pub struct PartUpload {
+    /// The key, relative to the resource's prefix.
+    pub key: String,
+    /// The upload.
+    pub upload_id: String,
+    /// 1 to 10000.
+    pub number: u32,
+    /// The bytes.
+    pub body: Body,
+    /// How many, when it is known.
+    pub length: Option<u64>,
+}
+
+impl App {
+    /// Sends one part. It is sent in a task of its own: what was sent is audited although the caller went away.
+    pub async fn upload_part(
+        self: &Arc<Self>,
+        target: Target<'_>,
+        part: PartUpload,
+    ) -> Result<Outcome<UploadedPart>, Error> {
+        let Target { caller, resource, environment } = target;
+        let (app, caller, resource, environment) =
+            (Arc::clone(self), caller.clone(), resource.to_owned(), environment.clone());
+        let PartUpload { key, upload_id, number, body, length } = part;
+        let source = Source::new(body);
+        let task = self.tracker.spawn(async move {
+            let place = (key.as_str(), upload_id.as_str(), number);
+            let outcome = app.send_part(&caller, &resource, &environment, place, &source, length).await;
+            if outcome.is_err() {
+                tokio::time::timeout(DRAIN_TIME, source.drain(DRAIN_BYTES)).await.ok();
+            }
+            outcome
+        });
+        task.await.unwrap_or_else(|_| {
+            let text = "the upload of the part ended unexpectedly";
+            Err(AwsError::new(ErrorKind::Internal, "s3", "InternalError", text).into())
+        })
+    }
+
+    async fn send_part(
+        self: &Arc<Self>,
+        caller: &Caller,
+        resource: &str,
+        environment: &Name,
+        (key, upload_id, number): (&str, &str, u32),
+        source: &Source,
+        length: Option<u64>,
+    ) -> Result<Outcome<UploadedPart>, Error> {
+        if !(1..=MOST_PARTS).contains(&number) {
+            let text = format!("`{number}` is no part: they are numbered from 1 to {MOST_PARTS}");
+            return Err(Error::BadRequest(text));
+        }
+        let length = length.ok_or_else(|| {
+            Error::BadRequest("say how many bytes the part has: send `Content-Length`".to_owned())
+        })?;
+        let mut query = self.begin(caller, resource, Operation::Multipart, Some(key)).await?;
+        query.note = Some(format!("part {number}"));
+        let outcome = match fits(&query, length) {
+            Err(error) => Err(error),
+            Ok(()) => {
+                let kib = (length <= KEPT).then(|| u32::try_from(length / 1024 + 1).unwrap_or(u32::MAX));
+                let room = kib.and_then(|kib| self.replays.try_acquire_many(kib).ok());
+                let _room = room.inspect(|_| source.keep());
+                self.with_connection(&query.resource, environment, |connection| {
+                    send_once(connection, key, upload_id, number, source, length)
+                })
+                .await
+            }
+        };
+        let outcome = self.end(&query, outcome, |sent| (Some(length), sent.request_id.clone())).await?;
+        Ok(Outcome {
+            value: UploadedPart {
+                part_number: number,
+                etag: outcome.value.etag,
+                size: length,
+                last_modified: None,
+            },
+            freshness: outcome.freshness,
+        })
+    }
+}
+
+async fn send_once(
+    connection: Arc<Connection>,
+    key: &str,
+    upload_id: &str,
+    number: u32,
+    source: &Source,
+    length: u64,
+) -> Result<Uploaded, AwsError> {
+    let full = full_key(&connection.prefix, key)?;
+    // what was streamed to the store and not kept is gone
+    if !source.rewind() {
+        let text = "the credentials were replaced while the part was being sent: send it again";
+        return Err(AwsError::new(ErrorKind::Throttled, "s3", "OperationAborted", text));
+    }
+    connection.s3.upload_part(&full, upload_id, number, source, length).await
+}
+
+/// A part that is larger than a whole may be cannot become one.
+fn fits(query: &Query<'_>, length: u64) -> Result<(), Error> {
+    match query.resource.record.definition.limits.max_put_bytes {
+        Some(most) if length > most => Err(Error::TooLarge(format!(
+            "the part has {length} bytes and the resource allows uploads of {most}"
+        ))),
+        _ => Ok(()),
+    }
+}

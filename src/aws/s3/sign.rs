@@ -1,0 +1,140 @@
+//! Signed URLs and forms of one bucket: what of an operation goes into the query, and what the holder sends.
+
+use serde_json::{Value, json};
+
+use crate::aws::s3::{S3, SERVICE};
+use crate::aws::sign::{Form, Presigned, PresignedForm, Signer, Wanted};
+use crate::aws::{AwsError, ErrorKind};
+use crate::model::object::ObjectKey;
+use crate::model::resource::{CannedAcl, Encryption};
+use crate::model::signed::{SignMethod, SignOptions, SignPostOptions};
+
+impl S3 {
+    /// A URL for one object; nothing is sent.
+    pub async fn sign(
+        &self,
+        key: &ObjectKey,
+        options: &SignOptions,
+        expires_in: u64,
+    ) -> Result<Presigned, AwsError> {
+        let mut query = self.scope_query();
+        query.extend(options.version.clone().map(|version| ("versionId", version)));
+        let overrides = options.response_overrides();
+        query.extend(overrides.into_iter().map(|(name, value)| (name, value.to_owned())));
+        let headers =
+            if options.method == SignMethod::Put { self.upload_headers(options) } else { Vec::new() };
+        let method = options.method.as_str();
+        self.signer()?.presign(Wanted { method, key, query, headers, expires_in }).await
+    }
+
+    /// A URL for one part of an upload; nothing is sent.
+    pub async fn sign_part(
+        &self,
+        key: &ObjectKey,
+        upload_id: &str,
+        number: u32,
+        expires_in: u64,
+    ) -> Result<Presigned, AwsError> {
+        let mut query = self.scope_query();
+        query.extend([("partNumber", number.to_string()), ("uploadId", upload_id.to_owned())]);
+        self.signer()?.presign(Wanted { method: "PUT", key, query, headers: Vec::new(), expires_in }).await
+    }
+
+    /// A form for uploads of this key, or of every key that starts so; nothing is sent.
+    pub async fn sign_form(
+        &self,
+        key: &str,
+        is_prefix: bool,
+        options: &SignPostOptions,
+        (most, expires_in): (u64, u64),
+    ) -> Result<PresignedForm, AwsError> {
+        let field = if is_prefix { format!("{key}${{filename}}") } else { key.to_owned() };
+        let mut fields = Vec::new();
+        let mut conditions: Vec<Value> = vec![json!({"bucket": self.bucket})];
+        conditions.push(if is_prefix { json!(["starts-with", "$key", key]) } else { json!(["eq", "$key", key]) });
+        let least = options.min_bytes.unwrap_or(0);
+        conditions.push(json!(["content-length-range", least, most]));
+        if let Some(start) = &options.content_type_prefix {
+            conditions.push(json!(["starts-with", "$Content-Type", start]));
+        }
+        for (name, value) in self.form_fields(options) {
+            conditions.push(json!({ &name: &value }));
+            fields.push((name, value));
+        }
+        self.signer()?.form(Form { key: field, fields, conditions, expires_in }).await
+    }
+
+    fn signer(&self) -> Result<&Signer, AwsError> {
+        self.signer.as_deref().ok_or_else(|| {
+            let text = "an anonymous resource has no key that could sign: give it credentials";
+            AwsError::new(ErrorKind::InvalidRequest, SERVICE, "InvalidRequest", text)
+        })
+    }
+
+    /// What holds for every request of the resource. In the query, so that a browser that follows a link needs no
+    /// header for it.
+    fn scope_query(&self) -> Vec<(&'static str, String)> {
+        let owner = self.expected_owner.clone().map(|owner| ("x-amz-expected-bucket-owner", owner));
+        let payer = self.payer.as_ref().map(|payer| ("x-amz-request-payer", payer.as_str().to_owned()));
+        owner.into_iter().chain(payer).collect()
+    }
+
+    /// What the holder of an upload sends.
+    fn upload_headers(&self, options: &SignOptions) -> Vec<(String, String)> {
+        let length = options.content_length.map(|length| length.to_string());
+        let given = [
+            ("content-type", &options.content_type),
+            ("content-length", &length),
+            ("content-disposition", &options.content_disposition),
+            ("content-encoding", &options.content_encoding),
+            ("content-language", &options.content_language),
+            ("cache-control", &options.cache_control),
+            ("if-none-match", &options.if_none_match),
+        ];
+        let given = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
+        let stored = self.stored_as(options.acl, options.storage_class.as_deref(), "x-amz-acl");
+        let metadata = options
+            .metadata
+            .iter()
+            .map(|(name, value)| (format!("x-amz-meta-{}", name.to_ascii_lowercase()), value.clone()));
+        given.chain(stored).chain(metadata).collect()
+    }
+
+    fn form_fields(&self, options: &SignPostOptions) -> Vec<(String, String)> {
+        let status = options.success_action_status.map(|status| status.to_string());
+        let given = [
+            ("Content-Type", &options.content_type),
+            ("success_action_status", &status),
+            ("success_action_redirect", &options.success_action_redirect),
+        ];
+        let given = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
+        let metadata = options
+            .metadata
+            .iter()
+            .map(|(name, value)| (format!("x-amz-meta-{}", name.to_ascii_lowercase()), value.clone()));
+        given.chain(self.stored_as(options.acl, None, "acl")).chain(metadata).collect()
+    }
+
+    /// How uploads of the resource are stored: a form has another word for the ACL.
+    fn stored_as(
+        &self,
+        acl: Option<CannedAcl>,
+        class: Option<&str>,
+        acl_name: &str,
+    ) -> Vec<(String, String)> {
+        let acl = acl.or(self.defaults.acl).map(|acl| acl.as_str().to_owned());
+        let class = class.or(self.defaults.storage_class.as_deref()).map(str::to_owned);
+        let (kind, key) = match &self.defaults.encryption {
+            Encryption::BucketDefault => (None, None),
+            Encryption::SseS3 => (Some("AES256".to_owned()), None),
+            Encryption::SseKms { key_id } => (Some("aws:kms".to_owned()), key_id.clone()),
+        };
+        let all = [
+            (acl_name, acl),
+            ("x-amz-storage-class", class),
+            ("x-amz-server-side-encryption", kind),
+            ("x-amz-server-side-encryption-aws-kms-key-id", key),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+}
