@@ -48,10 +48,9 @@ pub struct CleanParams {
     /// Only uploads that began so long ago: `24h`, `7d`, `90m`, or seconds. Default `24h`.
     older_than: Option<String>,
     /// Only say which they are.
-    #[serde(skip)]
-    #[param(required = false)]
+    #[param(required = false, value_type = bool)]
     #[allow(dead_code, reason = "only described: `DryRun` reads it")]
-    dry_run: Option<bool>,
+    dry_run: Option<String>,
 }
 
 /// Which parts to list.
