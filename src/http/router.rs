@@ -49,6 +49,10 @@ pub fn documented() -> OpenApiRouter<Api> {
             objects::put_object_by_key,
             objects::delete_object_by_key
         ))
+        .routes(routes!(objects::bulk::delete_objects))
+        .routes(routes!(objects::bulk::copy_object))
+        .routes(routes!(objects::bulk::move_object))
+        .routes(routes!(objects::bulk::rename_objects))
         .routes(routes!(sources::list_sources, sources::create_source))
         .routes(routes!(sources::test_source_definition))
         .routes(routes!(sources::activate_source))

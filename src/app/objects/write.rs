@@ -182,7 +182,7 @@ impl App {
     }
 
     /// An upload whose key was replaced half-way cannot be aborted with that key, but with the one after it.
-    async fn abort_leftovers(
+    pub(super) async fn abort_leftovers(
         self: &Arc<Self>,
         resource: &Arc<Resource>,
         environment: &Name,
@@ -229,6 +229,6 @@ fn broken(text: &str) -> Error {
     AwsError::new(ErrorKind::BrokenBody, "s3", "RequestTimeout", text).into()
 }
 
-fn guessed_type(key: &str) -> Option<String> {
+pub(super) fn guessed_type(key: &str) -> Option<String> {
     mime_guess::from_path(key).first_raw().map(str::to_owned)
 }

@@ -1,5 +1,7 @@
 //! Objects: plain HTTP over the resource's bucket. Bodies stream in both directions.
 
+pub mod bulk;
+
 use std::time::Duration;
 
 use axum::Json;

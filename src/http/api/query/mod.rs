@@ -1,5 +1,6 @@
 //! The JSON query endpoint: the same queries for callers that speak only JSON.
 
+pub(super) mod bulk;
 mod delete;
 mod list;
 mod read;
@@ -13,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use self::bulk::BulkAnswer;
 use self::delete::Deleted;
 use self::read::{Content, GetQuery, KeyQuery};
 use self::write::PutQuery;
@@ -24,6 +26,7 @@ use crate::http::extract::{By, Environment, Segment, User};
 use crate::http::json_body::JsonBody;
 use crate::http::openapi::Scope;
 use crate::http::problem::{Failure, Problems};
+use crate::model::bulk::{CopyOptions, CopyResult, DeleteMany, DeletePrefix, RenamePrefix};
 use crate::model::name::Name;
 use crate::model::object::{ListOptions, ObjectMetadata, ObjectPage, PutResult};
 use crate::model::principal::Caller;
@@ -42,6 +45,16 @@ pub enum Query {
     Put(PutQuery),
     /// Deletes an object.
     Delete(KeyQuery),
+    /// Deletes the named objects.
+    DeleteMany(DeleteMany),
+    /// Deletes every object below a prefix, once its count was confirmed.
+    DeletePrefix(DeletePrefix),
+    /// Copies an object, within the resource or to another.
+    Copy(CopyOptions),
+    /// Moves an object, within the resource or to another.
+    Move(CopyOptions),
+    /// Moves every object below a prefix below another one, once their count was confirmed.
+    RenamePrefix(RenamePrefix),
 }
 
 /// What a query answers, by operation.
@@ -58,6 +71,10 @@ pub enum QueryAnswer {
     Put(PutResult),
     /// delete
     Delete(Deleted),
+    /// delete_many, delete_prefix, rename_prefix
+    Bulk(BulkAnswer),
+    /// copy, move
+    Copy(CopyResult),
 }
 
 /// Who asks what of which resource in which environment.
@@ -77,6 +94,11 @@ type Ran = Result<(QueryAnswer, Freshness), Failure>;
     ("list" = (value = json!({"operation": "list", "prefix": "2026/", "limit": 100}))),
     ("get" = (value = json!({"operation": "get", "key": "2026/a.txt"}))),
     ("put" = (value = json!({"operation": "put", "key": "2026/a.txt", "text": "hello"}))),
+    ("delete_many" = (value = json!({"operation": "delete_many", "keys": ["2026/a.txt", "2026/b.txt"]}))),
+    ("delete_prefix" = (value = json!({"operation": "delete_prefix", "prefix": "2024/", "dry_run": true}))),
+    ("copy" = (value = json!({"operation": "copy", "from": "2026/a.txt", "to": "archive/a.txt"}))),
+    ("move" = (value = json!({"operation": "move", "from": "2026/a.txt", "to": "a.txt", "to_resource": "archive"}))),
+    ("rename_prefix" = (value = json!({"operation": "rename_prefix", "from": "inbox/", "to": "archive/", "confirm_count": 25}))),
 )), responses((status = 200, body = QueryAnswer), Problems))]
 pub async fn query(
     by: By<User>,
@@ -86,13 +108,29 @@ pub async fn query(
     JsonBody(query): JsonBody<Query>,
 ) -> Result<Response, Failure> {
     let _permit = api.app.admit(&by.0).await?;
-    let run = Run { app: &api.app, caller: &by.0, resource: &name, environment: &environment.0 };
+    answer(&api, &by.0, &name, &environment.0, query).await
+}
+
+/// Runs a query that has its place.
+pub(super) async fn answer(
+    api: &Api,
+    caller: &Caller,
+    resource: &str,
+    environment: &Name,
+    query: Query,
+) -> Result<Response, Failure> {
+    let run = Run { app: &api.app, caller, resource, environment };
     let (answer, freshness) = match query {
         Query::List(options) => list::list(run, options).await?,
         Query::Head(wanted) => read::head(run, wanted).await?,
         Query::Get(wanted) => read::get(run, wanted).await?,
         Query::Put(wanted) => write::put(run, wanted).await?,
         Query::Delete(wanted) => delete::delete(run, wanted).await?,
+        Query::DeleteMany(wanted) => bulk::delete_many(run, wanted).await?,
+        Query::DeletePrefix(wanted) => bulk::delete_prefix(run, wanted).await?,
+        Query::Copy(wanted) => bulk::copy(run, wanted, false).await?,
+        Query::Move(wanted) => bulk::copy(run, wanted, true).await?,
+        Query::RenamePrefix(wanted) => bulk::rename_prefix(run, wanted).await?,
     };
     Ok(with_freshness(Json(answer).into_response(), freshness))
 }
