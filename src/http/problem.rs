@@ -238,7 +238,8 @@ pub fn problem(error: Error) -> Problem {
         Error::Conflict(_) | Error::SourceInUse(_) => plain(StatusCode::CONFLICT),
         Error::CountNotConfirmed { count, .. } => {
             let mut problem = plain(StatusCode::CONFLICT);
-            let finding = Finding::error("COUNT_NOT_CONFIRMED", "confirm_count", format!("{count} are there"));
+            let finding =
+                Finding::error("COUNT_NOT_CONFIRMED", "confirm_count", format!("{count} are there"));
             problem.errors = vec![finding];
             problem.remedy = Some(format!(
                 "look with `\"dry_run\": true`, then give `\"confirm_count\": {count}` if these objects are meant"

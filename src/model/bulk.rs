@@ -328,10 +328,7 @@ mod tests {
     fn what_a_store_would_ignore_is_refused() {
         let typed = CopyOptions { content_type: Some("text/plain".to_owned()), ..CopyOptions::default() };
         assert!(typed.check().unwrap_err().contains("`content_type`"));
-        assert_eq!(
-            CopyOptions { metadata_directive: Directive::Replace, ..typed.clone() }.check(),
-            Ok(())
-        );
+        assert_eq!(CopyOptions { metadata_directive: Directive::Replace, ..typed.clone() }.check(), Ok(()));
         let tags = [("a".to_owned(), "b".to_owned())].into();
         assert!(CopyOptions { tags, ..CopyOptions::default() }.check().is_err());
         let condition = Some("\"tag\"".to_owned());

@@ -287,12 +287,7 @@ impl App {
     }
 
     /// Starts the work.
-    pub(super) fn start_walk(
-        self: &Arc<Self>,
-        work: Work,
-        mut walk: Walk,
-        freshness: Freshness,
-    ) -> Progress {
+    pub(super) fn start_walk(self: &Arc<Self>, work: Work, mut walk: Walk, freshness: Freshness) -> Progress {
         let (mut reporter, progress) = Reporter::new(freshness);
         let app = Arc::clone(self);
         self.tracker.spawn(async move {

@@ -12,9 +12,7 @@ use crate::app::objects::{Outcome, Query, full_key};
 use crate::app::{App, Error, Resource};
 use crate::aws::s3::Doomed;
 use crate::aws::{AwsError, ErrorKind};
-use crate::model::bulk::{
-    BulkPlan, Cursor, DeletePrefix, KeyOutcome, KeyVersion, MOST_KEYS,
-};
+use crate::model::bulk::{BulkPlan, Cursor, DeletePrefix, KeyOutcome, KeyVersion, MOST_KEYS};
 use crate::model::name::Name;
 use crate::model::object::{DeleteOptions, GetOptions, ObjectSummary};
 use crate::model::operation::Operation;
@@ -23,6 +21,8 @@ use crate::model::provider::Feature;
 
 /// Requests under way at once, where a request takes one key.
 const AT_ONCE: usize = 8;
+/// Keys of a chunk there.
+const ONE_BY_ONE: usize = 1_000;
 /// Tries of keys that the store asks to repeat later.
 const TRIES: u32 = 6;
 /// The wait before the second try; it doubles.
@@ -72,8 +72,7 @@ impl App {
         check_keys(&keys)?;
         self.begin(caller, name, Operation::Delete, None).await?;
         let query = self.begin(caller, name, Operation::Head, None).await?;
-        let looks: Vec<_> =
-            keys.iter().map(|key| self.size_of(&query.resource, environment, key)).collect();
+        let looks: Vec<_> = keys.iter().map(|key| self.size_of(&query.resource, environment, key)).collect();
         let mut looks = stream::iter(looks).buffered(AT_ONCE);
         let mut plan = BulkPlan { dry_run: true, ..BulkPlan::default() };
         for key in &keys {
@@ -126,7 +125,7 @@ impl App {
         let app = Arc::clone(self);
         self.tracker.spawn(async move {
             let mut stopped = None;
-            for chunk in keys.chunks(connection.plan.profile.delete_batch.max(1)) {
+            for chunk in keys.chunks(batch(&connection)) {
                 if stopped.is_some() || !reporter.is_heard() || app.stopping.is_cancelled() {
                     break;
                 }
@@ -143,24 +142,21 @@ impl App {
         keys: &[KeyVersion],
         reporter: &mut Reporter,
     ) -> Option<Error> {
-        let items = keys.iter().map(|key| Item {
-            key: key.key.clone(),
-            version: key.version.clone(),
-            etag: None,
-        });
+        let items =
+            keys.iter().map(|key| Item { key: key.key.clone(), version: key.version.clone(), etag: None });
         let items: Vec<Item> = items.collect();
-        let deleted = self.delete_items(&deletes.resource, &deletes.environment, &items).await;
-        for (item, outcome) in items.into_iter().zip(deleted.outcomes) {
-            let Some(outcome) = outcome else { continue };
-            let error = outcome.err();
+        let outcome = self.delete_items(&deletes.resource, &deletes.environment, &items).await;
+        for (item, tried) in items.into_iter().zip(outcome.outcomes) {
+            let Some(tried) = tried else { continue };
+            let error = tried.err();
             let detail = item.version.as_ref().map(|version| format!("version {version}"));
-            let connection = deleted.connection.as_deref();
+            let connection = outcome.connection.as_deref();
             let row =
                 Row { key: Some(&item.key), detail, error: error.as_ref(), connection, ..Row::default() };
             self.note(&deletes.caller, &deletes.resource, Operation::Delete, row).await;
             reporter.key(told(item, error)).await;
         }
-        deleted.stop
+        outcome.stop
     }
 
     /// Counts what a delete by prefix would delete.
@@ -204,18 +200,14 @@ impl App {
             prefix: wanted.prefix.clone(),
             after,
             left,
-            chunk: connection.plan.profile.delete_batch.max(1) as u64,
+            chunk: batch(&connection) as u64,
             most: most.unwrap_or(u64::MAX),
         };
         Ok(self.start_walk(Work::Delete(deletes), walk, connection.freshness()))
     }
 
     fn deletes(&self, query: Query<'_>, environment: &Name) -> Deletes {
-        Deletes {
-            caller: query.caller.clone(),
-            resource: query.resource,
-            environment: environment.clone(),
-        }
+        Deletes { caller: query.caller.clone(), resource: query.resource, environment: environment.clone() }
     }
 
     /// Deletes a page of a list. The audit has a row for all of them, and one for each that failed.
@@ -232,14 +224,13 @@ impl App {
             etag: None,
         });
         let items: Vec<Item> = items.collect();
-        let deleted = self.delete_items(&deletes.resource, &deletes.environment, &items).await;
-        let tried = items.into_iter().zip(deleted.outcomes);
-        let keys: Vec<BulkKey> =
-            tried.filter_map(|(item, outcome)| Some(told(item, outcome?.err()))).collect();
-        let connection = deleted.connection.as_deref();
+        let outcome = self.delete_items(&deletes.resource, &deletes.environment, &items).await;
+        let tried = items.into_iter().zip(outcome.outcomes);
+        let keys: Vec<BulkKey> = tried.filter_map(|(item, one)| Some(told(item, one?.err()))).collect();
+        let connection = outcome.connection.as_deref();
         let rows = ChunkRow { operation: Operation::Delete, prefix, whereto: "", connection };
         self.note_chunk(&deletes.caller, &deletes.resource, &rows, &keys).await;
-        Chunk { keys, stop: deleted.stop }
+        Chunk { keys, stop: outcome.stop }
     }
 
     /// One row for the keys of a chunk that are done with, and one for each that failed.
@@ -259,8 +250,7 @@ impl App {
             self.note(caller, resource, operation, row).await;
         }
         for key in keys.iter().filter(|key| key.error.is_some()) {
-            let row =
-                Row { key: Some(&key.key), error: key.error.as_ref(), connection, ..Row::default() };
+            let row = Row { key: Some(&key.key), error: key.error.as_ref(), connection, ..Row::default() };
             self.note(caller, resource, operation, row).await;
         }
     }
@@ -373,6 +363,12 @@ async fn delete_alone(
     (place, connection.s3.delete(&doomed.key, &options).await.map(drop))
 }
 
+/// Keys of one chunk: as many as one request takes; where it takes one, any number, one after the other.
+pub(super) fn batch(connection: &Connection) -> usize {
+    let profile = connection.plan.profile;
+    if profile.has(Feature::DeleteObjects) { profile.delete_batch.max(1) } else { ONE_BY_ONE }
+}
+
 fn told(item: Item, error: Option<Error>) -> BulkKey {
     let outcome = if error.is_none() { KeyOutcome::Deleted } else { KeyOutcome::Failed };
     BulkKey { key: item.key, version: item.version, to: None, outcome, error }
@@ -382,7 +378,8 @@ fn check_keys(keys: &[KeyVersion]) -> Result<(), Error> {
     if (1..=MOST_KEYS).contains(&keys.len()) {
         return Ok(());
     }
-    let text = format!("`keys` takes 1 to {MOST_KEYS} keys and has {}: send the rest in other calls", keys.len());
+    let text =
+        format!("`keys` takes 1 to {MOST_KEYS} keys and has {}: send the rest in other calls", keys.len());
     Err(Error::BadRequest(text))
 }
 

@@ -297,8 +297,8 @@ impl App {
     async fn delete_moved(self: &Arc<Self>, route: &Route, piece: &Piece<'_>) -> Result<(), Error> {
         let delete = || {
             self.with_connection(&route.source, &route.environment, |connection| async move {
-                let conditional = piece.version.is_none()
-                    && connection.plan.profile.has(Feature::ConditionalDelete);
+                let conditional =
+                    piece.version.is_none() && connection.plan.profile.has(Feature::ConditionalDelete);
                 let options = DeleteOptions {
                     version_id: piece.version.map(str::to_owned),
                     // what was written meanwhile was not copied
@@ -341,8 +341,8 @@ impl App {
             self.note(caller, &route.target, Operation::Put, row(to, told, &*route.to)).await;
         }
         if moves && error.is_none() {
-            let moved = row(from, format!("moved {detail}"), &*route.from);
-            self.note(caller, &route.source, Operation::Delete, moved).await;
+            let gone = row(from, format!("moved {detail}"), &*route.from);
+            self.note(caller, &route.source, Operation::Delete, gone).await;
         }
     }
 }

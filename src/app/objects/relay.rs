@@ -98,8 +98,7 @@ impl App {
                 async move {
                     check_gets(&connection, options)?;
                     let to = full_key(&connection.prefix, piece.to)?;
-                    let s3 =
-                        connection.s3.with_upload_defaults(options.acl, options.storage_class.clone());
+                    let s3 = connection.s3.with_upload_defaults(options.acl, options.storage_class.clone());
                     if let Some(bytes) = small {
                         return s3.put_bytes(&to, headers, bytes).await;
                     }

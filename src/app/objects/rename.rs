@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::app::objects::Outcome;
 use crate::app::objects::bulk::{BulkKey, Chunk, Progress, Walk, Work, stops};
-use crate::app::objects::bulk_delete::{ChunkRow, Item, parse_cursor};
+use crate::app::objects::bulk_delete::{ChunkRow, Item, batch, parse_cursor};
 use crate::app::objects::copy::Piece;
 use crate::app::objects::route::{Route, Wanted};
 use crate::app::objects::row::Row;
@@ -69,7 +69,7 @@ impl App {
             prefix: wanted.from.clone(),
             after,
             left,
-            chunk: CHUNK.min(route.from.plan.profile.delete_batch.max(1) as u64),
+            chunk: CHUNK.min(batch(&route.from) as u64),
             most: most.unwrap_or(u64::MAX),
         };
         let freshness = route.freshness();
@@ -104,8 +104,8 @@ impl App {
 
     /// Moves a page of a list. The audit has rows for all of them, and one for each that failed.
     pub(super) async fn move_chunk(self: &Arc<Self>, moves: &Moves, objects: &[ObjectSummary]) -> Chunk {
-        let copies: Vec<_> = objects.iter().map(|object| self.copy_to(moves, object)).collect();
-        let copied: Vec<Result<(), Error>> = stream::iter(copies).buffered(AT_ONCE).collect().await;
+        let under_way: Vec<_> = objects.iter().map(|object| self.copy_to(moves, object)).collect();
+        let copied: Vec<Result<(), Error>> = stream::iter(under_way).buffered(AT_ONCE).collect().await;
         let route = &moves.route;
         let (mut keys, mut items, mut stop) = (Vec::new(), Vec::new(), None);
         for (object, outcome) in objects.iter().zip(copied) {
@@ -155,8 +155,7 @@ impl App {
             );
             return Err(AwsError::new(ErrorKind::PreconditionFailed, "s3", "PreconditionFailed", text).into());
         }
-        let options =
-            CopyOptions { from: object.key.clone(), to: to.clone(), ..CopyOptions::default() };
+        let options = CopyOptions { from: object.key.clone(), to: to.clone(), ..CopyOptions::default() };
         let copied = self.copy_piece(route, &piece, &options).await?;
         self.confirm(route, &piece, &copied.uploaded).await
     }
@@ -177,14 +176,14 @@ impl App {
         let (from, to) = (wanted.from.as_str(), wanted.to.as_str());
         let copied = row(Operation::Copy, from, whereto.as_str(), &*route.from);
         self.note_chunk(caller, &route.source, &copied, keys).await;
-        let moved = keys.iter().filter(|key| key.error.is_none());
-        let moved: Vec<BulkKey> = moved.map(|key| moves.told(&key.key, None)).collect();
+        let gone = keys.iter().filter(|key| key.error.is_none());
+        let gone: Vec<BulkKey> = gone.map(|key| moves.told(&key.key, None)).collect();
         let deleted = row(Operation::Delete, from, whereto.as_str(), &*route.from);
-        self.note_chunk(caller, &route.source, &deleted, &moved).await;
+        self.note_chunk(caller, &route.source, &deleted, &gone).await;
         if route.other().is_some() {
             let whence = format!(", moved from the resource `{}`", route.source.name());
             let put = row(Operation::Put, to, whence.as_str(), &*route.to);
-            self.note_chunk(caller, &route.target, &put, &moved).await;
+            self.note_chunk(caller, &route.target, &put, &gone).await;
         }
     }
 }

@@ -134,10 +134,8 @@ impl S3 {
                 let tag = self.copy_part(source, key, &upload_id, (number, first, last)).await?;
                 parts.push(CompletedPart::builder().part_number(number).e_tag(tag).build());
             }
-            let condition = PutOptions {
-                if_none_match: gets.only_new.then(|| "*".to_owned()),
-                ..PutOptions::default()
-            };
+            let condition =
+                PutOptions { if_none_match: gets.only_new.then(|| "*".to_owned()), ..PutOptions::default() };
             self.complete(key, &condition, &upload_id, parts).await
         }
         .await;
@@ -292,7 +290,10 @@ mod tests {
         assert_eq!(encoded("b", "a+b%2Fc//../ü ?#", None), "b/a%2Bb%252Fc//../%C3%BC%20%3F%23");
         assert_eq!(encoded("b", "k", Some("a/b+c")), "b/k?versionId=a%2Fb%2Bc");
         let arn = "arn:aws:s3:us-east-1:111122223333:accesspoint/p";
-        assert_eq!(encoded(arn, "k", None), "arn%3Aaws%3As3%3Aus-east-1%3A111122223333%3Aaccesspoint/p/object/k");
+        assert_eq!(
+            encoded(arn, "k", None),
+            "arn%3Aaws%3As3%3Aus-east-1%3A111122223333%3Aaccesspoint/p/object/k"
+        );
     }
 
     #[test]

@@ -204,10 +204,8 @@ impl What {
             ("acl", &self.acl),
             ("storage_class", &self.storage_class),
         ];
-        let mut body = Map::from_iter([
-            ("from".to_owned(), json!(self.from)),
-            ("to".to_owned(), json!(self.to)),
-        ]);
+        let mut body =
+            Map::from_iter([("from".to_owned(), json!(self.from)), ("to".to_owned(), json!(self.to))]);
         let mut add = |name: &str, value: Value| body.insert(name.to_owned(), value);
         for (name, value) in texts {
             if let Some(value) = value {
@@ -260,11 +258,9 @@ impl Rename {
             "cursor": self.cursor,
         });
         let target = self.to_resource.as_ref().unwrap_or(&self.resource);
-        let question =
-            format!("below `{}` of `{}` to `{}` of `{target}`", self.from, self.resource, self.to);
+        let question = format!("below `{}` of `{}` to `{}` of `{target}`", self.from, self.resource, self.to);
         let (verb, done) = ("Move", "moved");
-        let task =
-            Task { resource: &self.resource, route: "objects:rename", body, question, verb, done };
+        let task = Task { resource: &self.resource, route: "objects:rename", body, question, verb, done };
         task.run(session, self.dry_run, self.yes).await
     }
 }

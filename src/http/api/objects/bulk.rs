@@ -121,7 +121,7 @@ pub async fn copy_object(
     JsonBody(wanted): JsonBody<CopyOptions>,
 ) -> Result<Response, Failure> {
     let _permit = api.app.admit(&by.0).await?;
-    query::answer(&api, &by.0, &name, &environment.0, Query::Copy(wanted)).await
+    query::answer(&api, &by.0, &name, &environment.0, Query::Copy(Box::new(wanted))).await
 }
 
 /// Moves an object, within the resource or to another: the source is deleted when the copy is confirmed.
@@ -134,7 +134,7 @@ pub async fn move_object(
     JsonBody(wanted): JsonBody<CopyOptions>,
 ) -> Result<Response, Failure> {
     let _permit = api.app.admit(&by.0).await?;
-    query::answer(&api, &by.0, &name, &environment.0, Query::Move(wanted)).await
+    query::answer(&api, &by.0, &name, &environment.0, Query::Move(Box::new(wanted))).await
 }
 
 /// A query over many objects.

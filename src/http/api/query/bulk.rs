@@ -43,7 +43,7 @@ pub struct BulkResult {
     cursor: Option<String>,
     /// Why it ended early.
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Problem>,
+    error: Option<Box<Problem>>,
 }
 
 /// What a dry run found, or what the query came to.
@@ -110,7 +110,7 @@ async fn gathered(mut progress: Progress) -> Ran {
                     if result.results.is_empty() {
                         return Err(Failure(error));
                     }
-                    result.error = Some(problem(error));
+                    result.error = Some(Box::new(problem(error)));
                 }
                 (result.done, result.failed) = (end.done, end.failed);
                 result.truncated = end.cursor.is_some();

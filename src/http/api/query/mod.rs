@@ -50,9 +50,9 @@ pub enum Query {
     /// Deletes every object below a prefix, once its count was confirmed.
     DeletePrefix(DeletePrefix),
     /// Copies an object, within the resource or to another.
-    Copy(CopyOptions),
+    Copy(Box<CopyOptions>),
     /// Moves an object, within the resource or to another.
-    Move(CopyOptions),
+    Move(Box<CopyOptions>),
     /// Moves every object below a prefix below another one, once their count was confirmed.
     RenamePrefix(RenamePrefix),
 }
@@ -128,8 +128,8 @@ pub(super) async fn answer(
         Query::Delete(wanted) => delete::delete(run, wanted).await?,
         Query::DeleteMany(wanted) => bulk::delete_many(run, wanted).await?,
         Query::DeletePrefix(wanted) => bulk::delete_prefix(run, wanted).await?,
-        Query::Copy(wanted) => bulk::copy(run, wanted, false).await?,
-        Query::Move(wanted) => bulk::copy(run, wanted, true).await?,
+        Query::Copy(wanted) => bulk::copy(run, *wanted, false).await?,
+        Query::Move(wanted) => bulk::copy(run, *wanted, true).await?,
         Query::RenamePrefix(wanted) => bulk::rename_prefix(run, wanted).await?,
     };
     Ok(with_freshness(Json(answer).into_response(), freshness))
