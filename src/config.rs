@@ -58,6 +58,8 @@ pub struct Server {
     pub max_queries: usize,
     /// Queries of one token that run at once.
     pub max_queries_per_token: usize,
+    /// Bytes above which a copy inside a store goes in parts.
+    pub copy_parts_above: u64,
 }
 
 /// The database.

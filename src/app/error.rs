@@ -77,6 +77,14 @@ pub enum Error {
     /// The name is taken, or the thing is in use.
     #[error("{0}")]
     Conflict(String),
+    /// Another number of objects is there than was confirmed, or none was confirmed.
+    #[error("{detail}")]
+    CountNotConfirmed {
+        /// What was confirmed, and what is there.
+        detail: String,
+        /// How many are there.
+        count: u64,
+    },
     /// Resources need the source.
     #[error("{0}")]
     SourceInUse(String),
@@ -166,6 +174,7 @@ impl Error {
             Error::OperationNotAllowed { .. } => "OperationNotAllowed",
             Error::UsageDenied { .. } => "UsageDenied",
             Error::Conflict(_) => "Conflict",
+            Error::CountNotConfirmed { .. } => "CountNotConfirmed",
             Error::SourceInUse(_) => "SourceInUse",
             Error::PreconditionRequired => "PreconditionRequired",
             Error::VersionMismatch { .. } => "VersionMismatch",

@@ -78,6 +78,36 @@ pub struct Role {
     pub tags: BTreeMap<String, String>,
 }
 
+impl AccessKey {
+    fn is(&self, other: &AccessKey) -> bool {
+        let text = |key: &AccessKey| {
+            let token = key.token.as_ref().map(|token| token.expose_secret().to_owned());
+            [Some(key.id.expose_secret().to_owned()), Some(key.secret.expose_secret().to_owned()), token]
+        };
+        text(self) == text(other)
+    }
+}
+
+impl Base {
+    /// Whether both are one identity: what one may read and write, so may the other.
+    pub fn is(&self, other: &Base) -> bool {
+        match (self, other) {
+            (Base::Key(one), Base::Key(other)) => one.is(other),
+            (Base::Chain, Base::Chain) => true,
+            (Base::Session(one), Base::Session(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+}
+
+impl Role {
+    /// Whether both come to one session: a policy that pins a session to a bucket makes it another.
+    pub fn is(&self, other: &Role) -> bool {
+        (&self.arn, &self.external_id, &self.policy, &self.tags)
+            == (&other.arn, &other.external_id, &other.policy, &other.tags)
+    }
+}
+
 /// Where STS is asked.
 #[derive(Debug, Clone)]
 pub struct StsTarget {

@@ -48,7 +48,7 @@ pub struct Leftover {
 pub struct Leftovers(Mutex<Vec<Leftover>>);
 
 impl Leftovers {
-    fn keep(&self, key: &ObjectKey, upload_id: String) {
+    pub(in crate::aws) fn keep(&self, key: &ObjectKey, upload_id: String) {
         let leftover = Leftover { key: key.clone(), upload_id };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(leftover);
     }
@@ -198,7 +198,7 @@ impl S3 {
             .set_request_payer(self.payer())
     }
 
-    async fn complete(
+    pub(in crate::aws) async fn complete(
         &self,
         key: &ObjectKey,
         options: &PutOptions,

@@ -251,8 +251,11 @@ impl Client {
 
     /// Sends a call and hands out its answer line by line (NDJSON).
     pub(crate) async fn lines(&self, call: Call<'_>) -> anyhow::Result<Lines> {
-        let request =
+        let mut request =
             self.request(call.method, call.path, &call.query)?.header(ACCEPT, "application/x-ndjson");
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
         let stream = self.first_byte(request).await?.bytes_stream().map_err(std::io::Error::other);
         let reader: Pin<Box<dyn AsyncBufRead + Send>> = Box::pin(StreamReader::new(stream));
         Ok(Lines(reader.lines()))

@@ -74,6 +74,7 @@ fn shown(config: &Config) -> Value {
         max_json_bytes,
         max_queries,
         max_queries_per_token,
+        copy_parts_above,
     } = server;
     let Store { data, url, max_connections, poll_ms } = store;
     let Seal { key_file, key: _, new_key: _, kms_key_arn, kms_endpoint } = seal;
@@ -93,6 +94,7 @@ fn shown(config: &Config) -> Value {
             "max_json_bytes": max_json_bytes,
             "max_queries": max_queries,
             "max_queries_per_token": max_queries_per_token,
+            "copy_parts_above": copy_parts_above,
         },
         "store": {"data": data.display().to_string(), "url": without_password(url), "max_connections": max_connections, "poll_ms": poll_ms},
         "seal": {"key_file": key_file, "kms_key_arn": kms_key_arn, "kms_endpoint": kms_endpoint},

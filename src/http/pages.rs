@@ -43,6 +43,11 @@ const OWN: &[(&str, &str, &str)] = &[
         "take another name, or remove what uses it first: `detail` says which it is",
     ),
     (
+        "CountNotConfirmed",
+        "a query over a prefix would touch another number of objects than was confirmed; nothing was done",
+        "look with `dry_run` what is there, and give the count of its answer as `confirm_count`",
+    ),
+    (
         "SourceInUse",
         "references of resources need the source",
         "change the resources that `detail` names first, or delete the source with `?force=true`",

@@ -236,6 +236,16 @@ pub fn problem(error: Error) -> Problem {
             problem
         }
         Error::Conflict(_) | Error::SourceInUse(_) => plain(StatusCode::CONFLICT),
+        Error::CountNotConfirmed { count, .. } => {
+            let mut problem = plain(StatusCode::CONFLICT);
+            let finding =
+                Finding::error("COUNT_NOT_CONFIRMED", "confirm_count", format!("{count} are there"));
+            problem.errors = vec![finding];
+            problem.remedy = Some(format!(
+                "look with `\"dry_run\": true`, then give `\"confirm_count\": {count}` if these objects are meant"
+            ));
+            problem
+        }
         Error::PreconditionRequired => plain(StatusCode::PRECONDITION_REQUIRED),
         Error::VersionMismatch { .. } => plain(StatusCode::PRECONDITION_FAILED),
         Error::TooLarge(_) => plain(StatusCode::PAYLOAD_TOO_LARGE),

@@ -4,6 +4,7 @@
 //! Invariant: a value of a type in this module is valid; text becomes a type only through `parse` or serde.
 
 pub mod audit;
+pub mod bulk;
 pub mod check;
 pub mod error_catalogue;
 pub mod forecast;

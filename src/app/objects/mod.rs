@@ -3,12 +3,19 @@
 //! A query is audited whatever its outcome, counted, and bounded by the resource's limits. One that reads or writes
 //! a single object is one call to the store. Bodies are streams in both directions.
 
+mod bulk;
+mod bulk_delete;
+mod copy;
 mod delete;
 mod list;
 mod multipart;
 mod parts;
 mod read;
 mod sign;
+mod relay;
+mod rename;
+mod route;
+mod row;
 mod write;
 
 use std::future::Future;
@@ -26,6 +33,7 @@ use crate::model::provider::Feature;
 
 pub use crate::aws::body::UploadBody as Body;
 
+pub use bulk::{BulkEnd, BulkKey, BulkMark, Progress, Step};
 pub use list::Listing;
 pub use parts::PartUpload;
 pub use read::Opened;

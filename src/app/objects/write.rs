@@ -182,7 +182,7 @@ impl App {
     }
 
     /// An upload whose key was replaced half-way cannot be aborted with that key, but with the one after it.
-    async fn abort_leftovers(
+    pub(super) async fn abort_leftovers(
         self: &Arc<Self>,
         resource: &Arc<Resource>,
         environment: &Name,

@@ -5,6 +5,8 @@
 //! identity cache of 64 entries (own cache), a client per request (one per resource and secret version).
 
 mod bucket;
+mod bulk;
+mod copy;
 mod delete;
 mod list;
 mod multipart;
@@ -40,6 +42,8 @@ use crate::aws::sign::Signer;
 use crate::model::resource::{CannedAcl, Encryption};
 
 pub use bucket::BucketFacts;
+pub use bulk::{Doomed, ManyDeleted};
+pub use copy::{CopyGets, CopySource};
 pub use list::{ListPage, ListRequest};
 pub use multipart::{Parts, UploadMarker, Uploads};
 pub use read::Download;

@@ -75,7 +75,7 @@ impl S3 {
     }
 }
 
-fn metadata(options: &PutOptions) -> Option<HashMap<String, String>> {
+pub(super) fn metadata(options: &PutOptions) -> Option<HashMap<String, String>> {
     let pairs = options.metadata.iter().map(|(name, value)| (name.clone(), value.clone()));
     (!options.metadata.is_empty()).then(|| pairs.collect())
 }

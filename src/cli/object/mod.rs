@@ -3,6 +3,8 @@
 mod sign;
 mod uploads;
 
+mod bulk;
+
 use std::io::{BufWriter, StdoutLock, Write};
 
 use clap::{Args, Subcommand};
@@ -14,6 +16,7 @@ use self::sign::{Sign, SignParts, SignPost};
 use self::uploads::UploadCommand;
 use crate::cli::client::{self, Call};
 use crate::cli::exit::{Exit, usage};
+use crate::cli::object::bulk::{Copy, DeletePrefix, Move, Rename};
 use crate::cli::output::{self, Column, Format, Output};
 use crate::cli::problem::Problem;
 use crate::cli::transfer::{Get, Put};
@@ -64,6 +67,8 @@ The file appears when it is complete; a transfer that fails leaves nothing behin
     #[command(after_help = "Examples:
   s3-connector object delete invoices 2026/a.pdf 2026/b.pdf --dry-run     # which of them are there
   s3-connector object delete invoices 2026/a.pdf 2026/b.pdf --yes
+  s3-connector object delete invoices --prefix 2024/ --dry-run            # how many there are
+  s3-connector object delete invoices --prefix 2024/                      # counts, asks, deletes
 
 A store does not say whether a deleted key was there; --dry-run looks.")]
     Delete(Delete),
@@ -87,6 +92,27 @@ The URL goes to stdout, everything else to stderr. It ends with the credentials 
     /// Uploads in parts, step by step: create, parts, complete, abort, list, clean
     #[command(subcommand)]
     Upload(UploadCommand),
+    /// Copies an object, within the resource or to another
+    #[command(after_help = "Examples:
+  s3-connector object copy invoices inbox/a.pdf archive/a.pdf
+  s3-connector object copy invoices a.pdf 2026/a.pdf --to-resource backup --storage-class STANDARD_IA
+  s3-connector object copy invoices a.pdf a.pdf --metadata-directive replace --metadata state=paid
+
+A copy has the metadata and tags of its source, unless a directive says `replace`.")]
+    Copy(Copy),
+    /// Moves an object: copies it, and deletes the source when the copy is there
+    #[command(after_help = "Examples:
+  s3-connector object move invoices inbox/a.pdf archive/a.pdf --dry-run
+  s3-connector object move invoices inbox/a.pdf a.pdf --to-resource archive --yes")]
+    Move(Move),
+    /// Moves every object below a prefix below another one
+    #[command(after_help = "Examples:
+  s3-connector object rename invoices inbox/ archive/2026/ --dry-run
+  s3-connector object rename invoices inbox/ archive/2026/ --yes
+  s3-connector object rename invoices inbox/ 2026/ --to-resource archive --output ndjson
+
+What an interrupt leaves behind is below the old prefix: the same command goes on.")]
+    Rename(Rename),
 }
 
 /// Flags of `object list`.
@@ -129,14 +155,20 @@ pub(crate) struct Delete {
     /// Name of the resource
     resource: String,
     /// Keys of the objects
-    #[arg(required = true)]
+    #[arg(required_unless_present = "prefix")]
     keys: Vec<String>,
+    /// Delete every object whose key starts so
+    #[arg(long, value_name = "TEXT", conflicts_with = "keys")]
+    prefix: Option<String>,
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
     /// Only look which of them are there
     #[arg(long)]
     dry_run: bool,
+    /// With --prefix: go on where an earlier call ended
+    #[arg(long, value_name = "CURSOR", requires = "prefix")]
+    cursor: Option<String>,
 }
 
 impl ObjectCommand {
@@ -151,6 +183,9 @@ impl ObjectCommand {
             ObjectCommand::SignPost(sign) => sign.run(session).await,
             ObjectCommand::SignParts(sign) => sign.run(session).await,
             ObjectCommand::Upload(upload) => upload.run(session).await,
+            ObjectCommand::Copy(copy) => copy.run(session).await,
+            ObjectCommand::Move(moved) => moved.run(session).await,
+            ObjectCommand::Rename(rename) => rename.run(session).await,
         }
     }
 }
@@ -302,6 +337,10 @@ impl Head {
 
 impl Delete {
     async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        if let Some(prefix) = self.prefix {
+            let Delete { resource, yes, dry_run, cursor, .. } = self;
+            return DeletePrefix { resource, prefix, yes, dry_run, cursor }.run(session).await;
+        }
         if self.dry_run {
             return self.look(session).await;
         }

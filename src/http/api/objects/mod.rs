@@ -3,6 +3,8 @@
 pub mod sign;
 pub mod uploads;
 
+pub mod bulk;
+
 use std::time::Duration;
 
 use axum::Json;

@@ -1,5 +1,6 @@
 //! The JSON query endpoint: the same queries for callers that speak only JSON.
 
+pub(super) mod bulk;
 mod delete;
 mod list;
 mod multipart;
@@ -15,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use self::bulk::BulkAnswer;
 use self::delete::Deleted;
 use self::multipart::AbortedUpload;
 use self::read::{Content, GetQuery, KeyQuery};
@@ -32,6 +34,7 @@ use crate::model::multipart::{
     AbortUpload, CleanReport, CleanUploads, CompleteUpload, CompletedUpload, ListPartsOptions,
     ListUploadsOptions, PartPage, SignPartsOptions, SignedParts, StartUpload, StartedUpload, UploadPage,
 };
+use crate::model::bulk::{CopyOptions, CopyResult, DeleteMany, DeletePrefix, RenamePrefix};
 use crate::model::name::Name;
 use crate::model::object::{ListOptions, ObjectMetadata, ObjectPage, PutResult};
 use crate::model::principal::Caller;
@@ -69,6 +72,16 @@ pub enum Query {
     ListMultipartUploads(ListUploadsOptions),
     /// Aborts the uploads that began long ago.
     CleanMultipartUploads(CleanUploads),
+    /// Deletes the named objects.
+    DeleteMany(DeleteMany),
+    /// Deletes every object below a prefix, once its count was confirmed.
+    DeletePrefix(DeletePrefix),
+    /// Copies an object, within the resource or to another.
+    Copy(Box<CopyOptions>),
+    /// Moves an object, within the resource or to another.
+    Move(Box<CopyOptions>),
+    /// Moves every object below a prefix below another one, once their count was confirmed.
+    RenamePrefix(RenamePrefix),
 }
 
 /// What a query answers, by operation.
@@ -103,6 +116,10 @@ pub enum QueryAnswer {
     ListMultipartUploads(UploadPage),
     /// `clean_multipart_uploads`
     CleanMultipartUploads(CleanReport),
+    /// delete_many, delete_prefix, rename_prefix
+    Bulk(BulkAnswer),
+    /// copy, move
+    Copy(CopyResult),
 }
 
 /// Who asks what of which resource in which environment.
@@ -126,6 +143,11 @@ type Ran = Result<(QueryAnswer, Freshness), Failure>;
     ("sign_post" = (value = json!({"operation": "sign_post", "key_prefix": "uploads/", "max_bytes": 5_000_000}))),
     ("create_multipart_upload" = (value = json!({"operation": "create_multipart_upload", "key": "2026/film.mp4"}))),
     ("clean_multipart_uploads" = (value = json!({"operation": "clean_multipart_uploads", "older_than": "7d", "dry_run": true}))),
+    ("delete_many" = (value = json!({"operation": "delete_many", "keys": ["2026/a.txt", "2026/b.txt"]}))),
+    ("delete_prefix" = (value = json!({"operation": "delete_prefix", "prefix": "2024/", "dry_run": true}))),
+    ("copy" = (value = json!({"operation": "copy", "from": "2026/a.txt", "to": "archive/a.txt"}))),
+    ("move" = (value = json!({"operation": "move", "from": "2026/a.txt", "to": "a.txt", "to_resource": "archive"}))),
+    ("rename_prefix" = (value = json!({"operation": "rename_prefix", "from": "inbox/", "to": "archive/", "confirm_count": 25}))),
 )), responses((status = 200, body = QueryAnswer), Problems))]
 pub async fn query(
     by: By<User>,
@@ -135,7 +157,18 @@ pub async fn query(
     JsonBody(query): JsonBody<Query>,
 ) -> Result<Response, Failure> {
     let _permit = api.app.admit(&by.0).await?;
-    let run = Run { app: &api.app, caller: &by.0, resource: &name, environment: &environment.0 };
+    answer(&api, &by.0, &name, &environment.0, query).await
+}
+
+/// Runs a query that has its place.
+pub(super) async fn answer(
+    api: &Api,
+    caller: &Caller,
+    resource: &str,
+    environment: &Name,
+    query: Query,
+) -> Result<Response, Failure> {
+    let run = Run { app: &api.app, caller, resource, environment };
     let (answer, freshness) = match query {
         Query::List(options) => list::list(run, options).await?,
         Query::Head(wanted) => read::head(run, wanted).await?,
@@ -151,6 +184,11 @@ pub async fn query(
         Query::AbortMultipartUpload(wanted) => multipart::abort(run, wanted).await?,
         Query::ListMultipartUploads(wanted) => multipart::uploads(run, wanted).await?,
         Query::CleanMultipartUploads(wanted) => multipart::clean(run, wanted).await?,
+        Query::DeleteMany(wanted) => bulk::delete_many(run, wanted).await?,
+        Query::DeletePrefix(wanted) => bulk::delete_prefix(run, wanted).await?,
+        Query::Copy(wanted) => bulk::copy(run, *wanted, false).await?,
+        Query::Move(wanted) => bulk::copy(run, *wanted, true).await?,
+        Query::RenamePrefix(wanted) => bulk::rename_prefix(run, wanted).await?,
     };
     let is_credential = sign::is_credential(&answer);
     let mut response = Json(answer).into_response();

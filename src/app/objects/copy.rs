@@ -1,0 +1,444 @@
+//! Copying and moving one object: inside the store where it can, else through this service.
+//!
+//! A move deletes the source only after the store said what the copy is, and a look at the copy said the same.
+
+use std::sync::Arc;
+
+use crate::app::connection::Connection;
+use crate::app::objects::route::{Route, Wanted};
+use crate::app::objects::row::Row;
+use crate::app::objects::write::guessed_type;
+use crate::app::objects::{Outcome, full_key, require};
+use crate::app::{App, Error};
+use crate::aws::s3::{CopyGets, CopySource, Download, Uploaded};
+use crate::aws::upload::Leftovers;
+use crate::aws::{AwsError, ErrorKind};
+use crate::model::bulk::{CopyOptions, CopyResult, CopyWay, Directive, KeyOutcome};
+use crate::model::name::Name;
+use crate::model::object::{Conditions, DeleteOptions, GetOptions, ObjectMetadata, PutOptions};
+use crate::model::operation::Operation;
+use crate::model::principal::Caller;
+use crate::model::provider::Feature;
+
+/// One object that is copied, with what is known of it.
+pub(super) struct Piece<'a> {
+    pub(super) from: &'a str,
+    pub(super) to: &'a str,
+    pub(super) version: Option<&'a str>,
+    pub(super) size: u64,
+    pub(super) etag: Option<&'a str>,
+}
+
+/// A copy that the store has said to be there.
+pub(super) struct Copied {
+    pub(super) uploaded: Uploaded,
+    pub(super) way: CopyWay,
+}
+
+impl App {
+    /// Copies an object, or moves it. It runs in a task of its own: a caller who goes away loses neither the object
+    /// nor the audit.
+    pub async fn copy_object(
+        self: &Arc<Self>,
+        caller: &Caller,
+        name: &str,
+        environment: &Name,
+        options: CopyOptions,
+        moves: bool,
+    ) -> Result<Outcome<CopyResult>, Error> {
+        options.check().map_err(Error::BadRequest)?;
+        let (app, caller, name, environment) =
+            (Arc::clone(self), caller.clone(), name.to_owned(), environment.clone());
+        let task = self.tracker.spawn(async move {
+            let acl: &[Operation] = if options.acl.is_some() { &[Operation::PutAcl] } else { &[] };
+            let wanted = Wanted {
+                to_resource: options.to_resource.as_deref(),
+                from: &options.from,
+                to: &options.to,
+                source: if moves { &[Operation::Delete] } else { &[] },
+                target: acl,
+            };
+            let route = app.route(&caller, &name, &environment, &wanted).await?;
+            let outcome = app.copy_on(&route, &options, moves).await;
+            app.note_copy(&route, &options, moves, &outcome).await;
+            Ok(Outcome { value: outcome?.0, freshness: route.freshness() })
+        });
+        task.await.unwrap_or_else(|_| {
+            let text = "the copy ended unexpectedly";
+            Err(AwsError::new(ErrorKind::Internal, "s3", "InternalError", text).into())
+        })
+    }
+
+    async fn copy_on(
+        self: &Arc<Self>,
+        route: &Route,
+        options: &CopyOptions,
+        moves: bool,
+    ) -> Result<(CopyResult, Option<String>), Error> {
+        route.refuse_itself(options, moves)?;
+        let version = options.version.as_deref();
+        let found = self.patiently(|| self.look(route, &options.from, version)).await?.metadata;
+        if options.if_none_match.is_some() {
+            require(&route.to, Feature::ConditionalPut)?;
+            self.refuse_existing(route, &options.to).await?;
+        }
+        let piece = Piece {
+            from: &options.from,
+            to: &options.to,
+            version,
+            size: found.size.unwrap_or(0),
+            etag: found.etag.as_deref(),
+        };
+        if moves && self.is_the_same(route, &piece, found.last_modified.as_deref()).await? {
+            return Err(onto_itself(&options.from, true));
+        }
+        let copied = self.copy_piece(route, &piece, options).await?;
+        if moves {
+            self.confirm(route, &piece, &copied.uploaded).await?;
+            self.delete_moved(route, &piece).await.map_err(copied_only)?;
+        }
+        let request_id = copied.uploaded.request_id;
+        let result = CopyResult {
+            from: options.from.clone(),
+            to: options.to.clone(),
+            to_resource: route.other().map(str::to_owned),
+            outcome: if moves { KeyOutcome::Moved } else { KeyOutcome::Copied },
+            size: piece.size,
+            etag: copied.uploaded.etag,
+            version_id: copied.uploaded.version_id,
+            way: copied.way,
+        };
+        Ok((result, request_id))
+    }
+
+    /// Copies one object; the store says that it is there.
+    pub(super) async fn copy_piece(
+        self: &Arc<Self>,
+        route: &Route,
+        piece: &Piece<'_>,
+        options: &CopyOptions,
+    ) -> Result<Copied, Error> {
+        let most = route.target.record.definition.limits.max_put_bytes;
+        if let Some(most) = most.filter(|most| piece.size > *most) {
+            let name = route.target.name();
+            return Err(Error::TooLarge(format!(
+                "the object has {} bytes and the resource `{name}` allows uploads of {most}",
+                piece.size
+            )));
+        }
+        let in_parts = piece.size > self.config.server.copy_parts_above;
+        if !route.server_side || in_parts && !route.to.plan.profile.has(Feature::MultipartCopy) {
+            return self.patiently(|| self.relay(route, piece, options)).await;
+        }
+        if in_parts {
+            return self.copy_in_parts(route, piece, options).await;
+        }
+        let gets = gets_of(options);
+        let copy = || {
+            self.with_connection(&route.target, &route.environment, |connection| {
+                let gets = &gets;
+                async move {
+                    check_gets(&connection, options)?;
+                    let source = source_of(route, piece)?;
+                    let to = full_key(&connection.prefix, piece.to)?;
+                    connection.s3.copy(&source, &to, gets).await
+                }
+            })
+        };
+        let (uploaded, _) = self.patiently(copy).await?;
+        Ok(Copied { uploaded, way: CopyWay::Server })
+    }
+
+    /// Parts carry neither headers nor tags: both are read first.
+    async fn copy_in_parts(
+        self: &Arc<Self>,
+        route: &Route,
+        piece: &Piece<'_>,
+        options: &CopyOptions,
+    ) -> Result<Copied, Error> {
+        let mut gets = gets_of(options);
+        if gets.headers.is_none() {
+            let found = self.patiently(|| self.look(route, piece.from, piece.version)).await?;
+            gets.headers = Some(headers_of(&found.metadata));
+        }
+        if gets.tags.is_none() {
+            gets.tags = self.tags_of(route, piece).await?;
+        }
+        let leftovers = Leftovers::default();
+        let above = self.config.server.copy_parts_above;
+        let copy = || {
+            self.with_connection(&route.target, &route.environment, |connection| {
+                let (gets, leftovers) = (&gets, &leftovers);
+                async move {
+                    check_gets(&connection, options)?;
+                    let source = source_of(route, piece)?;
+                    let to = full_key(&connection.prefix, piece.to)?;
+                    connection.s3.copy_parts(&source, &to, gets, (piece.size, above), leftovers).await
+                }
+            })
+        };
+        let outcome = self.patiently(copy).await;
+        self.abort_leftovers(&route.target, &route.environment, &leftovers).await;
+        let (uploaded, _) = outcome?;
+        Ok(Copied { uploaded, way: CopyWay::Parts })
+    }
+
+    /// The tags that a copy takes with it when the store does not see to that; none where there can be none.
+    pub(super) async fn tags_of(
+        self: &Arc<Self>,
+        route: &Route,
+        piece: &Piece<'_>,
+    ) -> Result<Option<std::collections::BTreeMap<String, String>>, Error> {
+        if !route.from.plan.profile.has(Feature::ObjectTags) {
+            return Ok(None);
+        }
+        let read = || {
+            self.with_connection(&route.source, &route.environment, |connection| async move {
+                let from = full_key(&connection.prefix, piece.from)?;
+                connection.s3.tags_to_carry(&from, piece.version).await
+            })
+        };
+        match self.patiently(read).await {
+            Ok((tags, _)) => Ok(Some(tags).filter(|tags| !tags.is_empty())),
+            // a store without the call has no tags
+            Err(Error::Upstream(error)) if error.kind == ErrorKind::Unsupported => Ok(None),
+            Err(Error::Upstream(mut error)) => {
+                error.message = format!(
+                    "the tags of the source cannot be read, and the copy would lose them (`\"tags_directive\": \"replace\"` leaves them behind): {}",
+                    error.message
+                );
+                Err(Error::Upstream(error))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the source is.
+    pub(super) async fn look(
+        self: &Arc<Self>,
+        route: &Route,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<Download, Error> {
+        let options = GetOptions { version_id: version.map(str::to_owned), ..GetOptions::default() };
+        let found = self.with_connection(&route.source, &route.environment, |connection| {
+            let options = &options;
+            async move { connection.s3.head(&full_key(&connection.prefix, key)?, options).await }
+        });
+        Ok(found.await?.0)
+    }
+
+    /// What stands under the new key, if anything does.
+    pub(super) async fn look_at_target(
+        self: &Arc<Self>,
+        route: &Route,
+        key: &str,
+    ) -> Result<Option<ObjectMetadata>, Error> {
+        let options = GetOptions::default();
+        let look = || {
+            self.with_connection(&route.target, &route.environment, |connection| {
+                let options = &options;
+                async move { connection.s3.head(&full_key(&connection.prefix, key)?, options).await }
+            })
+        };
+        match self.patiently(look).await {
+            Ok((found, _)) => Ok(Some(found.metadata)),
+            Err(Error::Upstream(error)) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn refuse_existing(self: &Arc<Self>, route: &Route, key: &str) -> Result<(), Error> {
+        if self.look_at_target(route, key).await?.is_none() {
+            return Ok(());
+        }
+        let text = format!("there is an object `{key}` already");
+        Err(AwsError::new(ErrorKind::PreconditionFailed, "s3", "PreconditionFailed", text).into())
+    }
+
+    /// Two addresses may lead to one bucket. Then what is there under the new key is the source itself, to the second.
+    pub(super) async fn is_the_same(
+        self: &Arc<Self>,
+        route: &Route,
+        piece: &Piece<'_>,
+        last_modified: Option<&str>,
+    ) -> Result<bool, Error> {
+        let (from, to) = route.full_keys(piece.from, piece.to)?;
+        if route.one_bucket() || !route.same_name() || from != to {
+            return Ok(false);
+        }
+        let there = self.look_at_target(route, piece.to).await?;
+        let seconds = |at: &str| at.get(..19).map(str::to_owned);
+        Ok(there.is_some_and(|there| {
+            there.etag.as_deref() == piece.etag
+                && there.last_modified.as_deref().and_then(seconds) == last_modified.and_then(seconds)
+        }))
+    }
+
+    /// Nothing is deleted unless the copy is what the source was.
+    pub(super) async fn confirm(
+        self: &Arc<Self>,
+        route: &Route,
+        piece: &Piece<'_>,
+        uploaded: &Uploaded,
+    ) -> Result<(), Error> {
+        let there = self.look_at_target(route, piece.to).await?;
+        let same = there.as_ref().is_some_and(|there| {
+            let tags = (there.etag.as_deref(), uploaded.etag.as_deref());
+            there.size == Some(piece.size) && !matches!(tags, (Some(there), Some(told)) if there != told)
+        });
+        if same {
+            return Ok(());
+        }
+        let text = "the copy is not what the source was: the source stays where it is, look at both";
+        Err(AwsError::new(ErrorKind::Conflict, "s3", "OperationAborted", text).into())
+    }
+
+    async fn delete_moved(self: &Arc<Self>, route: &Route, piece: &Piece<'_>) -> Result<(), Error> {
+        let delete = || {
+            self.with_connection(&route.source, &route.environment, |connection| async move {
+                let conditional =
+                    piece.version.is_none() && connection.plan.profile.has(Feature::ConditionalDelete);
+                let options = DeleteOptions {
+                    version_id: piece.version.map(str::to_owned),
+                    // what was written meanwhile was not copied
+                    if_match: piece.etag.filter(|_| conditional).map(str::to_owned),
+                };
+                connection.s3.delete(&full_key(&connection.prefix, piece.from)?, &options).await
+            })
+        };
+        self.patiently(delete).await.map(drop)
+    }
+
+    async fn note_copy(
+        &self,
+        route: &Route,
+        options: &CopyOptions,
+        moves: bool,
+        outcome: &Result<(CopyResult, Option<String>), Error>,
+    ) {
+        let error = outcome.as_ref().err();
+        let bytes = outcome.as_ref().ok().map(|(copied, _)| copied.size);
+        let request_id = outcome.as_ref().ok().and_then(|(_, request_id)| request_id.clone());
+        let (from, to) = (options.from.as_str(), options.to.as_str());
+        let detail = match route.other() {
+            Some(other) => format!("to `{to}` of the resource `{other}`"),
+            None => format!("to `{to}`"),
+        };
+        let row = |key, detail, connection| Row {
+            key: Some(key),
+            detail: Some(detail),
+            bytes,
+            error,
+            connection: Some(connection),
+            request_id: request_id.clone(),
+        };
+        let caller = &route.caller;
+        let copied = row(from, detail.clone(), &*route.from);
+        self.note(caller, &route.source, Operation::Copy, copied).await;
+        if route.other().is_some() {
+            let told = format!("from `{from}` of the resource `{}`", route.source.name());
+            self.note(caller, &route.target, Operation::Put, row(to, told, &*route.to)).await;
+        }
+        if moves && error.is_none() {
+            let gone = row(from, format!("moved {detail}"), &*route.from);
+            self.note(caller, &route.source, Operation::Delete, gone).await;
+        }
+    }
+}
+
+impl Route {
+    fn refuse_itself(&self, options: &CopyOptions, moves: bool) -> Result<(), Error> {
+        let (from, to) = self.full_keys(&options.from, &options.to)?;
+        if self.one_bucket() && from == to && (moves || !options.changes_something()) {
+            return Err(onto_itself(&options.from, moves));
+        }
+        Ok(())
+    }
+}
+
+fn onto_itself(key: &str, moves: bool) -> Error {
+    Error::BadRequest(if moves {
+        format!("`{key}` would move onto itself: name another key or another resource")
+    } else {
+        format!(
+            "`{key}` would be copied onto itself, which changes nothing: name another key, or give `metadata_directive`, `tags_directive`, `acl` or `storage_class`"
+        )
+    })
+}
+
+fn copied_only(error: Error) -> Error {
+    match error {
+        Error::Upstream(mut upstream) => {
+            upstream.message = format!(
+                "the object was copied, and the source is still there because it could not be deleted: {}",
+                upstream.message
+            );
+            Error::Upstream(upstream)
+        }
+        other => other,
+    }
+}
+
+fn source_of(route: &Route, piece: &Piece<'_>) -> Result<CopySource, AwsError> {
+    let plan = &route.from.plan;
+    Ok(CopySource {
+        bucket: plan.bucket.clone(),
+        key: full_key(&route.from.prefix, piece.from)?,
+        version_id: piece.version.map(str::to_owned),
+        if_match: piece.etag.map(str::to_owned),
+        owner: plan.expected_owner.clone(),
+    })
+}
+
+/// What the query gives in place of the source's.
+pub(super) fn gets_of(options: &CopyOptions) -> CopyGets {
+    let replaced = options.metadata_directive == Directive::Replace;
+    CopyGets {
+        headers: replaced.then(|| PutOptions {
+            content_type: options.content_type.clone().or_else(|| guessed_type(&options.to)),
+            cache_control: options.cache_control.clone(),
+            content_disposition: options.content_disposition.clone(),
+            content_encoding: options.content_encoding.clone(),
+            content_language: options.content_language.clone(),
+            metadata: options.metadata.clone(),
+            ..PutOptions::default()
+        }),
+        tags: (options.tags_directive == Directive::Replace).then(|| options.tags.clone()),
+        acl: options.acl,
+        storage_class: options.storage_class.clone(),
+        only_new: options.if_none_match.is_some(),
+    }
+}
+
+/// What the target's provider lacks is refused before anything is sent.
+pub(super) fn check_gets(connection: &Connection, options: &CopyOptions) -> Result<(), AwsError> {
+    let needs = [
+        (options.acl.is_some(), Feature::ObjectAcl),
+        (!options.tags.is_empty(), Feature::ObjectTags),
+        (options.if_none_match.is_some(), Feature::ConditionalPut),
+    ];
+    needs.iter().filter(|(needed, _)| *needed).try_for_each(|(_, feature)| require(connection, *feature))
+}
+
+/// What a source has, for a copy that a store cannot make by itself.
+pub(super) fn headers_of(found: &ObjectMetadata) -> PutOptions {
+    PutOptions {
+        content_type: found.content_type.clone(),
+        cache_control: found.cache_control.clone(),
+        content_disposition: found.content_disposition.clone(),
+        content_encoding: found.content_encoding.clone(),
+        content_language: found.content_language.clone(),
+        metadata: found.metadata.clone(),
+        ..PutOptions::default()
+    }
+}
+
+/// Reads what was looked at, and no other.
+pub(super) fn read_of(piece: &Piece<'_>) -> GetOptions {
+    GetOptions {
+        version_id: piece.version.map(str::to_owned),
+        conditions: Conditions { if_match: piece.etag.map(str::to_owned), ..Conditions::default() },
+        ..GetOptions::default()
+    }
+}

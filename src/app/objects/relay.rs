@@ -1,0 +1,162 @@
+//! Copies between resources that do not share a store and its credentials: read from one, written to the other.
+//!
+//! What the target has not taken is not read from the source. The length is checked at both ends.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+
+use crate::app::objects::copy::{Copied, Piece, check_gets, gets_of, headers_of, read_of};
+use crate::app::objects::route::Route;
+use crate::app::objects::{full_key, require};
+use crate::app::{App, Error};
+use crate::aws::body::{DownloadBody, Source};
+use crate::aws::s3::{Download, Uploaded};
+use crate::aws::upload::Leftovers;
+use crate::aws::{AwsError, ErrorKind};
+use crate::model::bulk::{CopyOptions, CopyWay};
+use crate::model::object::{BodyError, PutOptions};
+use crate::model::provider::Feature;
+
+/// An object up to this size is gathered, so that it can be sent again when the target's key was rotated.
+const GATHERED: u64 = 1 << 20;
+
+impl App {
+    pub(super) async fn relay(
+        self: &Arc<Self>,
+        route: &Route,
+        piece: &Piece<'_>,
+        options: &CopyOptions,
+    ) -> Result<Copied, Error> {
+        let gets = gets_of(options);
+        let tags = match gets.tags {
+            Some(tags) => Some(tags).filter(|tags| !tags.is_empty()),
+            None => self.tags_of(route, piece).await?,
+        };
+        if tags.is_some() {
+            require(&route.to, Feature::ObjectTags)?;
+        }
+        let download = self.read_source(route, piece).await?;
+        let mut headers = gets.headers.unwrap_or_else(|| headers_of(&download.metadata));
+        headers.if_none_match.clone_from(&options.if_none_match);
+        let source = Source::new(Relayed(download.body).boxed_unsync());
+        let uploaded = self.send(route, piece, options, &headers, &source).await?;
+        if let Some(tags) = tags {
+            let give = || {
+                self.with_connection(&route.target, &route.environment, |connection| {
+                    let tags = &tags;
+                    async move {
+                        connection.s3.carry_tags(&full_key(&connection.prefix, piece.to)?, tags).await
+                    }
+                })
+            };
+            self.patiently(give).await?;
+        }
+        Ok(Copied { uploaded, way: CopyWay::Streamed })
+    }
+
+    async fn read_source(self: &Arc<Self>, route: &Route, piece: &Piece<'_>) -> Result<Download, Error> {
+        let most = route.source.record.definition.limits.max_read_bytes;
+        if let Some(most) = most.filter(|most| piece.size > *most) {
+            return Err(Error::TooLarge(format!(
+                "the object has {} bytes and the resource `{}` allows reads of {most}",
+                piece.size,
+                route.source.name()
+            )));
+        }
+        let read = read_of(piece);
+        let opened = self.with_connection(&route.source, &route.environment, |connection| {
+            let read = &read;
+            async move { connection.s3.get(&full_key(&connection.prefix, piece.from)?, read).await }
+        });
+        let download = opened.await?.0;
+        match download.content_length {
+            Some(length) if length != piece.size => {
+                Err(changed(&format!("the source has {length} bytes and had {}", piece.size)))
+            }
+            _ => Ok(download),
+        }
+    }
+
+    async fn send(
+        self: &Arc<Self>,
+        route: &Route,
+        piece: &Piece<'_>,
+        options: &CopyOptions,
+        headers: &PutOptions,
+        source: &Source,
+    ) -> Result<Uploaded, Error> {
+        let small = if piece.size <= GATHERED { Some(gather(source, piece.size).await?) } else { None };
+        let leftovers = Leftovers::default();
+        let outcome = self
+            .with_connection(&route.target, &route.environment, |connection| {
+                let (small, leftovers) = (small.clone(), &leftovers);
+                async move {
+                    check_gets(&connection, options)?;
+                    let to = full_key(&connection.prefix, piece.to)?;
+                    let s3 = connection.s3.with_upload_defaults(options.acl, options.storage_class.clone());
+                    if let Some(bytes) = small {
+                        return s3.put_bytes(&to, headers, bytes).await;
+                    }
+                    if !source.rewind() {
+                        let text = "the target's credentials were replaced during the copy: send it again";
+                        return Err(AwsError::new(ErrorKind::Throttled, "s3", "OperationAborted", text));
+                    }
+                    s3.put_stream(&to, headers, source, Some(piece.size), leftovers).await
+                }
+            })
+            .await;
+        self.abort_leftovers(&route.target, &route.environment, &leftovers).await;
+        Ok(outcome?.0)
+    }
+}
+
+async fn gather(source: &Source, size: u64) -> Result<Bytes, Error> {
+    let most = usize::try_from(size).unwrap_or(usize::MAX);
+    let bytes = source.collect(most).await.map_err(|error| unreachable(&error))?;
+    if bytes.len() == most {
+        return Ok(bytes);
+    }
+    Err(changed(&format!("the source ended after {} of {size} bytes", bytes.len())))
+}
+
+fn changed(what: &str) -> Error {
+    let text = format!("{what}: copy it again");
+    AwsError::new(ErrorKind::Conflict, "s3", "OperationAborted", text).into()
+}
+
+fn unreachable(error: &BodyError) -> Error {
+    AwsError::new(ErrorKind::Unreachable, "s3", "ConnectionReset", error.to_string()).into()
+}
+
+/// What a store sends, as what a caller sends.
+struct Relayed(DownloadBody);
+
+impl Body for Relayed {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.get_mut().0).poll_frame(context);
+        polled.map(|next| {
+            next.map(|frame| {
+                frame.map_err(|error| BodyError::EndedEarly(format!("the source broke off: {error}")))
+            })
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}

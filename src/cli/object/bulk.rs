@@ -1,0 +1,388 @@
+//! `object delete --prefix`, `copy`, `move` and `rename`.
+
+use std::collections::BTreeMap;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value, json};
+
+use crate::cli::client::Call;
+use crate::cli::exit::Exit;
+use crate::cli::object::{FOUND, checked_key, state};
+use crate::cli::output::Format;
+use crate::cli::problem::Problem;
+use crate::cli::{Session, input};
+
+/// Failures that are kept for the JSON at the end.
+const MOST_FAILURES: usize = 10_000;
+
+/// Flags of `object delete --prefix`.
+#[derive(Debug)]
+pub(super) struct DeletePrefix {
+    pub(super) resource: String,
+    pub(super) prefix: String,
+    pub(super) yes: bool,
+    pub(super) dry_run: bool,
+    pub(super) cursor: Option<String>,
+}
+
+/// Whether a copy keeps what the source has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Directive {
+    /// As the source has it
+    Copy,
+    /// What the flags give, and nothing else
+    Replace,
+}
+
+impl Directive {
+    fn as_str(self) -> &'static str {
+        match self {
+            Directive::Copy => "copy",
+            Directive::Replace => "replace",
+        }
+    }
+}
+
+/// Flags of `object copy`.
+#[derive(Debug, Args)]
+pub(crate) struct Copy {
+    #[command(flatten)]
+    what: What,
+}
+
+/// Flags of `object move`.
+#[derive(Debug, Args)]
+pub(crate) struct Move {
+    #[command(flatten)]
+    what: What,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// What copies and moves have in common.
+#[derive(Debug, Args)]
+struct What {
+    /// Name of the resource
+    resource: String,
+    /// Key of the object
+    from: String,
+    /// The new key
+    to: String,
+    /// Resource to copy to, when it is another
+    #[arg(long, value_name = "NAME")]
+    to_resource: Option<String>,
+    /// A version of the object
+    #[arg(long, value_name = "ID")]
+    version: Option<String>,
+    /// Keep the source's metadata and content headers, or replace them
+    #[arg(long, value_name = "WHAT")]
+    metadata_directive: Option<Directive>,
+    /// Metadata, with `--metadata-directive replace`; may be repeated
+    #[arg(long = "metadata", value_name = "NAME=VALUE", value_parser = input::pair)]
+    metadata: Vec<(String, String)>,
+    /// Media type, with `--metadata-directive replace`
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
+    /// `Cache-Control`, with `--metadata-directive replace`
+    #[arg(long, value_name = "TEXT")]
+    cache_control: Option<String>,
+    /// `Content-Disposition`, with `--metadata-directive replace`
+    #[arg(long, value_name = "TEXT")]
+    content_disposition: Option<String>,
+    /// `Content-Encoding`, with `--metadata-directive replace`
+    #[arg(long, value_name = "TEXT")]
+    content_encoding: Option<String>,
+    /// `Content-Language`, with `--metadata-directive replace`
+    #[arg(long, value_name = "TEXT")]
+    content_language: Option<String>,
+    /// Keep the source's tags, or replace them
+    #[arg(long, value_name = "WHAT")]
+    tags_directive: Option<Directive>,
+    /// A tag, with `--tags-directive replace`; may be repeated
+    #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = input::pair)]
+    tags: Vec<(String, String)>,
+    /// Canned ACL of the copy
+    #[arg(long, value_name = "ACL")]
+    acl: Option<String>,
+    /// Storage class of the copy
+    #[arg(long, value_name = "CLASS")]
+    storage_class: Option<String>,
+    /// Only if there is no object under the new key yet
+    #[arg(long)]
+    if_none_match: bool,
+    /// Only look what is there
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Flags of `object rename`.
+#[derive(Debug, Args)]
+pub(crate) struct Rename {
+    /// Name of the resource
+    resource: String,
+    /// Every key that starts so
+    from: String,
+    /// What stands in its place
+    to: String,
+    /// Resource to move to, when it is another
+    #[arg(long, value_name = "NAME")]
+    to_resource: Option<String>,
+    /// Replace what is there under the new keys
+    #[arg(long)]
+    overwrite: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Only count
+    #[arg(long)]
+    dry_run: bool,
+    /// Go on where an earlier call ended
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<String>,
+}
+
+impl Copy {
+    pub(super) async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        if self.what.dry_run {
+            return self.what.look(session, "copied").await;
+        }
+        self.what.send(session, "objects:copy", "copied").await
+    }
+}
+
+impl Move {
+    pub(super) async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        if self.what.dry_run {
+            return self.what.look(session, "moved").await;
+        }
+        let question = format!("Move `{}` to {}?", self.what.from, self.what.whereto());
+        input::confirm(&session.out, self.yes, &question).await?;
+        self.what.send(session, "objects:move", "moved").await
+    }
+}
+
+impl What {
+    fn whereto(&self) -> String {
+        match &self.to_resource {
+            Some(other) => format!("`{}` of `{other}`", self.to),
+            None => format!("`{}`", self.to),
+        }
+    }
+
+    /// What there is to copy, and what it would replace.
+    async fn look(&self, session: &Session, done: &str) -> anyhow::Result<Exit> {
+        let target = self.to_resource.as_ref().unwrap_or(&self.resource);
+        let found = [
+            state(session, &self.resource, checked_key(&self.from)?).await?,
+            state(session, target, checked_key(&self.to)?).await?,
+        ];
+        session.out.rows(&json!({"objects": found}), "objects", FOUND)?;
+        session.out.say(format!("dry run: nothing was {done}"));
+        Ok(Exit::Ok)
+    }
+
+    async fn send(&self, session: &Session, route: &str, done: &str) -> anyhow::Result<Exit> {
+        let path = ["resources", self.resource.as_str(), route];
+        let spinner = session.out.spinner(&self.from);
+        let answer = session.client.send(Call::post(&path, self.body())).await;
+        spinner.finish_and_clear();
+        let sentence = format!("`{}` was {done} to {}", self.from, self.whereto());
+        session.out.saved(&sentence, &answer?.body, false)?;
+        Ok(Exit::Ok)
+    }
+
+    fn body(&self) -> Value {
+        let texts = [
+            ("to_resource", &self.to_resource),
+            ("version", &self.version),
+            ("content_type", &self.content_type),
+            ("cache_control", &self.cache_control),
+            ("content_disposition", &self.content_disposition),
+            ("content_encoding", &self.content_encoding),
+            ("content_language", &self.content_language),
+            ("acl", &self.acl),
+            ("storage_class", &self.storage_class),
+        ];
+        let mut body =
+            Map::from_iter([("from".to_owned(), json!(self.from)), ("to".to_owned(), json!(self.to))]);
+        let mut add = |name: &str, value: Value| body.insert(name.to_owned(), value);
+        for (name, value) in texts {
+            if let Some(value) = value {
+                add(name, json!(value));
+            }
+        }
+        let directives =
+            [("metadata_directive", self.metadata_directive), ("tags_directive", self.tags_directive)];
+        for (name, directive) in directives {
+            if let Some(directive) = directive {
+                add(name, json!(directive.as_str()));
+            }
+        }
+        for (name, pairs) in [("metadata", &self.metadata), ("tags", &self.tags)] {
+            if !pairs.is_empty() {
+                let pairs: BTreeMap<&String, &String> =
+                    pairs.iter().map(|(name, value)| (name, value)).collect();
+                add(name, json!(pairs));
+            }
+        }
+        if self.if_none_match {
+            add("if_none_match", json!("*"));
+        }
+        Value::Object(body)
+    }
+}
+
+impl DeletePrefix {
+    pub(super) async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        let body = json!({"prefix": self.prefix, "cursor": self.cursor});
+        let task = Task {
+            resource: &self.resource,
+            route: "objects:delete",
+            body,
+            question: format!("below `{}` of `{}`", self.prefix, self.resource),
+            verb: "Delete",
+            done: "deleted",
+        };
+        task.run(session, self.dry_run, self.yes).await
+    }
+}
+
+impl Rename {
+    pub(super) async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        let body = json!({
+            "from": self.from,
+            "to": self.to,
+            "to_resource": self.to_resource,
+            "overwrite": self.overwrite,
+            "cursor": self.cursor,
+        });
+        let target = self.to_resource.as_ref().unwrap_or(&self.resource);
+        let question = format!("below `{}` of `{}` to `{}` of `{target}`", self.from, self.resource, self.to);
+        let (verb, done) = ("Move", "moved");
+        let task = Task { resource: &self.resource, route: "objects:rename", body, question, verb, done };
+        task.run(session, self.dry_run, self.yes).await
+    }
+}
+
+/// Something that is done to every object below a prefix.
+struct Task<'a> {
+    resource: &'a str,
+    route: &'a str,
+    body: Value,
+    question: String,
+    verb: &'a str,
+    done: &'a str,
+}
+
+impl Task<'_> {
+    async fn run(mut self, session: &Session, dry_run: bool, yes: bool) -> anyhow::Result<Exit> {
+        let path = ["resources", self.resource, self.route];
+        let plan = session.client.send(Call::post(&path, self.with("dry_run", json!(true)))).await?.body;
+        let count = plan.get("confirm_count").cloned().unwrap_or_default();
+        if dry_run {
+            session.out.record(&plan)?;
+            session.out.say(format!("dry run: nothing was {}", self.done));
+            return Ok(Exit::Ok);
+        }
+        let number = count.as_u64().unwrap_or(0);
+        if number == 0 {
+            session.out.say(format!("no objects {}", self.question));
+            return Ok(Exit::Ok);
+        }
+        let bytes = plan.get("bytes").and_then(Value::as_u64).unwrap_or(0);
+        let question = format!("{} {number} objects ({bytes} bytes) {}?", self.verb, self.question);
+        input::confirm(&session.out, yes, &question).await?;
+        self.body = self.with("confirm_count", count);
+        let mut lines = session.client.lines(Call::post(&path, self.body.clone())).await?;
+        let mut shown = Shown { failures: Vec::new(), cursor: None, end: None };
+        let spinner = session.out.spinner(&format!("0 of {number}"));
+        while let Some(line) = lines.next().await.map_err(|error| shown.broken(error))? {
+            if let Some(done) = shown.line(session, line)? {
+                spinner.set_message(format!("{done} of {number}"));
+            }
+        }
+        spinner.finish_and_clear();
+        shown.finish(session, self.done)
+    }
+
+    fn with(&self, name: &str, value: Value) -> Value {
+        let mut body = self.body.clone();
+        if let Some(members) = body.as_object_mut() {
+            members.insert(name.to_owned(), value);
+        }
+        body
+    }
+}
+
+/// What came of the keys so far.
+struct Shown {
+    failures: Vec<Value>,
+    cursor: Option<String>,
+    end: Option<Value>,
+}
+
+impl Shown {
+    /// Takes one line in; how many keys are done with, after a chunk.
+    fn line(&mut self, session: &Session, line: Value) -> anyhow::Result<Option<u64>> {
+        if session.out.format() == Format::Ndjson {
+            session.out.json(&line)?;
+        }
+        if line.get("outcome").is_some() {
+            if line.get("error").is_some() {
+                if session.out.format() == Format::Table {
+                    session.out.warn(failure(&line));
+                }
+                if self.failures.len() < MOST_FAILURES {
+                    self.failures.push(line);
+                }
+            }
+            return Ok(None);
+        }
+        let done = line.get("done").and_then(Value::as_u64);
+        self.cursor = line.get("cursor").and_then(Value::as_str).map(str::to_owned);
+        if line.get("truncated").is_some() {
+            self.end = Some(line);
+        }
+        Ok(done)
+    }
+
+    fn finish(self, session: &Session, done: &str) -> anyhow::Result<Exit> {
+        let Some(end) = &self.end else {
+            return Err(self.broken(anyhow::anyhow!("the answer broke off")));
+        };
+        let number = |name: &str| end.get(name).and_then(Value::as_u64).unwrap_or(0);
+        let failed = number("failed");
+        if session.out.format() == Format::Json {
+            let mut whole = end.clone();
+            if let Some(members) = whole.as_object_mut() {
+                members.insert("failures".to_owned(), json!(self.failures));
+            }
+            session.out.json(&whole)?;
+        }
+        session.out.say(format!("{} objects were {done}, {failed} failed", number("done")));
+        if let Some(error) = end.get("error") {
+            let problem = serde_json::from_value::<Problem>(error.clone())?;
+            return Err(self.broken(problem.into()));
+        }
+        if let Some(cursor) = &self.cursor {
+            session.out.say(format!("there is more: go on with --cursor '{cursor}'"));
+        }
+        Ok(Exit::failed_if(failed > 0 || self.cursor.is_some()))
+    }
+
+    /// An interrupt loses nothing: the same command goes on with what is left.
+    fn broken(&self, error: anyhow::Error) -> anyhow::Error {
+        match &self.cursor {
+            Some(cursor) => error.context(format!(
+                "not everything was done: repeat the command, or go on with --cursor '{cursor}'"
+            )),
+            None => error,
+        }
+    }
+}
+
+fn failure(line: &Value) -> String {
+    let text = |path: &str| line.pointer(path).and_then(Value::as_str).unwrap_or_default();
+    format!("`{}`: {}", text("/key"), text("/error/detail"))
+}
