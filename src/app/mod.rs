@@ -68,6 +68,7 @@ pub use explain::{ExplainWanted, Explanation};
 pub use keys::{NewMaster, change_master_key, open_store, rotate_data_key};
 pub use move_to_local::{MoveWanted, Moved};
 pub use objects::{Body, Listing, Opened, Outcome, Target, Upload, Written};
+pub use objects::{Care as BucketCare, VersionListing, Wanted as BucketWanted};
 pub use registry::Resource;
 pub use rehearse::{Rehearsal, RehearsalWanted};
 pub use resources::{ResourceView, Saved, TestOptions, Version};

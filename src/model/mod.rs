@@ -3,12 +3,15 @@
 //! Pure data with validation. Nothing here does IO, knows a clock, a database or an SDK.
 //! Invariant: a value of a type in this module is valid; text becomes a type only through `parse` or serde.
 
+pub mod acl;
 pub mod audit;
+pub mod bucket;
 pub mod check;
 pub mod error_catalogue;
 pub mod forecast;
 pub mod import;
 pub mod literal;
+pub mod lockout;
 pub mod name;
 pub mod object;
 pub mod operation;
@@ -18,4 +21,6 @@ pub mod provider;
 pub mod resource;
 pub mod secret;
 pub mod secret_event;
+pub mod tags;
 pub mod usage_policy;
+pub mod version;

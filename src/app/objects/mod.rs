@@ -3,9 +3,16 @@
 //! A query is audited whatever its outcome, counted, and bounded by the resource's limits. One that reads or writes
 //! a single object is one call to the store. Bodies are streams in both directions.
 
+mod acl;
+mod bucket;
+mod bucket_change;
+mod change;
 mod delete;
 mod list;
 mod read;
+mod restore;
+mod tags;
+mod versions;
 mod write;
 
 use std::future::Future;
@@ -23,8 +30,10 @@ use crate::model::provider::Feature;
 
 pub use crate::aws::body::UploadBody as Body;
 
+pub use bucket_change::{Care, Wanted};
 pub use list::Listing;
 pub use read::Opened;
+pub use versions::VersionListing;
 pub use write::{Upload, Written};
 
 /// What a query came to.

@@ -4,10 +4,14 @@
 //! uploads (`when_required`), stalled-stream protection that ends honest slow uploads (own idle limits), an
 //! identity cache of 64 entries (own cache), a client per request (one per resource and secret version).
 
+mod acl;
 mod bucket;
 mod delete;
 mod list;
 mod read;
+mod settings;
+mod tags;
+mod versions;
 mod write;
 
 use std::future::Future;
@@ -34,9 +38,12 @@ use crate::aws::egress::Endpoint;
 use crate::aws::http::DirectClient;
 use crate::model::resource::{CannedAcl, Encryption};
 
+pub use acl::AclFound;
 pub use bucket::BucketFacts;
 pub use list::{ListPage, ListRequest};
 pub use read::Download;
+pub use tags::TagsFound;
+pub use versions::{VersionsFound, VersionsRequest};
 
 const SERVICE: &str = "s3";
 
