@@ -69,6 +69,7 @@ pub use keys::{NewMaster, change_master_key, open_store, rotate_data_key};
 pub use move_to_local::{MoveWanted, Moved};
 pub use objects::{Body, Listing, Opened, Outcome, PartUpload, Target, Upload, Written};
 pub use objects::{BulkEnd, BulkKey, BulkMark, Progress, Step};
+pub use objects::{Care as BucketCare, VersionListing, Wanted as BucketWanted};
 pub use registry::Resource;
 pub use rehearse::{Rehearsal, RehearsalWanted};
 pub use resources::{ResourceView, Saved, TestOptions, Version};

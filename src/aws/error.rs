@@ -185,10 +185,17 @@ fn classified(
     if kind == ErrorKind::InvalidRequest && code == "AuthorizationHeaderMalformed" {
         kind = if region.is_some() || wrong_region_words(message) { ErrorKind::WrongRegion } else { kind };
     }
+    let mut code = code;
+    let mut message = message.map_or_else(|| format!("HTTP status {status}"), str::to_owned);
+    if header("x-amz-delete-marker").as_deref() == Some("true") && matches!(status, 404 | 405) {
+        // a marker that is read as a version, and an object that is hidden by one
+        (kind, message) = (ErrorKind::NotFound, deleted(status).to_owned());
+        "DeleteMarker".clone_into(&mut code);
+    }
     AwsError {
         kind,
         service,
-        message: message.map_or_else(|| format!("HTTP status {status}"), str::to_owned),
+        message,
         code,
         status: Some(status),
         request_id: header("x-amz-request-id").or_else(|| header("x-amzn-requestid")),
@@ -196,6 +203,14 @@ fn classified(
         date: header("date"),
         etag: header("etag"),
         size: size_of_object(header("content-range").as_deref(), body),
+    }
+}
+
+/// What a delete marker hides (S3 user guide, working with delete markers).
+fn deleted(status: u16) -> &'static str {
+    match status {
+        405 => "this version is a delete marker, which has no content",
+        _ => "the object is deleted: its newest version is a delete marker",
     }
 }
 

@@ -63,7 +63,7 @@ pub const ENTRIES: &[ErrorEntry] = &[
     entry(
         "AccessControlListNotSupported",
         "the bucket has ACLs turned off (object ownership is bucket owner enforced)",
-        "remove `default_acl` from the resource",
+        "remove `default_acl` from the resource and send no ACL: the bucket's policy says who may read",
         ResourceEditor,
         false,
     ),
@@ -527,6 +527,13 @@ pub const ENTRIES: &[ErrorEntry] = &[
         "the provider has no such operation, as far as its profile knows",
         "use another operation, or set `provider` of the resource to what the store is",
         ResourceEditor,
+        false,
+    ),
+    entry(
+        "DeleteMarker",
+        "the object was deleted, and a delete marker stands in its place",
+        "list the versions and read an earlier one, or take the marker away with `restore_version` and `undelete`",
+        Caller,
         false,
     ),
     entry("InvalidObjectKey", "the key is empty or holds a NUL byte", "use another key", Caller, false),

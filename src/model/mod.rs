@@ -3,14 +3,17 @@
 //! Pure data with validation. Nothing here does IO, knows a clock, a database or an SDK.
 //! Invariant: a value of a type in this module is valid; text becomes a type only through `parse` or serde.
 
+pub mod acl;
 pub mod audit;
 pub mod bulk;
+pub mod bucket;
 pub mod check;
 pub mod error_catalogue;
 pub mod forecast;
 pub mod import;
 pub mod literal;
 pub mod multipart;
+pub mod lockout;
 pub mod name;
 pub mod object;
 pub mod operation;
@@ -21,4 +24,6 @@ pub mod resource;
 pub mod secret;
 pub mod secret_event;
 pub mod signed;
+pub mod tags;
 pub mod usage_policy;
+pub mod version;

@@ -6,6 +6,10 @@
 mod bulk;
 mod bulk_delete;
 mod copy;
+mod acl;
+mod bucket;
+mod bucket_change;
+mod change;
 mod delete;
 mod list;
 mod multipart;
@@ -16,6 +20,9 @@ mod relay;
 mod rename;
 mod route;
 mod row;
+mod restore;
+mod tags;
+mod versions;
 mod write;
 
 use std::future::Future;
@@ -34,9 +41,11 @@ use crate::model::provider::Feature;
 pub use crate::aws::body::UploadBody as Body;
 
 pub use bulk::{BulkEnd, BulkKey, BulkMark, Progress, Step};
+pub use bucket_change::{Care, Wanted};
 pub use list::Listing;
 pub use parts::PartUpload;
 pub use read::Opened;
+pub use versions::VersionListing;
 pub use write::{Upload, Written};
 
 /// What a query came to.

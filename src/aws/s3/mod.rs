@@ -4,6 +4,7 @@
 //! uploads (`when_required`), stalled-stream protection that ends honest slow uploads (own idle limits), an
 //! identity cache of 64 entries (own cache), a client per request (one per resource and secret version).
 
+mod acl;
 mod bucket;
 mod bulk;
 mod copy;
@@ -12,6 +13,9 @@ mod list;
 mod multipart;
 mod read;
 mod sign;
+mod settings;
+mod tags;
+mod versions;
 mod write;
 
 use std::future::Future;
@@ -41,12 +45,15 @@ use crate::aws::http::DirectClient;
 use crate::aws::sign::Signer;
 use crate::model::resource::{CannedAcl, Encryption};
 
+pub use acl::AclFound;
 pub use bucket::BucketFacts;
 pub use bulk::{Doomed, ManyDeleted};
 pub use copy::{CopyGets, CopySource};
 pub use list::{ListPage, ListRequest};
 pub use multipart::{Parts, UploadMarker, Uploads};
 pub use read::Download;
+pub use tags::TagsFound;
+pub use versions::{VersionsFound, VersionsRequest};
 
 const SERVICE: &str = "s3";
 
