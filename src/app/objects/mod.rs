@@ -3,8 +3,10 @@
 //! A query is audited whatever its outcome, counted, and bounded by the resource's limits. One that reads or writes
 //! a single object is one call to the store. Bodies are streams in both directions.
 
+mod content;
 mod delete;
 mod list;
+mod list_rows;
 mod read;
 mod write;
 
@@ -23,6 +25,7 @@ use crate::model::provider::Feature;
 
 pub use crate::aws::body::UploadBody as Body;
 
+pub use content::{Content, ContentBody, ContentOptions, MOST_CONTENT};
 pub use list::Listing;
 pub use read::Opened;
 pub use write::{Upload, Written};

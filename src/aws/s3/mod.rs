@@ -5,8 +5,10 @@
 //! identity cache of 64 entries (own cache), a client per request (one per resource and secret version).
 
 mod bucket;
+pub(in crate::aws) mod checksum;
 mod delete;
 mod list;
+pub(in crate::aws) mod options;
 mod read;
 mod write;
 
@@ -20,7 +22,7 @@ use aws_sdk_s3::config::{
     StalledStreamProtectionConfig,
 };
 use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_sdk_s3::types::{RequestPayer, ServerSideEncryption, StorageClass};
+use aws_sdk_s3::types::RequestPayer;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -33,10 +35,12 @@ use crate::aws::direct::Direct;
 use crate::aws::egress::Endpoint;
 use crate::aws::http::DirectClient;
 use crate::model::resource::{CannedAcl, Encryption};
+use crate::model::upload::Checksum;
 
 pub use bucket::BucketFacts;
 pub use list::{ListPage, ListRequest};
 pub use read::Download;
+pub(in crate::aws) use write::with_headers;
 
 const SERVICE: &str = "s3";
 
@@ -101,6 +105,8 @@ pub struct Uploaded {
     pub version_id: Option<String>,
     /// The store's id of the request.
     pub request_id: Option<String>,
+    /// Of the whole content, when one was asked for.
+    pub checksum: Option<Checksum>,
 }
 
 impl S3 {
@@ -162,18 +168,6 @@ impl S3 {
 
     pub(in crate::aws) fn payer(&self) -> Option<RequestPayer> {
         self.payer.clone()
-    }
-
-    fn storage_class(&self) -> Option<StorageClass> {
-        self.defaults.storage_class.as_deref().map(StorageClass::from)
-    }
-
-    fn encryption(&self) -> (Option<ServerSideEncryption>, Option<String>) {
-        match &self.defaults.encryption {
-            Encryption::BucketDefault => (None, None),
-            Encryption::SseS3 => (Some(ServerSideEncryption::Aes256), None),
-            Encryption::SseKms { key_id } => (Some(ServerSideEncryption::AwsKms), key_id.clone()),
-        }
     }
 }
 
