@@ -67,7 +67,9 @@ pub use events::{Delivery, EventOutcome, EventSender};
 pub use explain::{ExplainWanted, Explanation};
 pub use keys::{NewMaster, change_master_key, open_store, rotate_data_key};
 pub use move_to_local::{MoveWanted, Moved};
-pub use objects::{Body, Listing, Opened, Outcome, PartUpload, Target, Upload, Written};
+pub use objects::{
+    Body, Content, ContentBody, ContentOptions, Listing, MOST_CONTENT, Opened, Outcome, PartUpload, Target, Upload, Written,
+};
 pub use objects::{BulkEnd, BulkKey, BulkMark, Progress, Step};
 pub use objects::{Care as BucketCare, VersionListing, Wanted as BucketWanted};
 pub use registry::Resource;

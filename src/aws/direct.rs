@@ -27,6 +27,7 @@ use crate::aws::http::DirectClient;
 use crate::aws::s3::{Download, Settings, rfc3339_of, total_size};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{GetOptions, ObjectKey, ObjectMetadata};
+use crate::model::object_facts::ObjectFacts;
 
 const SERVICE: &str = "s3";
 /// Bytes of an error's body that are read.
@@ -108,8 +109,12 @@ impl Direct {
         options: &GetOptions,
     ) -> Result<Request<Empty<Bytes>>, AwsError> {
         let mut url = format!("{}{}", self.base, utf8_percent_encode(key.as_str(), KEPT));
-        if let Some(version) = &options.version_id {
-            url = format!("{url}?versionId={}", utf8_percent_encode(version, KEPT_IN_QUERY));
+        let part = options.part.map(|part| part.to_string());
+        let asked = [("versionId", options.version_id.as_deref()), ("partNumber", part.as_deref())];
+        let asked = asked.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        for (at, (name, value)) in asked.chain(options.overrides.parameters()).enumerate() {
+            let before = if at == 0 { '?' } else { '&' };
+            url = format!("{url}{before}{name}={}", utf8_percent_encode(value, KEPT_IN_QUERY));
         }
         let mut request = Request::get(&url).body(Empty::new()).map_err(|error| unusable(&error))?;
         request.headers_mut().clone_from(&self.fixed);
@@ -127,6 +132,9 @@ impl Direct {
                     .headers_mut()
                     .insert(name, HeaderValue::from_str(value).map_err(|error| unusable(&error))?);
             }
+        }
+        if options.checksums {
+            request.headers_mut().insert("x-amz-checksum-mode", HeaderValue::from_static("ENABLED"));
         }
         if let Some(provider) = &self.credentials {
             let credentials = provider
@@ -238,6 +246,7 @@ fn download(response: Response<Incoming>) -> Download {
             server_side_encryption: text("x-amz-server-side-encryption"),
             version_id: text("x-amz-version-id"),
             metadata: metadata.collect(),
+            facts: ObjectFacts::of_headers(text),
         },
         last_modified,
         content_length,

@@ -19,9 +19,12 @@ use bytes::Bytes;
 
 use crate::aws::body::Source;
 use crate::aws::error::body_code;
-use crate::aws::s3::{S3, Uploaded};
+use crate::aws::s3::checksum::{Sums, checked, checksum_header};
+use crate::aws::s3::options::UploadCall;
+use crate::aws::s3::{S3, Uploaded, with_headers};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{BodyError, ObjectKey, PutOptions};
+use crate::model::upload::{Checksum, ChecksumAlgorithm};
 
 const SERVICE: &str = "s3";
 /// From this size on an upload goes in parts.
@@ -67,9 +70,19 @@ impl S3 {
         options: &PutOptions,
         bytes: Bytes,
     ) -> Result<Uploaded, AwsError> {
-        let call =
-            self.put_call(key, options).body(ByteStream::from(bytes)).customize().disable_payload_signing();
-        Ok(put_outcome(self.timed(call.send()).await?))
+        let mut headers = self.upload_headers(options, UploadCall::Whole)?;
+        let checksum = match &options.extras.checksum {
+            Some(wanted) => Some(checked(wanted, &bytes)?),
+            None => None,
+        };
+        headers.extend(checksum.iter().filter_map(checksum_header));
+        let call = self
+            .put_call(key)
+            .body(ByteStream::from(bytes))
+            .customize()
+            .mutate_request(with_headers(headers))
+            .disable_payload_signing();
+        Ok(put_outcome(self.timed(call.send()).await?, checksum))
     }
 
     /// Writes a body that is streamed: in one request when it is known to be small, else in parts.
@@ -84,13 +97,22 @@ impl S3 {
         let Some(length) = length.filter(|length| *length < MULTIPART_FROM) else {
             return self.put_parts(key, options, source, length, leftovers).await;
         };
+        if options.extras.checksum.as_ref().is_some_and(|wanted| wanted.value.is_none()) {
+            // its header comes before the body
+            let bytes = gather(source, length).await?;
+            return self.put_bytes(key, options, bytes).await;
+        }
+        let mut headers = self.upload_headers(options, UploadCall::Whole)?;
+        let checksum = options.extras.checksum.clone();
+        headers.extend(checksum.iter().filter_map(checksum_header));
         let call = self
-            .put_call(key, options)
+            .put_call(key)
             .content_length(i64::try_from(length).unwrap_or(i64::MAX))
             .body(ByteStream::new(source.part(length)))
             .customize()
+            .mutate_request(with_headers(headers))
             .disable_payload_signing();
-        Ok(put_outcome(self.watched(|| source.taken(), call.send()).await?))
+        Ok(put_outcome(self.watched(|| source.taken(), call.send()).await?, checksum))
     }
 
     async fn put_parts(
@@ -115,11 +137,15 @@ impl S3 {
             .await
             .inspect_err(|_| first.iter().for_each(|gathered| source.put_back(gathered)))?;
         let outcome = async {
+            let mut sums = Sums::new(&options.extras);
             let parts = match length {
-                Some(length) => self.stream_parts(key, &upload_id, source, length).await?,
-                None => self.gather_parts(key, &upload_id, source, first).await?,
+                Some(length) => self.stream_parts(key, &upload_id, source, length, &mut sums).await?,
+                None => self.gather_parts(key, &upload_id, source, first, &mut sums).await?,
             };
-            self.complete(key, options, &upload_id, parts).await
+            // what arrived here is not what was sent: nothing is completed
+            let checksum = sums.checked(&options.extras)?;
+            let done = self.complete(key, options, &upload_id, parts).await?;
+            Ok(Uploaded { checksum, ..done })
         }
         .await;
         if outcome.is_err()
@@ -137,6 +163,7 @@ impl S3 {
         upload_id: &str,
         source: &Source,
         length: u64,
+        sums: &mut Sums,
     ) -> Result<Vec<CompletedPart>, AwsError> {
         let size = PART.max(length.div_ceil(MOST_PARTS).next_multiple_of(1 << 20));
         let mut parts = Vec::new();
@@ -145,10 +172,16 @@ impl S3 {
         while left > 0 {
             number += 1;
             let this = size.min(left);
-            let call = self.part_call(key, upload_id, number, this, source.part(this));
-            let done =
-                self.watched(|| source.taken(), call.customize().disable_payload_signing().send()).await?;
-            parts.push(CompletedPart::builder().part_number(number).set_e_tag(done.e_tag).build());
+            if sums.is_wanted() {
+                // the part's checksum comes before its bytes
+                let bytes = gather(source, this).await?;
+                parts.push(self.send_part(key, upload_id, number, bytes, sums).await?);
+            } else {
+                let call = self.part_call(key, upload_id, number, this, source.part(this));
+                let done =
+                    self.watched(|| source.taken(), call.customize().disable_payload_signing().send()).await?;
+                parts.push(CompletedPart::builder().part_number(number).set_e_tag(done.e_tag).build());
+            }
             left -= this;
         }
         Ok(parts)
@@ -160,6 +193,7 @@ impl S3 {
         upload_id: &str,
         source: &Source,
         first: Option<Bytes>,
+        sums: &mut Sums,
     ) -> Result<Vec<CompletedPart>, AwsError> {
         let mut parts = Vec::new();
         let mut next = first.unwrap_or_default();
@@ -167,15 +201,42 @@ impl S3 {
         while !next.is_empty() {
             number += 1;
             let last = next.len() < GATHERED_PART;
-            let call = self.part_call(key, upload_id, number, next.len() as u64, SdkBody::from(next));
-            let done = self.timed(call.customize().disable_payload_signing().send()).await?;
-            parts.push(CompletedPart::builder().part_number(number).set_e_tag(done.e_tag).build());
+            parts.push(self.send_part(key, upload_id, number, next, sums).await?);
             if last {
                 break;
             }
             next = source.collect(GATHERED_PART).await.map_err(|error| broken(&error))?;
         }
         Ok(parts)
+    }
+
+    /// Sends a part that is in memory, with its checksum where one is wanted.
+    async fn send_part(
+        &self,
+        key: &ObjectKey,
+        upload_id: &str,
+        number: i32,
+        bytes: Bytes,
+        sums: &mut Sums,
+    ) -> Result<CompletedPart, AwsError> {
+        let checksum = sums.add(&bytes);
+        let headers = checksum.iter().filter_map(checksum_header).collect();
+        let call = self
+            .part_call(key, upload_id, number, bytes.len() as u64, SdkBody::from(bytes))
+            .customize()
+            .mutate_request(with_headers(headers))
+            .disable_payload_signing();
+        let done = self.timed(call.send()).await?;
+        let part = CompletedPart::builder().part_number(number).set_e_tag(done.e_tag);
+        let Some(Checksum { algorithm, value }) = checksum else { return Ok(part.build()) };
+        let part = match algorithm {
+            ChecksumAlgorithm::Crc32 => part.set_checksum_crc32(value),
+            ChecksumAlgorithm::Crc32c => part.set_checksum_crc32_c(value),
+            ChecksumAlgorithm::Crc64nvme => part.set_checksum_crc64_nvme(value),
+            ChecksumAlgorithm::Sha1 => part.set_checksum_sha1(value),
+            ChecksumAlgorithm::Sha256 => part.set_checksum_sha256(value),
+        };
+        Ok(part.build())
     }
 
     pub(in crate::aws) fn part_call(
@@ -221,7 +282,7 @@ impl S3 {
         let request_id = done.request_id().map(str::to_owned);
         // Ceph RGW 16 answers with an empty tag here
         let etag = done.e_tag.filter(|tag| !tag.is_empty());
-        Ok(Uploaded { etag, version_id: done.version_id, request_id })
+        Ok(Uploaded { etag, version_id: done.version_id, request_id, checksum: None })
     }
 
     /// Bounds a call that streams: not its whole time, but the time in which no byte moves.
@@ -246,9 +307,22 @@ impl S3 {
     }
 }
 
-fn put_outcome(done: aws_sdk_s3::operation::put_object::PutObjectOutput) -> Uploaded {
+fn put_outcome(
+    done: aws_sdk_s3::operation::put_object::PutObjectOutput,
+    checksum: Option<Checksum>,
+) -> Uploaded {
     let request_id = done.request_id().map(str::to_owned);
-    Uploaded { etag: done.e_tag, version_id: done.version_id, request_id }
+    Uploaded { etag: done.e_tag, version_id: done.version_id, request_id, checksum }
+}
+
+/// The next bytes of a body, all of them.
+async fn gather(source: &Source, length: u64) -> Result<Bytes, AwsError> {
+    let bytes = source.collect(usize::try_from(length).unwrap_or(usize::MAX)).await;
+    let bytes = bytes.map_err(|error| broken(&error))?;
+    match length.checked_sub(bytes.len() as u64) {
+        None | Some(0) => Ok(bytes),
+        Some(left) => Err(broken(&BodyError::EndedEarly(format!("{left} bytes were still to come")))),
+    }
 }
 
 fn broken(error: &BodyError) -> AwsError {

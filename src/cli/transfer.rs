@@ -24,9 +24,11 @@ use tokio_util::io::ReaderStream;
 
 use crate::cli::client::{ANSWER_TIMEOUT, IDLE_TIMEOUT};
 use crate::cli::exit::{Exit, usage};
+use crate::cli::object::content::Content;
 use crate::cli::object::{checked_key, look};
 use crate::cli::problem::Problem;
 use crate::cli::{Session, client, input};
+use crate::model::upload::ChecksumAlgorithm;
 
 const CHUNK: usize = 256 << 10;
 
@@ -42,6 +44,14 @@ pub(crate) struct Get {
     /// Only these bytes, for example `bytes=0-99` or `bytes=-100`
     #[arg(long, value_name = "RANGE", value_parser = range, allow_hyphen_values = true)]
     range: Option<String>,
+    /// A version of the object
+    #[arg(long, value_name = "VERSION")]
+    version: Option<String>,
+    /// A part of a multipart upload, from 1
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=10000))]
+    part: Option<u16>,
+    #[command(flatten)]
+    content: Content,
 }
 
 /// Flags of `object put`.
@@ -77,6 +87,31 @@ pub(crate) struct Put {
     /// `Content-Language` of the object
     #[arg(long, value_name = "TEXT")]
     content_language: Option<String>,
+    /// `Expires` of the object; an HTTP date
+    #[arg(long, value_name = "DATE")]
+    expires: Option<String>,
+    /// Tags; may be repeated
+    #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = input::pair)]
+    tags: Vec<(String, String)>,
+    /// Another canned ACL than the resource's, for example `public-read`
+    #[arg(long, value_name = "ACL")]
+    acl: Option<String>,
+    /// Another storage class than the resource's, for example `STANDARD_IA`
+    #[arg(long, value_name = "CLASS")]
+    storage_class: Option<String>,
+    /// Another encryption than the resource's
+    #[arg(long, value_name = "KIND", value_parser = ["sse-s3", "sse-kms"])]
+    encryption: Option<String>,
+    /// KMS key for `--encryption sse-kms`
+    #[arg(long, value_name = "KEY", requires = "encryption")]
+    kms_key_id: Option<String>,
+    /// A checksum that the store keeps: `crc32`, `crc32c`, `crc64nvme`, `sha1` or `sha256`, with `=VALUE` in base64 where
+    /// it is known already
+    #[arg(long, value_name = "ALGORITHM")]
+    checksum: Option<String>,
+    /// MD5 of the content in base64, which is checked
+    #[arg(long, value_name = "MD5")]
+    content_md5: Option<String>,
     /// Only look what would be replaced
     #[arg(long)]
     dry_run: bool,
@@ -96,9 +131,14 @@ fn range(text: &str) -> Result<String, String> {
 
 impl Get {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        if self.content.is_wanted() {
+            return self.read(session).await;
+        }
         let to = destination(self.to.as_deref(), &self.key, session.out.is_terminal())?;
         let path = ["resources", &self.resource, "object"];
-        let query = [("key", checked_key(&self.key)?.to_owned())];
+        let mut query = vec![("key", checked_key(&self.key)?.to_owned())];
+        query.extend(self.version.clone().map(|version| ("version", version)));
+        query.extend(self.part.map(|part| ("part", part.to_string())));
         let mut request = session.client.request(Method::GET, &path, &query)?;
         if let Some(range) = &self.range {
             request = request.header("range", range);
@@ -113,6 +153,22 @@ impl Get {
             session.out.say(format!("wrote {bytes} bytes to `{}`", file.display()));
         }
         Ok(Exit::Ok)
+    }
+}
+
+impl Get {
+    /// The server reads the content.
+    async fn read(self, session: &Session) -> anyhow::Result<Exit> {
+        if self.to.is_some_and(|to| to.as_os_str() != "-") {
+            return Err(usage("content that the server reads goes to stdout: leave out the file, or write `> file`"));
+        }
+        let mut fields = json!({"key": checked_key(&self.key)?});
+        if let Some(fields) = fields.as_object_mut() {
+            fields.extend(self.range.map(|range| ("range".to_owned(), json!(range))));
+            fields.extend(self.version.map(|version| ("version".to_owned(), json!(version))));
+            fields.extend(self.part.map(|part| ("part".to_owned(), json!(part))));
+        }
+        self.content.run(session, &self.resource, fields).await
     }
 }
 
@@ -326,10 +382,31 @@ impl Put {
             ("content-language", &self.content_language),
             ("if-none-match", &self.if_none_match),
             ("if-match", &self.if_match),
+            ("expires", &self.expires),
+            ("x-amz-acl", &self.acl),
+            ("x-amz-storage-class", &self.storage_class),
+            ("x-amz-server-side-encryption-aws-kms-key-id", &self.kms_key_id),
+            ("content-md5", &self.content_md5),
         ];
         for (name, value) in headers {
             let Some(value) = value else { continue };
             request = request.header(name, header_value(name, value)?);
+        }
+        if let Some(kind) = &self.encryption {
+            let kind = if kind == "sse-kms" { "aws:kms" } else { "AES256" };
+            request = request.header("x-amz-server-side-encryption", kind);
+        }
+        if let Some(checksum) = &self.checksum {
+            let (name, value) = match checksum.split_once('=') {
+                Some((algorithm, value)) => (format!("x-amz-checksum-{}", algorithm.to_ascii_lowercase()), value),
+                None => ("x-amz-checksum-algorithm".to_owned(), checksum.as_str()),
+            };
+            request = request.header(known_checksum(&name)?, header_value("checksum", value)?);
+        }
+        if !self.tags.is_empty() {
+            let mut tags = url::form_urlencoded::Serializer::new(String::new());
+            let tags = tags.extend_pairs(&self.tags).finish();
+            request = request.header("x-amz-tagging", tags);
         }
         for (name, value) in &self.metadata {
             let header = HeaderName::try_from(format!("x-amz-meta-{name}")).map_err(|_| {
@@ -350,6 +427,15 @@ impl Put {
         session.out.record(&json!({"key": self.key, "size": length, "replaces": there}))?;
         session.out.say("dry run: nothing was written");
         Ok(Exit::Ok)
+    }
+}
+
+/// The header of a checksum that there is.
+fn known_checksum(name: &str) -> anyhow::Result<&str> {
+    let known = |algorithm: &str| algorithm == "algorithm" || ChecksumAlgorithm::parse(algorithm).is_some();
+    match name.strip_prefix("x-amz-checksum-") {
+        Some(algorithm) if known(algorithm) => Ok(name),
+        _ => Err(usage("`--checksum` takes crc32, crc32c, crc64nvme, sha1 or sha256")),
     }
 }
 

@@ -10,6 +10,7 @@ mod extract;
 mod json_body;
 mod observe;
 mod openapi;
+mod openapi_query;
 mod pages;
 mod parameters;
 mod problem;

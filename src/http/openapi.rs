@@ -3,7 +3,7 @@
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{IntoParams, Modify, OpenApi, ToSchema};
 
-use crate::http::router;
+use crate::http::{openapi_query, router};
 
 /// The parts that no handler has.
 #[derive(OpenApi)]
@@ -107,6 +107,43 @@ pub struct ReadHeaders {
     if_unmodified_since: Option<String>,
 }
 
+/// What a read of an object takes besides its headers.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "only described")]
+pub struct ReadParams {
+    /// A version of the object.
+    #[param(required = false)]
+    version: Option<String>,
+    /// A part of a multipart upload.
+    #[param(required = false, minimum = 1, maximum = 10000)]
+    part: Option<u16>,
+    /// `enabled` asks for the checksums that the store keeps.
+    #[param(required = false)]
+    checksum_mode: Option<String>,
+    /// `Content-Type` of the answer.
+    #[param(required = false)]
+    response_content_type: Option<String>,
+    /// `Content-Disposition` of the answer.
+    #[param(required = false)]
+    response_content_disposition: Option<String>,
+    /// `Content-Encoding` of the answer.
+    #[param(required = false)]
+    response_content_encoding: Option<String>,
+    /// `Content-Language` of the answer.
+    #[param(required = false)]
+    response_content_language: Option<String>,
+    /// `Cache-Control` of the answer.
+    #[param(required = false)]
+    response_cache_control: Option<String>,
+    /// `Expires` of the answer.
+    #[param(required = false)]
+    response_expires: Option<String>,
+    /// `true`: the answer to GET is 307, to a signed URL of the store.
+    #[param(required = false)]
+    redirect: Option<String>,
+}
+
 /// The headers that a write of an object takes, besides `x-amz-meta-*`, whose names are free.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
@@ -134,6 +171,31 @@ pub struct WriteHeaders {
     /// Only if the object that is there has this ETag.
     #[param(rename = "If-Match", required = false)]
     if_match: Option<String>,
+    /// Kept with the object and given back with it.
+    #[param(rename = "Expires", required = false)]
+    expires: Option<String>,
+    /// The MD5 of the body in base64, which is checked.
+    #[param(rename = "Content-MD5", required = false)]
+    content_md5: Option<String>,
+    /// Tags as `a=1&b=2`. The resource must allow `put_tags`.
+    #[param(rename = "x-amz-tagging", required = false)]
+    tagging: Option<String>,
+    /// Another canned ACL than the resource's. The resource must allow `put_acl`.
+    #[param(rename = "x-amz-acl", required = false)]
+    acl: Option<String>,
+    /// Another storage class than the resource's.
+    #[param(rename = "x-amz-storage-class", required = false)]
+    storage_class: Option<String>,
+    /// `AES256` or `aws:kms` in place of the resource's encryption.
+    #[param(rename = "x-amz-server-side-encryption", required = false)]
+    encryption: Option<String>,
+    /// The KMS key.
+    #[param(rename = "x-amz-server-side-encryption-aws-kms-key-id", required = false)]
+    kms_key_id: Option<String>,
+    /// A checksum to compute, which the store keeps: CRC32, CRC32C, CRC64NVME, SHA1 or SHA256. A checksum that is known
+    /// goes into `x-amz-checksum-<algorithm>` in its place.
+    #[param(rename = "x-amz-checksum-algorithm", required = false)]
+    checksum_algorithm: Option<String>,
 }
 
 /// A success whose handler says nothing more.
@@ -159,6 +221,9 @@ fn describe_successes(document: &mut utoipa::openapi::OpenApi) {
 pub fn json() -> String {
     let mut document = router::documented().to_openapi();
     describe_successes(&mut document);
+    if let Some(components) = &mut document.components {
+        openapi_query::name_variants(&mut components.schemas, "Query");
+    }
     // a catch-all is written `{*key}` in a route and `{key}` in a document
     let paths = std::mem::take(&mut document.paths.paths);
     document.paths.paths = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();

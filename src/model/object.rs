@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::model::list_filter::{Filter, Sort};
+use crate::model::object_facts::ObjectFacts;
+use crate::model::upload::{Checksum, UploadExtras};
+
 /// A key relative to its resource's prefix: 1 to 1024 bytes of UTF-8 (prefix included), passed through exactly.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ObjectKey(String);
@@ -63,6 +67,19 @@ pub struct ObjectSummary {
     /// For example `STANDARD`.
     #[serde(default)]
     pub storage_class: Option<String>,
+    /// Who owns it; told when `fetch_owner` is true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
+}
+
+/// Who owns an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Owner {
+    /// The canonical id of the account.
+    pub id: Option<String>,
+    /// Its name, where the store tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
 }
 
 /// A page of a list.
@@ -76,6 +93,15 @@ pub struct ObjectPage {
     pub cursor: Option<String>,
     /// True when there is more.
     pub truncated: bool,
+    /// Rows of the store that were read, when a filter or an order made them more than the rows of this page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scanned: Option<u64>,
+    /// Whether the end of what lies below the prefix was reached, when a filter or an order was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_everything: Option<bool>,
+    /// What a reader should know about this page.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What to list.
@@ -97,6 +123,15 @@ pub struct ListOptions {
     /// How many rows at most; pages are fetched as needed. Default 1000.
     #[serde(default)]
     pub limit: Option<u64>,
+    /// Only objects that fit. Evaluated here, page by page.
+    #[serde(default)]
+    pub filter: Option<Filter>,
+    /// Another order than that of the keys. Everything below the prefix is read for it.
+    #[serde(default)]
+    pub sort: Option<Sort>,
+    /// Tell who owns each object.
+    #[serde(default)]
+    pub fetch_owner: bool,
 }
 
 /// Everything that is known about an object besides its bytes.
@@ -129,6 +164,9 @@ pub struct ObjectMetadata {
     /// User metadata (`x-amz-meta-*`).
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
+    /// What is told of some objects only.
+    #[serde(flatten)]
+    pub facts: ObjectFacts,
 }
 
 /// Conditions on a read (RFC 9110, section 13).
@@ -153,6 +191,46 @@ pub struct GetOptions {
     pub version_id: Option<String>,
     /// Conditions.
     pub conditions: Conditions,
+    /// A part of a multipart upload, from 1.
+    pub part: Option<u16>,
+    /// Ask for the checksums that the store keeps.
+    pub checksums: bool,
+    /// Headers that the answer has in place of the object's own.
+    pub overrides: ResponseOverrides,
+    /// The caller reads no more than it has a bound for, so that the size of the object does not matter.
+    pub bounded: bool,
+}
+
+/// Headers that the answer to a read has in place of the object's own (S3 API reference, `GetObject`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ResponseOverrides {
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// `Content-Disposition`.
+    pub content_disposition: Option<String>,
+    /// `Content-Encoding`.
+    pub content_encoding: Option<String>,
+    /// `Content-Language`.
+    pub content_language: Option<String>,
+    /// `Cache-Control`.
+    pub cache_control: Option<String>,
+    /// `Expires`.
+    pub expires: Option<String>,
+}
+
+impl ResponseOverrides {
+    /// The query parameters of S3 that ask for them.
+    pub fn parameters(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let all = [
+            ("response-cache-control", &self.cache_control),
+            ("response-content-disposition", &self.content_disposition),
+            ("response-content-encoding", &self.content_encoding),
+            ("response-content-language", &self.content_language),
+            ("response-content-type", &self.content_type),
+            ("response-expires", &self.expires),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
+    }
 }
 
 /// How to write an object.
@@ -174,6 +252,8 @@ pub struct PutOptions {
     pub if_none_match: Option<String>,
     /// Only if the object has this ETag.
     pub if_match: Option<String>,
+    /// Tags, ACL, storage class, encryption, checksum.
+    pub extras: UploadExtras,
 }
 
 /// How to delete an object.
@@ -210,6 +290,9 @@ pub struct PutResult {
     pub version_id: Option<String>,
     /// Bytes written.
     pub size: u64,
+    /// The checksum of the whole content, when one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<Checksum>,
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use crate::app::connection::{Connection, Freshness};
 use crate::app::objects::Outcome;
+use crate::app::objects::list_rows::{Mark, Sifted, Wanted};
 use crate::app::{App, Error, Resource};
 use crate::aws::s3::{ListPage, ListRequest};
+use crate::model::list_filter::First;
 use crate::model::name::Name;
 use crate::model::object::{ListOptions, ObjectPage};
 use crate::model::operation::Operation;
@@ -15,16 +17,25 @@ use crate::model::principal::Caller;
 /// Rows that a list answers when none are asked for.
 const DEFAULT_LIMIT: u64 = 1_000;
 /// Rows of one answer that is gathered in memory; a stream has no such bound.
-const MOST_GATHERED: u64 = 100_000;
+pub const MOST_GATHERED: u64 = 100_000;
+/// Rows of the store that are read for one answer that is gathered or ordered.
+const MOST_SCANNED: u64 = 1_000_000;
+
 /// A list that is read page by page.
 pub struct Listing {
     app: Arc<App>,
     resource: Arc<Resource>,
     environment: Name,
     request: ListOptions,
+    wanted: Wanted,
     left: u64,
+    /// Rows that are kept of an order.
+    room: u64,
     ready: VecDeque<ObjectPage>,
     done: bool,
+    scanned: u64,
+    /// Rows of the store that may be read.
+    scan: u64,
     /// How fresh its secrets were.
     pub freshness: Freshness,
 }
@@ -39,14 +50,15 @@ impl App {
         mut options: ListOptions,
     ) -> Result<Outcome<ObjectPage>, Error> {
         options.limit = Some(options.limit.unwrap_or(DEFAULT_LIMIT).min(MOST_GATHERED));
-        let mut listing = self.open_list(caller, name, environment, options).await?;
+        let mut listing = self.begin_list(caller, name, environment, options, MOST_SCANNED).await?;
         let freshness = listing.freshness;
         let mut all = ObjectPage::default();
         while let Some(page) = listing.next().await? {
             all.objects.extend(page.objects);
             all.prefixes.extend(page.prefixes);
-            all.truncated = page.cursor.is_some();
+            all.truncated = page.truncated;
             all.cursor = page.cursor;
+            (all.scanned, all.read_everything, all.notes) = (page.scanned, page.read_everything, page.notes);
         }
         Ok(Outcome { value: all, freshness })
     }
@@ -60,19 +72,38 @@ impl App {
         environment: &Name,
         options: ListOptions,
     ) -> Result<Listing, Error> {
+        self.begin_list(caller, name, environment, options, u64::MAX).await
+    }
+
+    async fn begin_list(
+        self: &Arc<Self>,
+        caller: &Caller,
+        name: &str,
+        environment: &Name,
+        mut options: ListOptions,
+        scan: u64,
+    ) -> Result<Listing, Error> {
+        let wanted = Wanted::of(&mut options)?;
         let prefix = options.prefix.clone();
         let query = self.begin(caller, name, Operation::List, Some(&prefix)).await?;
+        // what is ordered is gathered, even for a stream, and read to the end
+        let ordered = wanted.sort.is_some();
+        let limit = options.limit.unwrap_or(u64::MAX);
         let mut listing = Listing {
             app: Arc::clone(self),
             resource: Arc::clone(&query.resource),
             environment: environment.clone(),
-            left: options.limit.unwrap_or(u64::MAX),
+            left: if ordered { u64::MAX } else { limit },
+            room: limit.min(MOST_GATHERED),
+            scan: if ordered { scan.min(MOST_SCANNED) } else { scan },
             request: options,
+            wanted,
             ready: VecDeque::new(),
             done: false,
+            scanned: 0,
             freshness: Freshness::default(),
         };
-        if listing.left == 0 {
+        if limit == 0 {
             listing.done = true;
             return Ok(listing);
         }
@@ -87,6 +118,13 @@ impl App {
 impl Listing {
     /// The next page; `None` after the last one.
     pub async fn next(&mut self) -> Result<Option<ObjectPage>, Error> {
+        if self.wanted.sort.is_some() {
+            return self.ordered().await;
+        }
+        self.in_order_of_keys().await
+    }
+
+    async fn in_order_of_keys(&mut self) -> Result<Option<ObjectPage>, Error> {
         if let Some(page) = self.ready.pop_front() {
             return Ok(Some(page));
         }
@@ -97,9 +135,48 @@ impl Listing {
         Ok(Some(page))
     }
 
+    /// Everything is read, and the first rows of the order are the only page.
+    async fn ordered(&mut self) -> Result<Option<ObjectPage>, Error> {
+        let Some(sort) = self.wanted.sort.take() else { return Ok(None) };
+        let limit = self.room;
+        let room = usize::try_from(limit).unwrap_or(usize::MAX);
+        let (mut first, mut all) = (First::new(sort, room), ObjectPage::default());
+        while let Some(page) = self.in_order_of_keys().await? {
+            page.objects.into_iter().for_each(|row| first.offer(row));
+            all.prefixes.extend(page.prefixes);
+            all.read_everything = page.read_everything;
+            if all.prefixes.len() as u64 > MOST_GATHERED {
+                self.done = true;
+                all.read_everything = Some(false);
+            }
+        }
+        self.done = true;
+        let (rows, more) = first.into_rows();
+        all.objects = rows;
+        all.scanned = Some(self.scanned);
+        all.notes = self.wanted.notes(self.request.delimiter.is_some());
+        if all.read_everything == Some(false) {
+            all.notes.push(format!(
+                "only the first {} rows in the order of their keys were read, and these are the first of them: ask \
+                 with a longer `prefix`",
+                self.scanned
+            ));
+        }
+        if more {
+            all.notes.push(format!(
+                "more rows fit than the limit of {limit}: a list with `sort` has no cursor, so ask for more rows or \
+                 with a longer `prefix`"
+            ));
+        }
+        all.truncated = more || all.read_everything == Some(false);
+        Ok(Some(all))
+    }
+
     async fn fetch(&mut self) -> Result<((ObjectPage, Option<String>), Arc<Connection>), Error> {
-        let most = i32::try_from(self.left.min(1000)).unwrap_or(1000);
-        let request = &self.request;
+        // of a page that is sifted nobody knows how many rows will be left
+        let most = if self.wanted.is_plain() { i32::try_from(self.left.min(1000)).unwrap_or(1000) } else { 1000 };
+        let mark = self.wanted.mark(self.request.cursor.as_deref())?;
+        let (request, token) = (&self.request, &mark.token);
         let (page, connection) = self
             .app
             .with_connection(&self.resource, &self.environment, |connection| async move {
@@ -108,19 +185,50 @@ impl Listing {
                     prefix: format!("{root}{}", request.prefix),
                     delimiter: request.delimiter.clone().filter(|delimiter| !delimiter.is_empty()),
                     start_after: request.start_after.as_ref().map(|after| format!("{root}{after}")),
-                    token: request.cursor.clone(),
+                    token: token.clone(),
                     max_keys: most,
+                    fetch_owner: request.fetch_owner,
                 };
                 connection.s3.list(wanted).await
             })
             .await?;
         let request_id = page.request_id.clone();
-        let page = relative(page, &connection.prefix);
         let rows = (page.objects.len() + page.prefixes.len()) as u64;
-        self.left = self.left.saturating_sub(rows);
+        self.scanned += rows;
+        let page = relative(page, &connection.prefix);
+        let page = if self.wanted.is_plain() { page } else { self.sift(page, &mark).await };
+        let shown = (page.objects.len() + page.prefixes.len()) as u64;
+        self.left = self.left.saturating_sub(shown);
         self.request.cursor.clone_from(&page.cursor);
-        self.done = page.cursor.is_none() || self.left == 0;
+        self.done = page.cursor.is_none() || self.left == 0 || self.scanned >= self.scan;
         Ok(((page, request_id), connection))
+    }
+
+    /// Leaves out what the filter does not show, and what lies behind the limit.
+    async fn sift(&mut self, page: ObjectPage, mark: &Mark) -> ObjectPage {
+        let next = page.cursor.clone();
+        let Sifted { objects, prefixes, last, all } = self.wanted.sift(page, mark, self.left).await;
+        let cursor = match (all, next) {
+            (true, None) => None,
+            (true, Some(next)) => Some(Mark { token: Some(next), after: None }),
+            (false, _) => Some(Mark { token: mark.token.clone(), after: last }),
+        };
+        let mut notes = self.wanted.notes(self.request.delimiter.is_some());
+        if self.scanned >= self.scan && cursor.is_some() {
+            notes.push(format!(
+                "the list stopped after {} rows of the store: go on with `cursor`, or ask with a longer `prefix`",
+                self.scanned
+            ));
+        }
+        ObjectPage {
+            objects,
+            prefixes,
+            truncated: cursor.is_some(),
+            read_everything: Some(cursor.is_none()),
+            scanned: Some(self.scanned),
+            cursor: cursor.map(|mark| mark.to_text()),
+            notes,
+        }
     }
 }
 
@@ -137,5 +245,6 @@ fn relative(page: ListPage, root: &str) -> ObjectPage {
         prefixes: prefixes.collect(),
         truncated: page.next.is_some(),
         cursor: page.next,
+        ..ObjectPage::default()
     }
 }

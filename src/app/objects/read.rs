@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::app::objects::{Outcome, full_key};
+use crate::app::objects::{Outcome, full_key, require};
 use crate::app::{App, Error};
 use crate::aws::s3::Download;
 use crate::model::name::Name;
 use crate::model::object::GetOptions;
 use crate::model::operation::Operation;
 use crate::model::principal::Caller;
+use crate::model::provider::Feature;
 
 /// An object that is being read.
 pub type Opened = Outcome<Download>;
@@ -49,9 +50,13 @@ impl App {
     ) -> Result<Opened, Error> {
         let query = self.begin(caller, name, operation, Some(key)).await?;
         let most = query.resource.record.definition.limits.max_read_bytes;
+        let checked = operation == Operation::Get && !options.bounded;
         let outcome = self
             .with_connection(&query.resource, environment, |connection| async move {
                 let full = full_key(&connection.prefix, key)?;
+                if options.checksums {
+                    require(&connection, Feature::Checksums)?;
+                }
                 match operation {
                     Operation::Head => connection.s3.head(&full, options).await,
                     _ => connection.s3.get(&full, options).await,
@@ -61,10 +66,10 @@ impl App {
             .and_then(|(mut download, connection)| {
                 key.clone_into(&mut download.metadata.key);
                 match (most, download.content_length) {
-                    (Some(most), None) if operation == Operation::Get => Err(Error::TooLarge(format!(
+                    (Some(most), None) if checked => Err(Error::TooLarge(format!(
                         "the store does not say how large the object is, and the resource allows reads of {most} bytes"
                     ))),
-                    (Some(most), Some(length)) if operation == Operation::Get && length > most => Err(Error::TooLarge(format!(
+                    (Some(most), Some(length)) if checked && length > most => Err(Error::TooLarge(format!(
                         "the object has {length} bytes and the resource allows reads of {most}: ask for a range"
                     ))),
                     _ => Ok((download, connection)),

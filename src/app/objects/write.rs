@@ -17,6 +17,7 @@ use crate::model::object::{PutOptions, PutResult};
 use crate::model::operation::Operation;
 use crate::model::principal::Caller;
 use crate::model::provider::Feature;
+use crate::model::resource::Encryption;
 
 /// A body up to this size is gathered, so that it can be sent again after a rotation.
 const REPLAYABLE: u64 = 1 << 20;
@@ -84,6 +85,14 @@ impl App {
         source: &Source,
         length: Option<u64>,
     ) -> Result<Written, Error> {
+        options.extras.validate().map_err(Error::BadRequest)?;
+        // what an upload sets besides the object is allowed by itself
+        if options.extras.acl.is_some() {
+            self.begin(caller, name, Operation::PutAcl, Some(key)).await?;
+        }
+        if !options.extras.tags.is_empty() {
+            self.begin(caller, name, Operation::PutTags, Some(key)).await?;
+        }
         let query = self.begin(caller, name, Operation::Put, Some(key)).await?;
         let most = query.resource.record.definition.limits.max_put_bytes;
         if let (Some(most), Some(length)) = (most, length)
@@ -101,9 +110,9 @@ impl App {
         .map_err(too_large);
         let size = source.taken();
         let outcome = self.end(&query, outcome, |uploaded| (Some(size), uploaded.request_id.clone())).await?;
-        let Uploaded { etag, version_id, .. } = outcome.value;
+        let Uploaded { etag, version_id, checksum, .. } = outcome.value;
         Ok(Outcome {
-            value: PutResult { key: key.to_owned(), etag, version_id, size },
+            value: PutResult { key: key.to_owned(), etag, version_id, size, checksum },
             freshness: outcome.freshness,
         })
     }
@@ -130,7 +139,7 @@ impl App {
             let bytes: Bytes = bytes.clone();
             async move {
                 let full = full_key(&connection.prefix, key)?;
-                check_condition(&connection, options)?;
+                check_features(&connection, options)?;
                 connection.s3.put_bytes(&full, options, bytes).await
             }
         })
@@ -172,7 +181,7 @@ impl App {
         leftovers: &Leftovers,
     ) -> Result<Uploaded, AwsError> {
         let full = full_key(&connection.prefix, key)?;
-        check_condition(&connection, options)?;
+        check_features(&connection, options)?;
         // what was streamed to the store and not kept is gone
         if !source.rewind() {
             let text = "the credentials were replaced while the body was being sent: send it again";
@@ -207,10 +216,19 @@ impl App {
     }
 }
 
-/// A condition that the provider ignores would overwrite what it should protect.
-fn check_condition(connection: &Connection, options: &PutOptions) -> Result<(), AwsError> {
-    let conditional = options.if_none_match.is_some() || options.if_match.is_some();
-    if conditional { require(connection, Feature::ConditionalPut) } else { Ok(()) }
+/// A condition that the provider ignores would overwrite what it should protect, and the rest would be lost without a
+/// word.
+fn check_features(connection: &Connection, options: &PutOptions) -> Result<(), AwsError> {
+    let extras = &options.extras;
+    let encrypted = extras.encryption.as_ref().is_some_and(|wanted| *wanted != Encryption::BucketDefault);
+    let needed = [
+        (options.if_none_match.is_some() || options.if_match.is_some(), Feature::ConditionalPut),
+        (extras.acl.is_some(), Feature::ObjectAcl),
+        (!extras.tags.is_empty(), Feature::ObjectTags),
+        (encrypted, Feature::Encryption),
+        (extras.checksum.is_some(), Feature::Checksums),
+    ];
+    needed.into_iter().filter(|(needs, _)| *needs).try_for_each(|(_, feature)| require(connection, feature))
 }
 
 /// A body of unknown length shows only on its way that it is larger than the resource allows.

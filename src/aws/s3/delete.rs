@@ -20,6 +20,6 @@ impl S3 {
             .set_request_payer(self.payer.clone());
         let done = self.timed(call.send()).await?;
         let request_id = done.request_id().map(str::to_owned);
-        Ok(Uploaded { etag: None, version_id: done.version_id, request_id })
+        Ok(Uploaded { version_id: done.version_id, request_id, ..Uploaded::default() })
     }
 }

@@ -4,7 +4,7 @@ use aws_sdk_s3::operation::RequestId;
 
 use crate::aws::AwsError;
 use crate::aws::s3::{S3, rfc3339};
-use crate::model::object::ObjectSummary;
+use crate::model::object::{ObjectSummary, Owner};
 
 /// A page as the store gave it.
 #[derive(Debug, Default)]
@@ -32,6 +32,8 @@ pub struct ListRequest {
     pub token: Option<String>,
     /// 1 to 1000.
     pub max_keys: i32,
+    /// Tell who owns each object.
+    pub fetch_owner: bool,
 }
 
 impl S3 {
@@ -46,6 +48,7 @@ impl S3 {
             .set_start_after(request.start_after)
             .set_continuation_token(request.token)
             .max_keys(request.max_keys)
+            .set_fetch_owner(request.fetch_owner.then_some(true))
             .set_expected_bucket_owner(self.expected_owner.clone())
             .set_request_payer(self.payer.clone());
         let page = self.timed(call.send()).await?;
@@ -57,6 +60,7 @@ impl S3 {
             etag: object.e_tag,
             last_modified: object.last_modified.as_ref().and_then(rfc3339),
             storage_class: object.storage_class.map(|class| class.as_str().to_owned()),
+            owner: object.owner.map(|owner| Owner { id: owner.id, display_name: owner.display_name }),
         });
         let prefixes =
             page.common_prefixes.unwrap_or_default().into_iter().filter_map(|prefix| prefix.prefix);

@@ -8,9 +8,11 @@ mod acl;
 mod bucket;
 mod bulk;
 mod copy;
+pub(in crate::aws) mod checksum;
 mod delete;
 mod list;
 mod multipart;
+pub(in crate::aws) mod options;
 mod read;
 mod sign;
 mod settings;
@@ -29,7 +31,7 @@ use aws_sdk_s3::config::{
     StalledStreamProtectionConfig,
 };
 use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_sdk_s3::types::{RequestPayer, ServerSideEncryption, StorageClass};
+use aws_sdk_s3::types::RequestPayer;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -44,6 +46,7 @@ use crate::aws::egress::Endpoint;
 use crate::aws::http::DirectClient;
 use crate::aws::sign::Signer;
 use crate::model::resource::{CannedAcl, Encryption};
+use crate::model::upload::Checksum;
 
 pub use acl::AclFound;
 pub use bucket::BucketFacts;
@@ -54,6 +57,7 @@ pub use multipart::{Parts, UploadMarker, Uploads};
 pub use read::Download;
 pub use tags::TagsFound;
 pub use versions::{VersionsFound, VersionsRequest};
+pub(in crate::aws) use write::with_headers;
 
 const SERVICE: &str = "s3";
 
@@ -123,6 +127,8 @@ pub struct Uploaded {
     pub version_id: Option<String>,
     /// The store's id of the request.
     pub request_id: Option<String>,
+    /// Of the whole content, when one was asked for.
+    pub checksum: Option<Checksum>,
 }
 
 impl S3 {
@@ -186,18 +192,6 @@ impl S3 {
 
     pub(in crate::aws) fn payer(&self) -> Option<RequestPayer> {
         self.payer.clone()
-    }
-
-    fn storage_class(&self) -> Option<StorageClass> {
-        self.defaults.storage_class.as_deref().map(StorageClass::from)
-    }
-
-    fn encryption(&self) -> (Option<ServerSideEncryption>, Option<String>) {
-        match &self.defaults.encryption {
-            Encryption::BucketDefault => (None, None),
-            Encryption::SseS3 => (Some(ServerSideEncryption::Aes256), None),
-            Encryption::SseKms { key_id } => (Some(ServerSideEncryption::AwsKms), key_id.clone()),
-        }
     }
 }
 

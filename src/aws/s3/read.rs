@@ -1,6 +1,7 @@
 //! Reads: an object or its metadata.
 
 use aws_sdk_s3::operation::RequestId;
+use aws_sdk_s3::types::ChecksumMode;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::Format;
@@ -9,6 +10,7 @@ use crate::aws::body::DownloadBody;
 use crate::aws::s3::{S3, SERVICE, rfc3339, total_size};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{GetOptions, ObjectKey, ObjectMetadata};
+use crate::model::object_facts::ObjectFacts;
 
 /// An object that is being read.
 #[derive(Debug)]
@@ -29,8 +31,9 @@ pub struct Download {
 
 /// What HEAD and GET both answer; the SDK has a type for each, with the same fields.
 macro_rules! download {
-    ($found:ident, $size:expr, $body:expr) => {{
+    ($found:ident, $size:expr, $archive_status:expr, $body:expr) => {{
         let request_id = $found.request_id().map(str::to_owned);
+        let facts = facts!($found, $archive_status);
         let bytes = |length: Option<i64>| length.and_then(|length| u64::try_from(length).ok());
         Download {
             last_modified: $found.last_modified.as_ref().and_then(|at| at.fmt(Format::HttpDate).ok()),
@@ -49,6 +52,7 @@ macro_rules! download {
                 server_side_encryption: $found.server_side_encryption.map(|kind| kind.as_str().to_owned()),
                 version_id: $found.version_id,
                 metadata: $found.metadata.unwrap_or_default().into_iter().collect(),
+                facts,
             },
             content_range: $found.content_range,
             body: $body,
@@ -57,28 +61,83 @@ macro_rules! download {
     }};
 }
 
-impl S3 {
-    /// An object's metadata.
-    pub async fn head(&self, key: &ObjectKey, options: &GetOptions) -> Result<Download, AwsError> {
-        let conditions = &options.conditions;
-        let call = self
-            .client
-            .head_object()
-            .bucket(&self.bucket)
-            .key(key.as_str())
-            .set_range(options.range.clone())
-            .set_version_id(options.version_id.clone())
+/// What both tell of some objects only, by the names of headers, so that it is read in one place.
+macro_rules! facts {
+    ($found:ident, $archive_status:expr) => {{
+        let text = |value: Option<&str>| value.map(str::to_owned);
+        ObjectFacts::of_headers(|name| match name {
+            "expires" => text($found.expires_string()),
+            "x-amz-tagging-count" => $found.tag_count().map(|count| count.to_string()),
+            "x-amz-checksum-crc32" => text($found.checksum_crc32()),
+            "x-amz-checksum-crc32c" => text($found.checksum_crc32_c()),
+            "x-amz-checksum-crc64nvme" => text($found.checksum_crc64_nvme()),
+            "x-amz-checksum-sha1" => text($found.checksum_sha1()),
+            "x-amz-checksum-sha256" => text($found.checksum_sha256()),
+            "x-amz-checksum-type" => text($found.checksum_type().map(|kind| kind.as_str())),
+            "x-amz-mp-parts-count" => $found.parts_count().map(|count| count.to_string()),
+            "x-amz-missing-meta" => $found.missing_meta().map(|count| count.to_string()),
+            "x-amz-delete-marker" => $found.delete_marker().map(|marker| marker.to_string()),
+            "x-amz-restore" => text($found.restore()),
+            "x-amz-archive-status" => $archive_status,
+            "x-amz-expiration" => text($found.expiration()),
+            "x-amz-replication-status" => text($found.replication_status().map(|status| status.as_str())),
+            "x-amz-website-redirect-location" => text($found.website_redirect_location()),
+            "x-amz-object-lock-mode" => text($found.object_lock_mode().map(|mode| mode.as_str())),
+            "x-amz-object-lock-retain-until-date" => {
+                $found.object_lock_retain_until_date().and_then(rfc3339)
+            }
+            "x-amz-object-lock-legal-hold" => {
+                text($found.object_lock_legal_hold_status().map(|status| status.as_str()))
+            }
+            "x-amz-server-side-encryption-aws-kms-key-id" => text($found.ssekms_key_id()),
+            "x-amz-server-side-encryption-bucket-key-enabled" => {
+                $found.bucket_key_enabled().map(|enabled| enabled.to_string())
+            }
+            "x-amz-server-side-encryption-customer-algorithm" => text($found.sse_customer_algorithm()),
+            "x-amz-server-side-encryption-customer-key-md5" => text($found.sse_customer_key_md5()),
+            _ => None,
+        })
+    }};
+}
+
+/// What both take besides the key; the SDK has a builder for each, with the same setters.
+macro_rules! asked {
+    ($call:expr, $options:ident) => {{
+        let (conditions, overrides) = (&$options.conditions, &$options.overrides);
+        $call
+            .set_range($options.range.clone())
+            .set_version_id($options.version_id.clone())
+            .set_part_number($options.part.map(i32::from))
+            .set_checksum_mode($options.checksums.then_some(ChecksumMode::Enabled))
             .set_if_match(conditions.if_match.clone())
             .set_if_none_match(conditions.if_none_match.clone())
             .set_if_modified_since(http_date(conditions.if_modified_since.as_deref()))
             .set_if_unmodified_since(http_date(conditions.if_unmodified_since.as_deref()))
+            .set_response_cache_control(overrides.cache_control.clone())
+            .set_response_content_disposition(overrides.content_disposition.clone())
+            .set_response_content_encoding(overrides.content_encoding.clone())
+            .set_response_content_language(overrides.content_language.clone())
+            .set_response_content_type(overrides.content_type.clone())
+            .set_response_expires(http_date(overrides.expires.as_deref()))
+    }};
+}
+
+impl S3 {
+    /// An object's metadata.
+    pub async fn head(&self, key: &ObjectKey, options: &GetOptions) -> Result<Download, AwsError> {
+        let call = asked!(self.client.head_object(), options)
+            .bucket(&self.bucket)
+            .key(key.as_str())
             .set_expected_bucket_owner(self.expected_owner.clone())
             .set_request_payer(self.payer.clone());
         let found = match self.timed(call.send()).await {
             Err(error) if is_refusal(&error) => return Err(self.refusal(key, options, error).await),
             found => found?,
         };
-        Ok(download!(found, found.content_length, DownloadBody::Sdk(SdkBody::empty())))
+        let size = total_size(found.content_range.as_deref())
+            .map_or(found.content_length, |size| i64::try_from(size).ok());
+        let archive_status = found.archive_status().map(|status| status.as_str().to_owned());
+        Ok(download!(found, size, archive_status.clone(), DownloadBody::Sdk(SdkBody::empty())))
     }
 
     /// An object; the body is not read here.
@@ -93,24 +152,15 @@ impl S3 {
     }
 
     async fn get_by_sdk(&self, key: &ObjectKey, options: &GetOptions) -> Result<Download, AwsError> {
-        let conditions = &options.conditions;
-        let call = self
-            .client
-            .get_object()
+        let call = asked!(self.client.get_object(), options)
             .bucket(&self.bucket)
             .key(key.as_str())
-            .set_range(options.range.clone())
-            .set_version_id(options.version_id.clone())
-            .set_if_match(conditions.if_match.clone())
-            .set_if_none_match(conditions.if_none_match.clone())
-            .set_if_modified_since(http_date(conditions.if_modified_since.as_deref()))
-            .set_if_unmodified_since(http_date(conditions.if_unmodified_since.as_deref()))
             .set_expected_bucket_owner(self.expected_owner.clone())
             .set_request_payer(self.payer.clone());
         let found = self.timed(call.send()).await?;
         let size = total_size(found.content_range.as_deref())
             .map_or(found.content_length, |size| i64::try_from(size).ok());
-        Ok(download!(found, size, DownloadBody::Sdk(found.body.into_inner())))
+        Ok(download!(found, size, None, DownloadBody::Sdk(found.body.into_inner())))
     }
 
     /// Why a HEAD was refused. Its answer has no body and so no code, which leaves a rotated key and a policy alike;

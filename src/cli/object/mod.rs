@@ -5,6 +5,8 @@ mod uploads;
 
 mod bulk;
 
+pub(crate) mod content;
+
 use std::io::{BufWriter, StdoutLock, Write};
 
 use clap::{Args, Subcommand};
@@ -22,6 +24,7 @@ use crate::cli::problem::Problem;
 use crate::cli::transfer::{Get, Put};
 use crate::cli::{Session, input};
 use crate::model::object::ObjectSummary;
+use crate::model::object_facts::ObjectFacts;
 
 /// Response headers that describe an object, and the names of `ObjectMetadata` for them.
 const METADATA: &[(&str, &str)] = &[
@@ -46,22 +49,31 @@ pub(crate) enum ObjectCommand {
     /// Lists keys, all below the prefix unless --delimiter groups them
     #[command(after_help = "Examples:
   s3-connector object list invoices --prefix 2026/ --delimiter /
-  s3-connector object list invoices --output ndjson | jq -r .key")]
+  s3-connector object list invoices --output ndjson | jq -r .key
+  s3-connector object list invoices --glob '2026/**.pdf' --min-size 1000000
+  s3-connector object list invoices --sort last_modified --direction desc --limit 10
+
+A filter and an order are evaluated by the server, which reads every key below the prefix for them.")]
     List(List),
     /// Reads an object to a file, or to stdout
     #[command(after_help = "Examples:
   s3-connector object get invoices 2026/a.pdf a.pdf
   s3-connector object get invoices 2026/log.txt --range bytes=-1000 -
+  s3-connector object get invoices 2026/sales.csv --as csv --rows 20 --columns day,total
+  s3-connector object get invoices 2026/old.txt --as text --charset latin1
 
 The file appears when it is complete; a transfer that fails leaves nothing behind.")]
     Get(Get),
     /// Writes an object from a file, or from stdin
     #[command(after_help = "Examples:
   s3-connector object put invoices 2026/a.pdf a.pdf --content-type application/pdf --metadata author=ann
-  tar c docs | s3-connector object put backups docs.tar - --if-none-match")]
+  tar c docs | s3-connector object put backups docs.tar - --if-none-match
+  s3-connector object put invoices 2026/a.pdf a.pdf --tag team=books --storage-class STANDARD_IA --checksum sha256")]
     Put(Put),
     /// Shows what is known about an object besides its bytes
-    #[command(after_help = "Example:\n  s3-connector object head invoices 2026/a.pdf")]
+    #[command(after_help = "Examples:
+  s3-connector object head invoices 2026/a.pdf
+  s3-connector object head invoices 2026/a.pdf --checksums")]
     Head(Head),
     /// Deletes objects
     #[command(after_help = "Examples:
@@ -138,6 +150,33 @@ pub(crate) struct List {
     /// At most this many rows [default: all]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
+    /// Only keys that fit: `*` stands for any text without `/`, `**` for any text
+    #[arg(long, value_name = "PATTERN")]
+    glob: Option<String>,
+    /// Only keys in which this regular expression is found
+    #[arg(long, value_name = "EXPRESSION")]
+    regex: Option<String>,
+    /// Only objects of at least so many bytes
+    #[arg(long, value_name = "BYTES")]
+    min_size: Option<u64>,
+    /// Only objects of at most so many bytes
+    #[arg(long, value_name = "BYTES")]
+    max_size: Option<u64>,
+    /// Only objects written at this time or later, for example `2026-11-01T00:00:00Z`
+    #[arg(long, value_name = "TIME")]
+    modified_after: Option<String>,
+    /// Only objects written before this time
+    #[arg(long, value_name = "TIME")]
+    modified_before: Option<String>,
+    /// Another order than that of the keys; every key below the prefix is read for it
+    #[arg(long, value_name = "WHAT", value_parser = ["key", "size", "last_modified"])]
+    sort: Option<String>,
+    /// Which end comes first
+    #[arg(long, value_name = "END", requires = "sort", value_parser = ["asc", "desc"])]
+    direction: Option<String>,
+    /// Tell who owns each object, in JSON
+    #[arg(long)]
+    fetch_owner: bool,
 }
 
 /// Flags of `object head`.
@@ -147,6 +186,15 @@ pub(crate) struct Head {
     resource: String,
     /// Key of the object
     key: String,
+    /// Ask for the checksums that the store keeps
+    #[arg(long)]
+    checksums: bool,
+    /// A version of the object
+    #[arg(long, value_name = "VERSION")]
+    version: Option<String>,
+    /// A part of a multipart upload, from 1; tells how many there are
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=10000))]
+    part: Option<u16>,
 }
 
 /// Flags of `object delete`.
@@ -197,14 +245,18 @@ enum Row {
     Failure { error: Problem },
     Object(ObjectSummary),
     Prefix { prefix: String },
-    End { cursor: Option<String>, truncated: bool },
+    End(End),
 }
 
 /// Where a list ended.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 struct End {
     cursor: Option<String>,
     truncated: bool,
+    scanned: Option<u64>,
+    read_everything: Option<bool>,
+    #[serde(default)]
+    notes: Vec<String>,
 }
 
 impl List {
@@ -238,7 +290,16 @@ impl List {
             .query("delimiter", self.delimiter.as_ref().filter(|_| !self.recursive))
             .query("start_after", start_after)
             .query("cursor", cursor.as_ref())
-            .query("limit", limit);
+            .query("limit", limit)
+            .query("glob", self.glob.as_ref())
+            .query("regex", self.regex.as_ref())
+            .query("min_size", self.min_size)
+            .query("max_size", self.max_size)
+            .query("modified_after", self.modified_after.as_ref())
+            .query("modified_before", self.modified_before.as_ref())
+            .query("sort", self.sort.as_ref())
+            .query("direction", self.direction.as_ref())
+            .query("fetch_owner", self.fetch_owner.then_some(true));
         let mut lines = session.client.lines(call).await?;
         // there is one after every page of the store: the last one counts
         let mut end = None;
@@ -250,7 +311,7 @@ impl List {
                 Row::Failure { error } => return Err(error.into()),
                 Row::Object(object) => rows.object(&object, &line)?,
                 Row::Prefix { prefix } => rows.prefix(prefix, &line)?,
-                Row::End { cursor, truncated } => end = Some(End { cursor, truncated }),
+                Row::End(last) => end = Some(last),
             }
         }
         end.ok_or_else(|| anyhow::anyhow!("the list broke off: it is not complete, try again"))
@@ -311,8 +372,15 @@ impl Rows {
         let cursor = end.cursor.as_ref().filter(|_| end.truncated);
         if self.format == Format::Json {
             let before = if self.objects == 0 { "{\"objects\":[" } else { "\n" };
-            let rest =
-                json!({"prefixes": self.prefixes, "cursor": cursor, "truncated": end.truncated}).to_string();
+            let mut rest = json!({"prefixes": self.prefixes, "cursor": cursor, "truncated": end.truncated});
+            if let (Some(scanned), Some(whole), Some(fields)) =
+                (end.scanned, end.read_everything, rest.as_object_mut())
+            {
+                fields.insert("scanned".to_owned(), json!(scanned));
+                fields.insert("read_everything".to_owned(), json!(whole));
+                fields.insert("notes".to_owned(), json!(end.notes));
+            }
+            let rest = rest.to_string();
             let rest = rest.strip_prefix('{').unwrap_or_default();
             writeln!(self.writer, "{before}],{rest}")?;
         }
@@ -320,6 +388,7 @@ impl Rows {
         if self.format == Format::Table && self.count == 0 {
             out.say("no objects");
         }
+        end.notes.iter().for_each(|note| out.say(note));
         if let Some(cursor) = cursor {
             out.say(format!("there is more: go on with --cursor '{cursor}'"));
         }
@@ -329,7 +398,13 @@ impl Rows {
 
 impl Head {
     async fn run(self, session: &Session) -> anyhow::Result<Exit> {
-        let response = look(session, &self.resource, &self.key).await?;
+        let asked = [
+            ("version", self.version),
+            ("part", self.part.map(|part| part.to_string())),
+            ("checksum_mode", self.checksums.then(|| "enabled".to_owned())),
+        ];
+        let asked = asked.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        let response = look_at(session, &self.resource, &self.key, asked).await?;
         session.out.record(&metadata(&self.key, &response))?;
         Ok(Exit::Ok)
     }
@@ -390,9 +465,20 @@ async fn state(session: &Session, resource: &str, key: &str) -> anyhow::Result<V
 
 /// Asks for the head of an object.
 pub(crate) async fn look(session: &Session, resource: &str, key: &str) -> anyhow::Result<Response> {
+    look_at(session, resource, key, Vec::new()).await
+}
+
+/// The same with parameters.
+async fn look_at(
+    session: &Session,
+    resource: &str,
+    key: &str,
+    asked: Vec<(&str, String)>,
+) -> anyhow::Result<Response> {
     let client = &session.client;
     let path = ["resources", resource, "object"];
-    let query = [("key", checked_key(key)?.to_owned())];
+    let mut query = vec![("key", checked_key(key)?.to_owned())];
+    query.extend(asked);
     let error = match client
         .answer(client.request(Method::HEAD, &path, &query)?.timeout(client::ANSWER_TIMEOUT))
         .await
@@ -418,6 +504,11 @@ pub(crate) async fn look(session: &Session, resource: &str, key: &str) -> anyhow
     }
 }
 
+/// A text as one word of a shell.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 /// Keys are taken as they are; only the empty one names nothing.
 pub(crate) fn checked_key(key: &str) -> anyhow::Result<&str> {
     if key.is_empty() { Err(usage("the key is empty: name an object")) } else { Ok(key) }
@@ -441,6 +532,10 @@ fn metadata(key: &str, response: &Response) -> Value {
         Some((name.to_owned(), json!(String::from_utf8_lossy(value.as_bytes()))))
     });
     shown.insert("metadata".to_owned(), Value::Object(own.collect()));
+    let facts = ObjectFacts::of_headers(|name| client::header(response, name));
+    if let Ok(Value::Object(facts)) = serde_json::to_value(facts) {
+        shown.extend(facts);
+    }
     Value::Object(shown)
 }
 
@@ -453,7 +548,7 @@ fn rfc3339(date: &str) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{Row, rfc3339};
+    use super::{End, Row, rfc3339};
 
     #[test]
     fn every_kind_of_row_is_told_apart() {
@@ -462,7 +557,7 @@ mod tests {
         assert!(matches!(read(json!({"prefix": "2026/"})), Row::Prefix { .. }));
         assert!(matches!(
             read(json!({"cursor": null, "truncated": false})),
-            Row::End { truncated: false, .. }
+            Row::End(End { truncated: false, .. })
         ));
         let Row::Failure { error } = read(json!({"error": {"title": "gone", "status": 502}})) else {
             panic!("not an error")

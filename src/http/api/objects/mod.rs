@@ -23,16 +23,18 @@ use crate::aws::s3::Download;
 use crate::http::Api;
 use crate::http::body::{Held, bounded};
 use crate::http::extract::{By, Environment, Object, Params, Segment, User, body_and_length, text_of};
-use crate::http::openapi::{ObjectBytes, ReadHeaders, Scope, WriteHeaders};
+use crate::http::openapi::{ObjectBytes, ReadHeaders, ReadParams, Scope, WriteHeaders};
 use crate::http::problem::{Failure, Problems, problem};
-use crate::model::object::{
-    Conditions, DeleteOptions, GetOptions, ListOptions, ObjectPage, PutOptions, PutResult,
-};
+use crate::model::object::{DeleteOptions, ObjectPage, PutResult};
 
 const NDJSON: &str = "application/x-ndjson";
 /// Rows of a JSON page; the use case gathers no more.
 const MOST_GATHERED: u64 = 100_000;
 const META: &str = "x-amz-meta-";
+
+pub(in crate::http::api) mod options;
+
+use self::options::{get_options, put_options};
 
 /// What to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -51,6 +53,27 @@ pub struct ObjectParams {
     /// How many rows; default 1000 as JSON (at most 100000), all as NDJSON.
     #[param(minimum = 1)]
     limit: Option<u64>,
+    /// Only keys that fit this pattern: `*` stands for any text without `/`, `**` for any text.
+    glob: Option<String>,
+    /// Only keys in which this regular expression is found.
+    regex: Option<String>,
+    /// Only objects of at least so many bytes.
+    #[param(minimum = 0)]
+    min_size: Option<u64>,
+    /// Only objects of at most so many bytes.
+    #[param(minimum = 0)]
+    max_size: Option<u64>,
+    /// Only objects that were written at this time or later (RFC 3339).
+    modified_after: Option<String>,
+    /// Only objects that were written before this time (RFC 3339).
+    modified_before: Option<String>,
+    /// `key`, `size` or `last_modified`: everything below the prefix is read first.
+    sort: Option<String>,
+    /// `asc` or `desc`.
+    direction: Option<String>,
+    /// Tell who owns each object.
+    #[param(required = false)]
+    fetch_owner: Option<bool>,
 }
 
 /// Lists objects: a JSON page, or with `Accept: application/x-ndjson` one row a line, to the end.
@@ -63,22 +86,21 @@ pub async fn list_objects(
     Params(params): Params<ObjectParams>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let streamed = text_of(&headers, "accept").is_some_and(|accept| accept.contains(NDJSON));
+    let streamed = is_streamed(&headers);
     check_limit(params.limit, !streamed)?;
     let permit = api.app.admit(&by.0).await?;
-    let options = ListOptions {
-        prefix: params.prefix,
-        delimiter: params.delimiter,
-        start_after: params.start_after,
-        cursor: params.cursor,
-        limit: params.limit,
-    };
+    let options = options::list_options(params)?;
     if streamed {
         let listing = api.app.open_list(&by.0, &name, &environment.0, options).await?;
         return Ok(rows(listing, permit));
     }
     let page = api.app.list(&by.0, &name, &environment.0, options).await?;
     Ok(with_freshness(Json(page.value).into_response(), page.freshness))
+}
+
+/// Whether rows are asked for one a line.
+pub(super) fn is_streamed(headers: &HeaderMap) -> bool {
+    text_of(headers, "accept").is_some_and(|accept| accept.contains(NDJSON))
 }
 
 /// A limit that cannot be kept is refused instead of made another; a page that is gathered has a bound.
@@ -94,24 +116,24 @@ pub(super) fn check_limit(limit: Option<u64>, gathered: bool) -> Result<(), Fail
 }
 
 /// One line a row; the last line says whether there is more, or what went wrong.
-fn rows(listing: Listing, permit: Permit) -> Response {
+pub(super) fn rows(listing: Listing, permit: Permit) -> Response {
     let freshness = listing.freshness;
     // the place is held as long as the stream lives
-    let state = Some((listing, permit, None));
+    let state = Some((listing, permit, ObjectPage::default()));
     let lines = stream::unfold(state, |state| async move {
-        let (mut listing, permit, cursor) = state?;
+        let (mut listing, permit, end) = state?;
         let mut text = String::new();
         let next = match listing.next().await {
-            Ok(Some(page)) => {
+            Ok(Some(mut page)) => {
                 page.objects.iter().for_each(|object| push_line(&mut text, object));
                 page.prefixes
                     .iter()
                     .for_each(|prefix| push_line(&mut text, &serde_json::json!({"prefix": prefix})));
-                Some((listing, permit, page.cursor))
+                (page.objects, page.prefixes) = (Vec::new(), Vec::new());
+                Some((listing, permit, page))
             }
             Ok(None) => {
-                let last = serde_json::json!({"cursor": cursor, "truncated": cursor.is_some()});
-                push_line(&mut text, &last);
+                push_line(&mut text, &last_line(&end));
                 None
             }
             Err(error) => {
@@ -125,6 +147,21 @@ fn rows(listing: Listing, permit: Permit) -> Response {
     with_freshness(response, freshness)
 }
 
+/// What the last line says: what a page says besides its rows.
+fn last_line(end: &ObjectPage) -> serde_json::Value {
+    let mut last = serde_json::json!({"cursor": end.cursor, "truncated": end.truncated});
+    if let Some(fields) = last.as_object_mut() {
+        if let (Some(scanned), Some(whole)) = (end.scanned, end.read_everything) {
+            fields.insert("scanned".to_owned(), scanned.into());
+            fields.insert("read_everything".to_owned(), whole.into());
+        }
+        if !end.notes.is_empty() {
+            fields.insert("notes".to_owned(), serde_json::json!(end.notes));
+        }
+    }
+    last
+}
+
 fn push_line(text: &mut String, row: &impl serde::Serialize) {
     // a row is text and numbers, which always can be written
     if let Ok(line) = serde_json::to_string(row) {
@@ -134,61 +171,61 @@ fn push_line(text: &mut String, row: &impl serde::Serialize) {
 }
 
 /// Reads an object. `Range` and the `If-*` headers work as RFC 9110 says.
-#[utoipa::path(get, path = "/v1/resources/{name}/objects/{*key}", tag = "objects", operation_id = "get_object", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Path, description = "The key, percent-encoded once."), ("version" = Option<String>, Query, description = "A version of the object."), ("redirect" = Option<bool>, Query, description = "Answer 307 to a signed URL of the store in place of the object."), ReadHeaders, Scope), responses((status = 307, description = "To a URL of the store that holds for a minute."), (status = 200, description = "The object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 206, description = "A part of the object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
+#[utoipa::path(get, path = "/v1/resources/{name}/objects/{*key}", tag = "objects", operation_id = "get_object", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Path, description = "The key, percent-encoded once."), ReadParams, ReadHeaders, Scope), responses((status = 307, description = "To a URL of the store that holds for a minute."), (status = 200, description = "The object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 206, description = "A part of the object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
 pub async fn get_object(
     by: By<User>,
     environment: Environment,
     State(api): State<Api>,
     object: Object,
-    Params(version): Params<VersionParam>,
+    Params(version): Params<options::ReadChoice>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let permit = api.app.admit(&by.0).await?;
     if version.is_redirect()? {
         return sign::redirect(&api, &by, &environment, object, version).await;
     }
-    let options = get_options(&headers, version);
+    let options = get_options(&headers, version)?;
     let opened = api.app.get(&by.0, &object.resource, &environment.0, &object.key, &options).await?;
     Ok(download(&api, opened, permit))
 }
 
 /// Reads an object whose key is a parameter, for keys that a URL's path cannot carry (`.` and `..` segments).
-#[utoipa::path(get, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "get_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ("version" = Option<String>, Query, description = "A version of the object."), ("redirect" = Option<bool>, Query, description = "Answer 307 to a signed URL of the store in place of the object."), ReadHeaders, Scope), responses((status = 307, description = "To a URL of the store that holds for a minute."), (status = 200, description = "The object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 206, description = "A part of the object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
+#[utoipa::path(get, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "get_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ReadParams, ReadHeaders, Scope), responses((status = 307, description = "To a URL of the store that holds for a minute."), (status = 200, description = "The object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 206, description = "A part of the object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
 pub async fn get_object_by_key(
     by: By<User>,
     environment: Environment,
     state: State<Api>,
     object: Object,
-    version: Params<VersionParam>,
+    version: Params<options::ReadChoice>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     get_object(by, environment, state, object, version, headers).await
 }
 
 /// Reads an object's metadata.
-#[utoipa::path(head, path = "/v1/resources/{name}/objects/{*key}", tag = "objects", operation_id = "head_object", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Path, description = "The key, percent-encoded once."), ("version" = Option<String>, Query, description = "A version of the object."), ReadHeaders, Scope), responses((status = 200, description = "The object's headers."), (status = 206, description = "The headers of a part of the object."), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
+#[utoipa::path(head, path = "/v1/resources/{name}/objects/{*key}", tag = "objects", operation_id = "head_object", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Path, description = "The key, percent-encoded once."), ReadParams, ReadHeaders, Scope), responses((status = 200, description = "The object's headers."), (status = 206, description = "The headers of a part of the object."), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
 pub async fn head_object(
     by: By<User>,
     environment: Environment,
     State(api): State<Api>,
     object: Object,
-    Params(version): Params<VersionParam>,
+    Params(version): Params<options::ReadChoice>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let permit = api.app.admit(&by.0).await?;
-    let options = get_options(&headers, version);
+    let options = get_options(&headers, version)?;
     let opened = api.app.head(&by.0, &object.resource, &environment.0, &object.key, &options).await?;
     Ok(download(&api, opened, permit))
 }
 
 /// Reads the metadata of an object whose key is a parameter.
-#[utoipa::path(head, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "head_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ("version" = Option<String>, Query, description = "A version of the object."), ReadHeaders, Scope), responses((status = 200, description = "The object's headers."), (status = 206, description = "The headers of a part of the object."), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
+#[utoipa::path(head, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "head_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ReadParams, ReadHeaders, Scope), responses((status = 200, description = "The object's headers."), (status = 206, description = "The headers of a part of the object."), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
 pub async fn head_object_by_key(
     by: By<User>,
     environment: Environment,
     state: State<Api>,
     object: Object,
-    version: Params<VersionParam>,
+    version: Params<options::ReadChoice>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     head_object(by, environment, state, object, version, headers).await
@@ -265,32 +302,6 @@ pub async fn delete_object_by_key(
 #[derive(Debug, Default, Deserialize)]
 pub struct VersionParam {
     version: Option<String>,
-    /// Only routes that name it take it.
-    redirect: Option<String>,
-}
-
-impl VersionParam {
-    fn is_redirect(&self) -> Result<bool, Failure> {
-        match self.redirect.as_deref() {
-            None | Some("false") => Ok(false),
-            Some("true" | "") => Ok(true),
-            Some(_) => Err(Failure(Error::BadRequest("`redirect` is `true` or `false`".to_owned()))),
-        }
-    }
-}
-
-fn get_options(headers: &HeaderMap, version: VersionParam) -> GetOptions {
-    let text = |name: &str| text_of(headers, name).map(str::to_owned);
-    GetOptions {
-        range: text("range"),
-        version_id: version.version,
-        conditions: Conditions {
-            if_match: text("if-match"),
-            if_none_match: text("if-none-match"),
-            if_modified_since: text("if-modified-since"),
-            if_unmodified_since: text("if-unmodified-since"),
-        },
-    }
 }
 
 /// A condition that is not honoured would delete what it should protect.
@@ -302,33 +313,6 @@ fn delete_options(headers: &HeaderMap, version: VersionParam) -> Result<DeleteOp
     }
     let if_match = text_of(headers, "if-match").map(str::to_owned);
     Ok(DeleteOptions { version_id: version.version, if_match })
-}
-
-fn put_options(headers: &HeaderMap) -> Result<PutOptions, Failure> {
-    let text = |name: &str| text_of(headers, name).map(str::to_owned);
-    let mut options = PutOptions {
-        content_type: text("content-type"),
-        cache_control: text("cache-control"),
-        content_disposition: text("content-disposition"),
-        content_encoding: text("content-encoding"),
-        content_language: text("content-language"),
-        if_none_match: text("if-none-match"),
-        if_match: text("if-match"),
-        metadata: std::collections::BTreeMap::new(),
-    };
-    if options.if_none_match.as_deref().is_some_and(|value| value != "*") {
-        return Err(Failure(Error::BadRequest("`If-None-Match` takes only `*` on an upload".to_owned())));
-    }
-    for (name, value) in headers {
-        let Some(name) = name.as_str().strip_prefix(META) else { continue };
-        let value = value.to_str().map_err(|_| {
-            Failure(Error::BadRequest(format!(
-                "the metadata `{name}` holds bytes that are not visible ASCII: encode it"
-            )))
-        })?;
-        options.metadata.insert(name.to_owned(), value.to_owned());
-    }
-    Ok(options)
 }
 
 fn download(api: &Api, opened: Opened, permit: Permit) -> Response {
@@ -346,7 +330,12 @@ fn download(api: &Api, opened: Opened, permit: Permit) -> Response {
     set(&mut headers, header::CONTENT_LANGUAGE, metadata.content_language.as_deref());
     set(&mut headers, HeaderName::from_static("x-amz-version-id"), metadata.version_id.as_deref());
     set(&mut headers, HeaderName::from_static("x-amz-storage-class"), metadata.storage_class.as_deref());
+    let sse = metadata.server_side_encryption.as_deref();
+    set(&mut headers, HeaderName::from_static("x-amz-server-side-encryption"), sse);
     set(&mut headers, HeaderName::from_static("x-amz-request-id"), request_id.as_deref());
+    for (name, value) in metadata.facts.headers() {
+        set(&mut headers, HeaderName::from_static(name), Some(&value));
+    }
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     if let Some(length) = content_length {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));

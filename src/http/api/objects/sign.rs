@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use crate::app::{Error, Outcome, Target};
 use crate::http::Api;
-use crate::http::api::objects::{VersionParam, with_freshness};
+use crate::http::api::objects::options::ReadChoice;
+use crate::http::api::objects::with_freshness;
 use crate::http::extract::{By, Environment, Object, Segment, User};
 use crate::http::json_body::JsonBody;
 use crate::http::openapi::Scope;
@@ -70,15 +71,10 @@ pub(super) async fn redirect(
     by: &By<User>,
     environment: &Environment,
     object: Object,
-    version: VersionParam,
+    choice: ReadChoice,
 ) -> Result<Response, Failure> {
     let Object { resource, key } = object;
-    let options = SignOptions {
-        key,
-        version: version.version,
-        expires_in: Some(REDIRECT_EXPIRES),
-        ..SignOptions::default()
-    };
+    let options = SignOptions { expires_in: Some(REDIRECT_EXPIRES), ..choice.signed(key)? };
     let target = Target { caller: &by.0, resource: &resource, environment: &environment.0 };
     let signed = api.app.sign(target, &options).await?;
     let location = HeaderValue::try_from(&signed.value.url)

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -19,13 +20,13 @@ use utoipa::ToSchema;
 use self::bulk::BulkAnswer;
 use self::delete::Deleted;
 use self::multipart::AbortedUpload;
-use self::read::{Content, GetQuery, KeyQuery};
+use self::read::{GetQuery, HeadQuery, KeyQuery, NotModified, ObjectContent};
 use self::write::PutQuery;
 use crate::app::App;
 use crate::app::connection::Freshness;
 use crate::http::Api;
 use crate::http::api::objects::sign::keep_nowhere;
-use crate::http::api::objects::with_freshness;
+use crate::http::api::objects::{is_streamed, with_freshness};
 use crate::http::extract::{By, Environment, Segment, User};
 use crate::http::json_body::JsonBody;
 use crate::http::openapi::Scope;
@@ -47,8 +48,8 @@ pub enum Query {
     /// Lists objects.
     List(ListOptions),
     /// Reads an object's metadata.
-    Head(KeyQuery),
-    /// Reads an object as text or base64.
+    Head(HeadQuery),
+    /// Reads an object as text, base64, JSON or rows.
     Get(GetQuery),
     /// Writes an object from text or base64.
     Put(PutQuery),
@@ -91,9 +92,9 @@ pub enum QueryAnswer {
     /// list
     List(ObjectPage),
     /// head
-    Head(ObjectMetadata),
+    Head(Box<ObjectMetadata>),
     /// get
-    Get(Content),
+    Get(Box<ObjectContent>),
     /// put
     Put(PutResult),
     /// delete
@@ -120,6 +121,8 @@ pub enum QueryAnswer {
     Bulk(BulkAnswer),
     /// copy, move
     Copy(CopyResult),
+    /// head and get whose condition found nothing new
+    NotModified(NotModified),
 }
 
 /// Who asks what of which resource in which environment.
@@ -134,10 +137,13 @@ struct Run<'a> {
 /// What an operation answers, and how fresh its secrets were.
 type Ran = Result<(QueryAnswer, Freshness), Failure>;
 
-/// Runs a query.
+/// Runs a query. A list with `Accept: application/x-ndjson` is one row a line.
 #[utoipa::path(post, path = "/v1/resources/{name}/query", tag = "objects", operation_id = "query", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), Scope), request_body(content = Query, examples(
     ("list" = (value = json!({"operation": "list", "prefix": "2026/", "limit": 100}))),
+    ("list what fits, the largest first" = (value = json!({"operation": "list", "filter": {"glob": "**.pdf", "size": {"gt": 1_000_000}}, "sort": {"by": "size", "direction": "desc"}, "limit": 10}))),
+    ("head" = (value = json!({"operation": "head", "key": "2026/a.pdf", "checksum_mode": "enabled"}))),
     ("get" = (value = json!({"operation": "get", "key": "2026/a.txt"}))),
+    ("get rows" = (value = json!({"operation": "get", "key": "2026/a.csv", "as": "csv", "limit": 100, "columns": ["id", "total"]}))),
     ("put" = (value = json!({"operation": "put", "key": "2026/a.txt", "text": "hello"}))),
     ("sign" = (value = json!({"operation": "sign", "method": "GET", "key": "2026/a.txt", "expires_in": 300}))),
     ("sign_post" = (value = json!({"operation": "sign_post", "key_prefix": "uploads/", "max_bytes": 5_000_000}))),
@@ -148,15 +154,24 @@ type Ran = Result<(QueryAnswer, Freshness), Failure>;
     ("copy" = (value = json!({"operation": "copy", "from": "2026/a.txt", "to": "archive/a.txt"}))),
     ("move" = (value = json!({"operation": "move", "from": "2026/a.txt", "to": "a.txt", "to_resource": "archive"}))),
     ("rename_prefix" = (value = json!({"operation": "rename_prefix", "from": "inbox/", "to": "archive/", "confirm_count": 25}))),
+    ("put with everything" = (value = json!({"operation": "put", "key": "2026/a.txt", "base64": "aGVsbG8=", "content_type": "text/plain", "cache_control": "max-age=60", "metadata": {"author": "ann"}, "tags": {"team": "books"}, "storage_class": "STANDARD_IA", "encryption": {"kind": "sse_s3"}, "checksum": {"algorithm": "sha256"}, "if_none_match": "*"}))),
+    ("delete" = (value = json!({"operation": "delete", "key": "2026/a.txt"}))),
 )), responses((status = 200, body = QueryAnswer), Problems))]
 pub async fn query(
     by: By<User>,
     environment: Environment,
     State(api): State<Api>,
     Segment(name): Segment<String>,
+    headers: HeaderMap,
     JsonBody(query): JsonBody<Query>,
 ) -> Result<Response, Failure> {
-    let _permit = api.app.admit(&by.0).await?;
+    let permit = api.app.admit(&by.0).await?;
+    if let Query::List(options) = query
+        && is_streamed(&headers)
+    {
+        let run = Run { app: &api.app, caller: &by.0, resource: &name, environment: &environment.0 };
+        return list::rows(run, options, permit).await;
+    }
     answer(&api, &by.0, &name, &environment.0, query).await
 }
 
@@ -196,4 +211,23 @@ pub(super) async fn answer(
         keep_nowhere(&mut response);
     }
     Ok(with_freshness(response, freshness))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::Query;
+
+    #[test]
+    fn the_examples_of_the_document_are_queries() {
+        let document: Value = serde_json::from_str(&crate::http::openapi::json()).unwrap();
+        let body = &document["paths"]["/v1/resources/{name}/query"]["post"]["requestBody"];
+        let examples = body["content"]["application/json"]["examples"].as_object().unwrap();
+        for (name, example) in examples {
+            let read = serde_json::from_value::<Query>(example["value"].clone());
+            assert!(read.is_ok(), "`{name}` is no query: {:?}", read.err());
+        }
+        assert!(!examples.is_empty());
+    }
 }

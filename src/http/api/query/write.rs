@@ -1,5 +1,6 @@
 //! Writes from text or base64.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -13,8 +14,10 @@ use crate::http::api::query::{QueryAnswer, Ran, Run};
 use crate::http::body::bounded;
 use crate::http::problem::Failure;
 use crate::model::object::PutOptions;
+use crate::model::resource::{CannedAcl, Encryption};
+use crate::model::upload::{Checksum, UploadExtras};
 
-/// One object to write: give `text` or `base64`.
+/// One object to write: give `text` or `base64`. What is left out is as the resource says.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PutQuery {
@@ -30,12 +33,48 @@ pub struct PutQuery {
     /// The media type; guessed from the key when absent.
     #[serde(default)]
     content_type: Option<String>,
+    /// `Cache-Control` of the object.
+    #[serde(default)]
+    cache_control: Option<String>,
+    /// `Content-Disposition` of the object.
+    #[serde(default)]
+    content_disposition: Option<String>,
+    /// `Content-Encoding` of the object.
+    #[serde(default)]
+    content_encoding: Option<String>,
+    /// `Content-Language` of the object.
+    #[serde(default)]
+    content_language: Option<String>,
+    /// `Expires` of the object; an HTTP date.
+    #[serde(default)]
+    expires: Option<String>,
     /// User metadata.
     #[serde(default)]
-    metadata: std::collections::BTreeMap<String, String>,
+    metadata: BTreeMap<String, String>,
+    /// Tags, up to 10. The resource must allow `put_tags`.
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
+    /// Another canned ACL than the resource's. The resource must allow `put_acl`.
+    #[serde(default)]
+    acl: Option<CannedAcl>,
+    /// Another storage class than the resource's, for example `STANDARD_IA`.
+    #[serde(default)]
+    storage_class: Option<String>,
+    /// Another encryption than the resource's.
+    #[serde(default)]
+    encryption: Option<Encryption>,
+    /// An additional checksum, which the store keeps.
+    #[serde(default)]
+    checksum: Option<Checksum>,
+    /// The MD5 of the content in base64, which the store checks.
+    #[serde(default)]
+    content_md5: Option<String>,
     /// `*`: only if there is no object yet.
     #[serde(default)]
     if_none_match: Option<String>,
+    /// Only if the object that is there has this ETag.
+    #[serde(default)]
+    if_match: Option<String>,
 }
 
 pub(super) async fn put(run: Run<'_>, wanted: PutQuery) -> Ran {
@@ -60,9 +99,22 @@ fn put_parts(wanted: PutQuery) -> Result<(String, PutOptions, Vec<u8>), Failure>
     }
     let options = PutOptions {
         content_type: wanted.content_type,
+        cache_control: wanted.cache_control,
+        content_disposition: wanted.content_disposition,
+        content_encoding: wanted.content_encoding,
+        content_language: wanted.content_language,
         metadata: wanted.metadata,
         if_none_match: wanted.if_none_match,
-        ..PutOptions::default()
+        if_match: wanted.if_match,
+        extras: UploadExtras {
+            expires: wanted.expires,
+            tags: wanted.tags.into_iter().collect(),
+            acl: wanted.acl,
+            storage_class: wanted.storage_class,
+            encryption: wanted.encryption,
+            checksum: wanted.checksum,
+            content_md5: wanted.content_md5,
+        },
     };
     Ok((wanted.key, options, bytes))
 }

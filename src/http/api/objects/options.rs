@@ -1,0 +1,264 @@
+//! Headers and parameters as options, and what of them cannot be.
+
+use std::collections::BTreeMap;
+
+use axum::http::HeaderMap;
+use serde::Deserialize;
+
+use crate::app::Error;
+use crate::http::api::objects::{META, ObjectParams};
+use crate::http::extract::text_of;
+use crate::http::problem::Failure;
+use crate::model::list_filter::{Direction, Filter, SizeRange, Sort, SortBy, TimeRange};
+use crate::model::object::{Conditions, GetOptions, ListOptions, PutOptions, ResponseOverrides};
+use crate::model::resource::{CannedAcl, Encryption};
+use crate::model::signed::SignOptions;
+use crate::model::upload::{Checksum, ChecksumAlgorithm, UploadExtras};
+
+const SSE: &str = "x-amz-server-side-encryption";
+const KMS_KEY: &str = "x-amz-server-side-encryption-aws-kms-key-id";
+
+/// What of an object to read.
+#[derive(Debug, Default, Deserialize)]
+pub struct ReadChoice {
+    version: Option<String>,
+    /// Only GET takes it.
+    redirect: Option<String>,
+    part: Option<u16>,
+    checksum_mode: Option<String>,
+    response_content_type: Option<String>,
+    response_content_disposition: Option<String>,
+    response_content_encoding: Option<String>,
+    response_content_language: Option<String>,
+    response_cache_control: Option<String>,
+    response_expires: Option<String>,
+}
+
+impl ReadChoice {
+    /// Whether a URL of the store is wanted in place of the object.
+    pub(super) fn is_redirect(&self) -> Result<bool, Failure> {
+        match self.redirect.as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true" | "") => Ok(true),
+            Some(_) => Err(bad("`redirect` is `true` or `false`")),
+        }
+    }
+
+    /// The URL that a redirect leads to.
+    pub(super) fn signed(self, key: String) -> Result<SignOptions, Failure> {
+        if self.part.is_some() || self.checksum_mode.is_some() {
+            return Err(bad("`redirect` goes with neither `part` nor `checksum_mode`: leave them out"));
+        }
+        Ok(SignOptions {
+            key,
+            version: self.version,
+            response_content_type: self.response_content_type,
+            response_content_disposition: self.response_content_disposition,
+            response_content_encoding: self.response_content_encoding,
+            response_content_language: self.response_content_language,
+            response_cache_control: self.response_cache_control,
+            response_expires: self.response_expires,
+            ..SignOptions::default()
+        })
+    }
+}
+
+pub(super) fn get_options(headers: &HeaderMap, choice: ReadChoice) -> Result<GetOptions, Failure> {
+    let text = |name: &str| text_of(headers, name).map(str::to_owned);
+    Ok(GetOptions {
+        range: text("range"),
+        version_id: choice.version,
+        conditions: Conditions {
+            if_match: text("if-match"),
+            if_none_match: text("if-none-match"),
+            if_modified_since: text("if-modified-since"),
+            if_unmodified_since: text("if-unmodified-since"),
+        },
+        part: part(choice.part)?,
+        checksums: checksum_mode(choice.checksum_mode.as_deref())?,
+        overrides: ResponseOverrides {
+            content_type: choice.response_content_type,
+            content_disposition: choice.response_content_disposition,
+            content_encoding: choice.response_content_encoding,
+            content_language: choice.response_content_language,
+            cache_control: choice.response_cache_control,
+            expires: choice.response_expires,
+        },
+        bounded: false,
+    })
+}
+
+/// A part's number within the bounds of S3.
+pub(in crate::http::api) fn part(part: Option<u16>) -> Result<Option<u16>, Failure> {
+    match part {
+        Some(number) if !(1..=10_000).contains(&number) => {
+            Err(bad("`part` takes a whole number from 1 to 10000"))
+        }
+        part => Ok(part),
+    }
+}
+
+/// Whether the checksums are asked for.
+pub(in crate::http::api) fn checksum_mode(mode: Option<&str>) -> Result<bool, Failure> {
+    match mode {
+        None => Ok(false),
+        Some(word) if word.eq_ignore_ascii_case("enabled") => Ok(true),
+        Some(_) => Err(bad("`checksum_mode` takes `enabled`, or is left out")),
+    }
+}
+
+pub(super) fn put_options(headers: &HeaderMap) -> Result<PutOptions, Failure> {
+    let text = |name: &str| text_of(headers, name).map(str::to_owned);
+    let mut options = PutOptions {
+        content_type: text("content-type"),
+        cache_control: text("cache-control"),
+        content_disposition: text("content-disposition"),
+        content_encoding: text("content-encoding"),
+        content_language: text("content-language"),
+        if_none_match: text("if-none-match"),
+        if_match: text("if-match"),
+        metadata: BTreeMap::new(),
+        extras: extras(headers)?,
+    };
+    if options.if_none_match.as_deref().is_some_and(|value| value != "*") {
+        return Err(bad("`If-None-Match` takes only `*` on an upload"));
+    }
+    for (name, value) in headers {
+        let Some(name) = name.as_str().strip_prefix(META) else { continue };
+        let value = value.to_str().map_err(|_| {
+            bad(&format!("the metadata `{name}` holds bytes that are not visible ASCII: encode it"))
+        })?;
+        options.metadata.insert(name.to_owned(), value.to_owned());
+    }
+    Ok(options)
+}
+
+/// The headers of S3 that an upload takes here; another one of its family is refused, for what it asks would be
+/// lost without a word.
+fn extras(headers: &HeaderMap) -> Result<UploadExtras, Failure> {
+    let text = |name: &str| text_of(headers, name).map(str::to_owned);
+    let known = [SSE, KMS_KEY];
+    let stranger = headers.keys().map(|name| name.as_str()).find(|name| {
+        (name.starts_with(SSE) && !known.contains(name)) || name.starts_with("x-amz-grant-") || name.starts_with("x-amz-object-lock-")
+    });
+    if let Some(name) = stranger {
+        return Err(bad(&format!("the header `{name}` is not taken by an upload: leave it out")));
+    }
+    let tags = text("x-amz-tagging").map(|text| {
+        let pairs = url::form_urlencoded::parse(text.as_bytes());
+        pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
+    });
+    Ok(UploadExtras {
+        expires: text("expires"),
+        tags: tags.unwrap_or_default(),
+        acl: text("x-amz-acl").as_deref().map(canned_acl).transpose()?,
+        storage_class: text("x-amz-storage-class"),
+        encryption: encryption(text(SSE).as_deref(), text(KMS_KEY))?,
+        checksum: checksum(headers)?,
+        content_md5: text("content-md5"),
+    })
+}
+
+/// The canned ACL of that name.
+pub(in crate::http::api) fn canned_acl(text: &str) -> Result<CannedAcl, Failure> {
+    let all = [
+        CannedAcl::Private,
+        CannedAcl::PublicRead,
+        CannedAcl::PublicReadWrite,
+        CannedAcl::AuthenticatedRead,
+        CannedAcl::AwsExecRead,
+        CannedAcl::BucketOwnerRead,
+        CannedAcl::BucketOwnerFullControl,
+    ];
+    all.into_iter().find(|acl| acl.as_str() == text).ok_or_else(|| {
+        let names: Vec<String> = all.iter().map(|acl| format!("`{}`", acl.as_str())).collect();
+        bad(&format!("`x-amz-acl` takes one of {}", names.join(", ")))
+    })
+}
+
+fn encryption(kind: Option<&str>, key_id: Option<String>) -> Result<Option<Encryption>, Failure> {
+    match (kind, key_id) {
+        (None, None) => Ok(None),
+        (Some("AES256"), None) => Ok(Some(Encryption::SseS3)),
+        (Some("aws:kms"), key_id) => Ok(Some(Encryption::SseKms { key_id })),
+        (Some("AES256") | None, Some(_)) => Err(bad(&format!("`{KMS_KEY}` needs `{SSE}: aws:kms`"))),
+        (Some(_), _) => Err(bad(&format!("`{SSE}` takes `AES256` or `aws:kms`"))),
+    }
+}
+
+/// `x-amz-checksum-<algorithm>` with a value, or `x-amz-checksum-algorithm` for one that is computed.
+fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Failure> {
+    let mut found = None;
+    for algorithm in ChecksumAlgorithm::ALL {
+        let Some(value) = text_of(headers, &format!("x-amz-checksum-{}", algorithm.as_str())) else { continue };
+        if found.is_some() {
+            return Err(bad("an upload takes one `x-amz-checksum-*`: leave out the others"));
+        }
+        found = Some(Checksum { algorithm, value: Some(value.to_owned()) });
+    }
+    let named = text_of(headers, "x-amz-checksum-algorithm").or_else(|| text_of(headers, "x-amz-sdk-checksum-algorithm"));
+    let Some(named) = named else { return Ok(found) };
+    let algorithm = ChecksumAlgorithm::parse(named).ok_or_else(|| {
+        bad("`x-amz-checksum-algorithm` takes CRC32, CRC32C, CRC64NVME, SHA1 or SHA256")
+    })?;
+    match found {
+        Some(found) if found.algorithm != algorithm => {
+            Err(bad("`x-amz-checksum-algorithm` names another algorithm than the checksum that is given"))
+        }
+        Some(found) => Ok(Some(found)),
+        None => Ok(Some(Checksum { algorithm, value: None })),
+    }
+}
+
+pub(super) fn list_options(params: ObjectParams) -> Result<ListOptions, Failure> {
+    let time = |name: &str, text: Option<String>| {
+        let read = |text: String| {
+            text.parse().map_err(|_| bad(&format!("`{name}` takes a time like `2026-11-01T00:00:00Z`")))
+        };
+        text.map(read).transpose()
+    };
+    let size = SizeRange { gte: params.min_size, lte: params.max_size, ..SizeRange::default() };
+    let modified = TimeRange {
+        after: time("modified_after", params.modified_after)?,
+        before: time("modified_before", params.modified_before)?,
+    };
+    let filter = Filter {
+        glob: params.glob,
+        regex: params.regex,
+        size: (size != SizeRange::default()).then_some(size),
+        modified: (modified != TimeRange::default()).then_some(modified),
+        ..Filter::default()
+    };
+    Ok(ListOptions {
+        prefix: params.prefix,
+        delimiter: params.delimiter,
+        start_after: params.start_after,
+        cursor: params.cursor,
+        limit: params.limit,
+        filter: (filter != Filter::default()).then_some(filter),
+        sort: sort(params.sort.as_deref(), params.direction.as_deref())?,
+        fetch_owner: params.fetch_owner.unwrap_or_default(),
+    })
+}
+
+fn sort(by: Option<&str>, direction: Option<&str>) -> Result<Option<Sort>, Failure> {
+    if by.is_none() && direction.is_none() {
+        return Ok(None);
+    }
+    let by = match by {
+        None | Some("key") => SortBy::Key,
+        Some("size") => SortBy::Size,
+        Some("last_modified") => SortBy::LastModified,
+        Some(_) => return Err(bad("`sort` takes `key`, `size` or `last_modified`")),
+    };
+    let direction = match direction {
+        None | Some("asc") => Direction::Asc,
+        Some("desc") => Direction::Desc,
+        Some(_) => return Err(bad("`direction` takes `asc` or `desc`")),
+    };
+    Ok(Some(Sort { by, direction }))
+}
+
+fn bad(text: &str) -> Failure {
+    Failure(Error::BadRequest(text.to_owned()))
+}

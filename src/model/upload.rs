@@ -1,0 +1,181 @@
+//! What an upload may ask for beyond its bytes: tags, checksums, the headers that an object keeps.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::model::resource::{CannedAcl, Encryption};
+
+/// Tags that one object may have (S3 user guide, object tagging).
+const MOST_TAGS: usize = 10;
+const MOST_TAG_NAME: usize = 128;
+const MOST_TAG_VALUE: usize = 256;
+
+/// An additional checksum (S3 user guide, checking object integrity).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ChecksumAlgorithm {
+    /// CRC-32.
+    Crc32,
+    /// CRC-32C.
+    Crc32c,
+    /// CRC-64/NVME.
+    Crc64nvme,
+    /// SHA-1.
+    Sha1,
+    /// SHA-256.
+    Sha256,
+}
+
+impl ChecksumAlgorithm {
+    /// Every one.
+    pub const ALL: [ChecksumAlgorithm; 5] = [
+        ChecksumAlgorithm::Crc32,
+        ChecksumAlgorithm::Crc32c,
+        ChecksumAlgorithm::Crc64nvme,
+        ChecksumAlgorithm::Sha1,
+        ChecksumAlgorithm::Sha256,
+    ];
+
+    /// The word used in JSON and in the names of headers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ChecksumAlgorithm::Crc32 => "crc32",
+            ChecksumAlgorithm::Crc32c => "crc32c",
+            ChecksumAlgorithm::Crc64nvme => "crc64nvme",
+            ChecksumAlgorithm::Sha1 => "sha1",
+            ChecksumAlgorithm::Sha256 => "sha256",
+        }
+    }
+
+    /// The algorithm of that word, in any case.
+    pub fn parse(text: &str) -> Option<ChecksumAlgorithm> {
+        Self::ALL.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(text))
+    }
+
+    /// Bytes of a checksum.
+    fn bytes(self) -> usize {
+        match self {
+            ChecksumAlgorithm::Crc32 | ChecksumAlgorithm::Crc32c => 4,
+            ChecksumAlgorithm::Crc64nvme => 8,
+            ChecksumAlgorithm::Sha1 => 20,
+            ChecksumAlgorithm::Sha256 => 32,
+        }
+    }
+}
+
+/// A checksum that an upload is checked by and that the store keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Checksum {
+    /// Which.
+    pub algorithm: ChecksumAlgorithm,
+    /// Of the whole content, in base64; absent is computed here while the content goes through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "NhCmhg==")]
+    pub value: Option<String>,
+}
+
+/// What an upload may ask for and a resource may have a default for, and the rest that an object keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UploadExtras {
+    /// `Expires`; an HTTP date.
+    pub expires: Option<String>,
+    /// Tags; none leaves the object without.
+    pub tags: Vec<(String, String)>,
+    /// Another canned ACL than the resource's.
+    pub acl: Option<CannedAcl>,
+    /// Another storage class than the resource's.
+    pub storage_class: Option<String>,
+    /// Another encryption than the resource's.
+    pub encryption: Option<Encryption>,
+    /// An additional checksum.
+    pub checksum: Option<Checksum>,
+    /// `Content-MD5`: the store checks a body that is sent in one request.
+    pub content_md5: Option<String>,
+}
+
+impl UploadExtras {
+    /// Says what cannot be sent, and what to write instead.
+    pub fn validate(&self) -> Result<(), String> {
+        validate_tags(&self.tags)?;
+        if let Some(Checksum { algorithm, value: Some(value) }) = &self.checksum
+            && base64_bytes(value) != Some(algorithm.bytes())
+        {
+            let (name, bytes) = (algorithm.as_str(), algorithm.bytes());
+            return Err(format!("the checksum is no {name}: give its {bytes} bytes in base64"));
+        }
+        if self.content_md5.as_deref().is_some_and(|value| base64_bytes(value) != Some(16)) {
+            return Err("`Content-MD5` takes the 16 bytes of an MD5 in base64".to_owned());
+        }
+        if self.storage_class.as_deref().is_some_and(|class| {
+            class.is_empty() || !class.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_' || byte.is_ascii_digit())
+        }) {
+            return Err("the storage class is a word like `STANDARD_IA`".to_owned());
+        }
+        Ok(())
+    }
+}
+
+fn validate_tags(tags: &[(String, String)]) -> Result<(), String> {
+    if tags.len() > MOST_TAGS {
+        return Err(format!("an object has at most {MOST_TAGS} tags, and these are {}", tags.len()));
+    }
+    for (at, (name, value)) in tags.iter().enumerate() {
+        if name.is_empty() || name.chars().count() > MOST_TAG_NAME {
+            return Err(format!("the name of a tag has 1 to {MOST_TAG_NAME} characters"));
+        }
+        if value.chars().count() > MOST_TAG_VALUE {
+            return Err(format!("the value of the tag `{name}` has more than {MOST_TAG_VALUE} characters"));
+        }
+        if tags.iter().take(at).any(|(earlier, _)| earlier == name) {
+            return Err(format!("the tag `{name}` is there more than once"));
+        }
+    }
+    Ok(())
+}
+
+/// How many bytes a base64 text stands for; none when it is no base64.
+fn base64_bytes(text: &str) -> Option<usize> {
+    let body = text.trim_end_matches('=');
+    let padding = text.len() - body.len();
+    let known = body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(&byte));
+    let whole = text.len().is_multiple_of(4) && padding <= 2 && !text.is_empty();
+    (known && whole).then(|| text.len() / 4 * 3 - padding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Checksum, ChecksumAlgorithm, UploadExtras};
+
+    fn refused(extras: &UploadExtras) -> String {
+        extras.validate().unwrap_err()
+    }
+
+    #[test]
+    fn a_checksum_has_the_length_of_its_algorithm() {
+        let with = |algorithm, value: &str| UploadExtras {
+            checksum: Some(Checksum { algorithm, value: Some(value.to_owned()) }),
+            ..UploadExtras::default()
+        };
+        with(ChecksumAlgorithm::Crc32, "NhCmhg==").validate().unwrap();
+        with(ChecksumAlgorithm::Crc64nvme, "AAAAAAAAAAA=").validate().unwrap();
+        for wrong in ["", "NhCmhg", "NhCm", "NhCmhg==x", "NhC=hg=="] {
+            assert!(refused(&with(ChecksumAlgorithm::Crc32, wrong)).contains("4 bytes in base64"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn tags_have_the_bounds_of_s3() {
+        let with = |tags: Vec<(&str, &str)>| UploadExtras {
+            tags: tags.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            ..UploadExtras::default()
+        };
+        with(vec![("a", ""), ("b", "x")]).validate().unwrap();
+        assert!(refused(&with(vec![("a", "1"), ("a", "2")])).contains("more than once"));
+        assert!(refused(&with(vec![("", "1")])).contains("1 to 128"));
+        let long = "x".repeat(257);
+        assert!(refused(&with(vec![("a", &long)])).contains("256"));
+        let names: Vec<String> = (0..11).map(|number| number.to_string()).collect();
+        assert!(refused(&with(names.iter().map(|name| (name.as_str(), "")).collect())).contains("10 tags"));
+    }
+}
