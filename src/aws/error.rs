@@ -8,6 +8,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::aws::egress::{Blocked, ResolveError};
 use crate::model::object::BodyError;
+use crate::model::operation::Operation;
 
 /// What kind of failure it is; decides the status of our answer and what is tried next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,8 @@ pub struct AwsError {
     pub etag: Option<String>,
     /// The object's bytes, when a range lies outside of it.
     pub size: Option<u64>,
+    /// What was being done, for those who must allow it.
+    pub operation: Option<Operation>,
 }
 
 impl AwsError {
@@ -90,6 +93,7 @@ impl AwsError {
             date: None,
             etag: None,
             size: None,
+            operation: None,
         }
     }
 
@@ -109,6 +113,8 @@ impl AwsError {
         match (self.service, self.kind) {
             ("sts", ErrorKind::AccessDenied) => "RoleNotAssumable",
             ("sts", ErrorKind::NotFound) => "NoSuchEntity",
+            // S3 says `AccessDenied` for the key, too, and names the action
+            ("s3", ErrorKind::AccessDenied) if self.message.contains("kms:") => "KmsAccessDenied",
             _ => &self.code,
         }
     }
@@ -196,6 +202,7 @@ fn classified(
         date: header("date"),
         etag: header("etag"),
         size: size_of_object(header("content-range").as_deref(), body),
+        operation: None,
     }
 }
 
@@ -260,6 +267,7 @@ fn kind_of(code: &str, status: u16) -> ErrorKind {
         | "AllAccessDisabled"
         | "AccountProblem"
         | "InvalidObjectState"
+        | "KMS.DisabledException"
         | "UserSuspended"
         | "Forbidden" => ErrorKind::AccessDenied,
         "NoSuchBucket" => ErrorKind::NoSuchBucket,

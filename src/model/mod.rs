@@ -15,6 +15,7 @@ pub mod operation;
 pub mod parsed;
 pub mod principal;
 pub mod provider;
+pub mod query_needs;
 pub mod resource;
 pub mod secret;
 pub mod secret_event;

@@ -16,6 +16,7 @@ mod objects_errors;
 mod objects_lists;
 mod openapi;
 mod planted;
+mod query_explain;
 mod quickstart;
 mod registry;
 mod requests;

@@ -1,6 +1,7 @@
 //! The JSON query endpoint: the same queries for callers that speak only JSON.
 
 mod delete;
+pub mod explain;
 mod list;
 mod read;
 mod write;
@@ -87,12 +88,18 @@ pub async fn query(
 ) -> Result<Response, Failure> {
     let _permit = api.app.admit(&by.0).await?;
     let run = Run { app: &api.app, caller: &by.0, resource: &name, environment: &environment.0 };
-    let (answer, freshness) = match query {
+    let (answer, freshness) = answer(run, query).await?;
+    Ok(with_freshness(Json(answer).into_response(), freshness))
+}
+
+/// Runs a query, or explains it where the app is a twin that sends nothing.
+async fn answer(run: Run<'_>, query: Query) -> Ran {
+    let answered = match query {
         Query::List(options) => list::list(run, options).await?,
         Query::Head(wanted) => read::head(run, wanted).await?,
         Query::Get(wanted) => read::get(run, wanted).await?,
         Query::Put(wanted) => write::put(run, wanted).await?,
         Query::Delete(wanted) => delete::delete(run, wanted).await?,
     };
-    Ok(with_freshness(Json(answer).into_response(), freshness))
+    Ok(answered)
 }
