@@ -316,7 +316,10 @@ impl App {
         let direct = self.http.direct(port, plan.ca_pem.as_deref()).map_err(|error| {
             Error::from(AwsError::new(ErrorKind::InvalidRequest, "s3", "InvalidRequest", error.to_string()))
         })?;
-        let http = self.unsent.as_ref().map_or(http, |unsent| unsent.capture().client());
+        let http = match &self.unsent {
+            Some(unsent) => unsent.capture().client(http),
+            None => http,
+        };
         let (credentials, slot) = match (&plan.base, &plan.role) {
             (None, _) => (None, None),
             (Some(base), role) if self.unsent.is_some() => {

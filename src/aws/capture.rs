@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
@@ -49,9 +50,9 @@ impl Capture {
         self.0.get()
     }
 
-    /// In place of the SDK's HTTP client.
-    pub fn client(&self) -> SharedHttpClient {
-        SharedHttpClient::new(self.clone())
+    /// In place of the SDK's HTTP client, whose name the user agent keeps.
+    pub fn client(&self, of: SharedHttpClient) -> SharedHttpClient {
+        SharedHttpClient::new(CaptureClient { capture: self.clone(), of })
     }
 
     /// Keeps a request of the direct path, and says that it is not sent.
@@ -88,9 +89,19 @@ impl Capture {
     }
 }
 
-impl HttpClient for Capture {
+#[derive(Debug)]
+struct CaptureClient {
+    capture: Capture,
+    of: SharedHttpClient,
+}
+
+impl HttpClient for CaptureClient {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
+        SharedHttpConnector::new(self.capture.clone())
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.of.connector_metadata()
     }
 }
 

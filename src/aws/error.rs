@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::aws::egress::{Blocked, ResolveError};
+use crate::model::error_catalogue::{self, Origin};
 use crate::model::object::BodyError;
 use crate::model::operation::Operation;
 
@@ -111,6 +112,7 @@ impl AwsError {
     /// services' STS say nothing at all for one that is not there.
     pub fn catalogue_code(&self) -> &str {
         match (self.service, self.kind) {
+            ("sts", _) if is_of_sts(&self.code) => &self.code,
             ("sts", ErrorKind::AccessDenied) => "RoleNotAssumable",
             ("sts", ErrorKind::NotFound) => "NoSuchEntity",
             // S3 says `AccessDenied` for the key, too, and names the action
@@ -165,6 +167,10 @@ impl AwsError {
             _ => from_chain(service, error),
         }
     }
+}
+
+fn is_of_sts(code: &str) -> bool {
+    error_catalogue::find(code).is_some_and(|entry| entry.origin == Origin::Sts)
 }
 
 fn from_response(

@@ -136,7 +136,8 @@ fn show_request(out: &Output, request: &Value) -> anyhow::Result<()> {
     for header in items(request, "headers") {
         let name = text(header, "/name");
         let value = header.get("value").and_then(Value::as_str).unwrap_or("(not shown)");
-        let mark = if signed.contains(&name.as_str()) { "" } else { "  (not signed)" };
+        let mark =
+            if signed.contains(&name.as_str()) || name == "authorization" { "" } else { "  (not signed)" };
         out.line(format!("  {name}: {}{mark}", one_line(value)))?;
     }
     let bytes = request.get("body_bytes").and_then(Value::as_u64).filter(|bytes| *bytes > 0);

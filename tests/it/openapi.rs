@@ -322,10 +322,13 @@ fn parameters(operation: &Value, place: &str) -> BTreeSet<String> {
 fn the_document_holds_every_handler_and_every_route() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http");
     let mut sources = String::new();
-    for folder in [root.clone(), root.join("api")] {
+    let mut folders = vec![root];
+    while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.extension().is_some_and(|extension| extension == "rs") {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
                 sources.push_str(&fs::read_to_string(path).unwrap());
             }
         }
