@@ -19,7 +19,8 @@ const BATCH: usize = 1_000;
 /// Where audit events go.
 #[derive(Debug, Clone)]
 pub struct AuditLog {
-    queue: mpsc::Sender<Message>,
+    /// None where nothing happens that could be audited.
+    queue: Option<mpsc::Sender<Message>>,
 }
 
 #[derive(Debug)]
@@ -33,20 +34,27 @@ impl AuditLog {
     pub fn start(store: Arc<Store>, flush_ms: u64, tracker: &tokio_util::task::TaskTracker) -> AuditLog {
         let (queue, events) = mpsc::channel(QUEUE);
         tracker.spawn(write(store, events, Duration::from_millis(flush_ms.max(1))));
-        AuditLog { queue }
+        AuditLog { queue: Some(queue) }
+    }
+
+    /// Keeps nothing, for what is explained and does not happen.
+    pub fn silent() -> AuditLog {
+        AuditLog { queue: None }
     }
 
     /// Queues one event.
     pub async fn note(&self, event: Event) {
-        if self.queue.send(Message::Event(Box::new(event))).await.is_err() {
+        let Some(queue) = &self.queue else { return };
+        if queue.send(Message::Event(Box::new(event))).await.is_err() {
             tracing::error!("an audit row came after the writer ended");
         }
     }
 
     /// Returns when everything queued before is in the database.
     pub async fn flush(&self) {
+        let Some(queue) = &self.queue else { return };
         let (done, written) = oneshot::channel();
-        if self.queue.send(Message::Flush(done)).await.is_ok() {
+        if queue.send(Message::Flush(done)).await.is_ok() {
             // an error here means that the writer ended, which it does only after it wrote everything
             written.await.ok();
         }

@@ -16,6 +16,7 @@ use crate::app::connection::{Connection, Plan, Prepared, Snapshot, Subject, inst
 use crate::app::findings::{is_sensitive, path_text};
 use crate::app::source::{self, Source};
 use crate::app::{App, Error, Resource, Unresolved, scope};
+use crate::aws::capture::throw_away;
 use crate::aws::credentials::{AccessKey, Base, Role, StsTarget};
 use crate::aws::s3::{S3, Settings, UploadDefaults};
 use crate::aws::{AwsError, ErrorKind};
@@ -40,6 +41,9 @@ impl App {
         resource: &Arc<Resource>,
         environment: &Name,
     ) -> Result<Arc<Connection>, Error> {
+        if let Some(unsent) = &self.unsent {
+            return self.connect_unsent(resource, environment, unsent);
+        }
         if let Some(found) = self.current(resource, environment) {
             return Ok(found);
         }
@@ -112,7 +116,7 @@ impl App {
         });
         let hits = futures_util::future::join_all(loads).await.into_iter().collect::<Result<_, Error>>()?;
         let sources = wanted.into_iter().map(|(key, (source, _, _))| (key, source)).collect();
-        Ok(Snapshot { hits, sources })
+        Ok(Snapshot { hits, sources, unsent: None })
     }
 
     /// The source that a reference means, as the project reads it: the named one, else the active one. Never another.
@@ -230,7 +234,11 @@ impl App {
             let reason = format!("the source `{}` does not declare it as configuration", definition.name);
             return Err(unresolved(field, reference, &wanted.key.secret, "SecretNotUsable", reason, None));
         }
-        let hit = snapshot.hits.get(&wanted.key).ok_or_else(missing)?;
+        let hit = match (snapshot.hits.get(&wanted.key), &snapshot.unsent) {
+            (Some(hit), _) => hit,
+            (None, Some(unsent)) => return Ok(unsent.stand_in(subject.definition, field)),
+            (None, None) => return Err(missing()),
+        };
         hit.entry.secret.value.look_up(wanted.mode, &reference.path).map_err(|error| {
             let code = match error {
                 template::LookUpError::MissingKey { .. } => "SecretKeyMissing",
@@ -313,8 +321,16 @@ impl App {
         let direct = self.http.direct(port, plan.ca_pem.as_deref()).map_err(|error| {
             Error::from(AwsError::new(ErrorKind::InvalidRequest, "s3", "InvalidRequest", error.to_string()))
         })?;
+        let http = match &self.unsent {
+            Some(unsent) => unsent.capture().client(http),
+            None => http,
+        };
         let (credentials, slot) = match (&plan.base, &plan.role) {
             (None, _) => (None, None),
+            (Some(base), role) if self.unsent.is_some() => {
+                let with_token = self.signs_with_token(base, role.as_ref(), &plan.region);
+                (Some(throw_away(with_token)), None)
+            }
             (Some(base), None) => (Some(self.identities.base(base, &plan.region)), None),
             (Some(base), Some(role)) => {
                 let slot = self.identities.role(base, role, &sts_target(&plan))?;
@@ -340,6 +356,7 @@ impl App {
             expected_owner: plan.expected_owner.clone(),
             requester_pays: plan.requester_pays,
             defaults: plan.defaults.clone(),
+            capture: self.unsent.as_ref().map(|unsent| unsent.capture().clone()),
         });
         Ok(Connection {
             s3,
@@ -354,6 +371,7 @@ impl App {
             fresh_until_ms: AtomicI64::new(0),
             stale_ms: AtomicI64::new(-1),
             sources_epoch: 0,
+            unsent: self.unsent.clone(),
         })
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::app::registry::State;
 use crate::app::source::Source;
+use crate::app::unsent::Unsent;
 use crate::app::{App, Error, Resource, connect};
 use crate::aws::credentials::{Base, Role, Slot};
 use crate::aws::egress::Endpoint;
@@ -45,6 +46,8 @@ pub struct Connection {
     pub(super) fresh_until_ms: AtomicI64,
     pub(super) stale_ms: AtomicI64,
     pub(super) sources_epoch: u64,
+    /// Present when what is asked of it is explained and not sent.
+    pub(super) unsent: Option<Arc<Unsent>>,
 }
 
 /// Why a connection uses other versions than the current ones.
@@ -126,6 +129,8 @@ pub(super) struct Prepared {
 pub(super) struct Snapshot {
     pub(super) hits: HashMap<SecretKey, Hit>,
     pub(super) sources: HashMap<SecretKey, Arc<Source>>,
+    /// Present when a query is explained: what is not cached is left unknown.
+    pub(super) unsent: Option<Arc<Unsent>>,
 }
 
 /// Which definition, in which project and environment.

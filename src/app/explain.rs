@@ -180,7 +180,7 @@ impl App {
         Ok(Explanation { environment: environment.clone(), references, findings })
     }
 
-    fn explained(
+    pub(super) fn explained(
         &self,
         subject: &Subject<'_>,
         field: &'static str,

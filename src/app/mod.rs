@@ -15,6 +15,7 @@ mod error;
 mod event_feeds;
 mod events;
 mod explain;
+mod explain_query;
 mod findings;
 mod heal;
 mod keys;
@@ -34,6 +35,7 @@ mod source;
 mod sources;
 mod test;
 mod test_bucket;
+mod unsent;
 mod usage;
 mod usage_check;
 mod usage_policies;
@@ -65,6 +67,7 @@ pub use access::{
 pub use error::{Error, Unresolved};
 pub use events::{Delivery, EventOutcome, EventSender};
 pub use explain::{ExplainWanted, Explanation};
+pub use explain_query::{Asked, QueryExplanation, Refusal};
 pub use keys::{NewMaster, change_master_key, open_store, rotate_data_key};
 pub use move_to_local::{MoveWanted, Moved};
 pub use objects::{
@@ -95,30 +98,32 @@ const LEAST_PATIENCE_MS: i64 = 5_000;
 const REPLAY_KIB: usize = 64 * 1024;
 
 /// Everything the service is made of.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct App {
     /// The settings.
-    pub config: Config,
+    pub config: Arc<Config>,
     pub(crate) clock: Clock,
     pub(crate) store: Arc<Store>,
-    pub(crate) registry: registry::Registry,
+    pub(crate) registry: Arc<registry::Registry>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) http: Arc<HttpClients>,
-    pub(crate) identities: Identities,
+    pub(crate) identities: Arc<Identities>,
     audit: audit::AuditLog,
-    failures: access::Failures,
-    events: events::Events,
+    failures: Arc<access::Failures>,
+    events: Arc<events::Events>,
     places: Arc<Semaphore>,
     /// KiB of uploads that may be kept until the store has accepted them.
-    replays: Semaphore,
+    replays: Arc<Semaphore>,
     /// What of the cache is in the snapshot.
-    written: snapshot::Written,
+    written: Arc<snapshot::Written>,
     /// Since when changes of other replicas cannot be read; 0 when they can.
-    behind_since_ms: AtomicI64,
+    behind_since_ms: Arc<AtomicI64>,
     /// Keys of exports are derived one after the other: each takes 64 MiB and more.
     derivations: Arc<Semaphore>,
     tracker: TaskTracker,
     stopping: CancellationToken,
+    /// Present when queries are explained and not sent.
+    unsent: Option<Arc<unsent::Unsent>>,
 }
 
 /// A started app, and what its first start made.
@@ -139,26 +144,27 @@ impl App {
         let egress = Arc::new(Egress::new(&config.egress)?);
         let http = Arc::new(HttpClients::new(egress));
         let limits = Limits { max_bytes: config.cache.max_bytes, max_entries: config.cache.max_entries };
-        let events = events::Events::new(store.newest_secret_event().await?);
-        let registry = registry::Registry::load(&store).await?;
+        let events = Arc::new(events::Events::new(store.newest_secret_event().await?));
+        let registry = Arc::new(registry::Registry::load(&store).await?);
         let app = Arc::new(App {
             events,
             registry,
             cache: Cache::new(limits, clock.clone(), tracker.clone()),
-            identities: Identities::new(Arc::clone(&http), clock.clone(), tracker.clone()),
+            identities: Arc::new(Identities::new(Arc::clone(&http), clock.clone(), tracker.clone())),
             audit: audit::AuditLog::start(Arc::clone(&store), config.audit.flush_ms, &TaskTracker::new()),
-            failures: access::Failures::default(),
+            failures: Arc::default(),
             places: Arc::new(Semaphore::new(config.server.max_queries)),
-            replays: Semaphore::new(REPLAY_KIB),
-            written: snapshot::Written::default(),
-            behind_since_ms: AtomicI64::new(0),
+            replays: Arc::new(Semaphore::new(REPLAY_KIB)),
+            written: Arc::default(),
+            behind_since_ms: Arc::default(),
             derivations: Arc::new(Semaphore::new(1)),
             stopping: CancellationToken::new(),
             http,
             store,
             clock,
             tracker,
-            config,
+            unsent: None,
+            config: Arc::new(config),
         });
         let bootstrap_token = app.bootstrap().await?;
         if let Err(error) = app.restore_snapshot().await {

@@ -10,9 +10,7 @@ use crate::model::resource::Definition;
 /// Wildcards in a prefix are escaped as IAM wants it (`${*}`), so that a prefix never widens the scope.
 pub fn session_policy(definition: &Definition, bucket: &str, prefix: &str) -> String {
     let operations = definition.operations.clone().unwrap_or_else(|| Operation::ALL.to_vec());
-    let partition = partition(bucket);
-    let bucket_arn =
-        if bucket.starts_with("arn:") { bucket.to_owned() } else { format!("arn:{partition}:s3:::{bucket}") };
+    let bucket_arn = bucket_arn(bucket, "");
     let separator =
         if bucket.starts_with("arn:") && bucket.contains(":accesspoint/") { "/object/" } else { "/" };
     let objects = format!("{bucket_arn}{separator}{}*", escaped(prefix));
@@ -46,8 +44,17 @@ pub fn session_policy(definition: &Definition, bucket: &str, prefix: &str) -> St
     json!({"Version": "2012-10-17", "Statement": statements}).to_string()
 }
 
-fn partition(bucket: &str) -> &str {
-    bucket.strip_prefix("arn:").and_then(|rest| rest.split(':').next()).unwrap_or("aws")
+/// The ARN of a bucket, in the partition of its region.
+pub(super) fn bucket_arn(bucket: &str, region: &str) -> String {
+    if bucket.starts_with("arn:") {
+        return bucket.to_owned();
+    }
+    let partition = match region {
+        region if region.starts_with("cn-") => "aws-cn",
+        region if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    };
+    format!("arn:{partition}:s3:::{bucket}")
 }
 
 fn escaped(prefix: &str) -> String {

@@ -187,8 +187,32 @@ impl Identities {
         })
     }
 
+    /// When the session ends that is there for a role, in epoch milliseconds; none where there is none that is valid.
+    /// Nobody is asked, and nothing is renewed.
+    pub fn session_ends_ms(&self, base: &Base, role: &Role, target: &StsTarget) -> Option<i64> {
+        self.held(self.role_digest(base, role, target)).map(|session| session.ends_ms)
+    }
+
+    /// Whether the default chain's credentials have a session token; none where they are not known.
+    pub fn chain_has_token(&self, region: &str) -> Option<bool> {
+        let session = self.held(self.digest(&["chain", region]))?;
+        Some(session.credentials.session_token().is_some())
+    }
+
+    fn held(&self, digest: [u8; 32]) -> Option<Arc<Session>> {
+        let slot = self.slots.lock().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned()?;
+        let now = self.clock.now_ms();
+        slot.current.load_full().filter(|_| slot.is_valid(now))
+    }
+
     /// The shared session of a role.
     pub fn role(&self, base: &Base, role: &Role, target: &StsTarget) -> Result<Arc<Slot>, AwsError> {
+        let digest = self.role_digest(base, role, target);
+        let client = self.sts(base, target)?;
+        Ok(self.slot(digest, || Origin::Role { client: Box::new(client), role: role.clone() }))
+    }
+
+    fn role_digest(&self, base: &Base, role: &Role, target: &StsTarget) -> [u8; 32] {
         let tags = serde_json::to_string(&role.tags).unwrap_or_default();
         let duration = role.duration.unwrap_or_default().to_string();
         let session = match base {
@@ -204,7 +228,7 @@ impl Identities {
             Base::Chain => ("chain", "", ""),
             Base::Session(_) => ("session", session.as_str(), ""),
         };
-        let digest = self.digest(&[
+        self.digest(&[
             id,
             secret,
             token,
@@ -217,9 +241,7 @@ impl Identities {
             &target.region,
             target.endpoint.as_deref().unwrap_or_default(),
             target.ca_pem.as_deref().unwrap_or_default(),
-        ]);
-        let client = self.sts(base, target)?;
-        Ok(self.slot(digest, || Origin::Role { client: Box::new(client), role: role.clone() }))
+        ])
     }
 
     fn slot(&self, digest: [u8; 32], origin: impl FnOnce() -> Origin) -> Arc<Slot> {

@@ -22,6 +22,7 @@ use hyper::body::Incoming;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::aws::body::DownloadBody;
+use crate::aws::capture::Capture;
 use crate::aws::egress::Endpoint;
 use crate::aws::http::DirectClient;
 use crate::aws::s3::{Download, Settings, rfc3339_of, total_size};
@@ -49,6 +50,8 @@ pub(super) struct Direct {
     retries: u32,
     /// Headers that every request has.
     fixed: HeaderMap,
+    /// Keeps requests in place of sending them.
+    capture: Option<Capture>,
 }
 
 impl Direct {
@@ -72,6 +75,7 @@ impl Direct {
             credentials: settings.credentials.clone(),
             retries: settings.retries,
             fixed,
+            capture: settings.capture.clone(),
         })
     }
 
@@ -92,6 +96,9 @@ impl Direct {
 
     async fn attempt(&self, key: &ObjectKey, options: &GetOptions) -> Result<Download, AwsError> {
         let request = self.request(key, options).await?;
+        if let Some(capture) = &self.capture {
+            return Err(capture.refuse(&request, 0));
+        }
         let response =
             self.client.request(request).await.map_err(|error| AwsError::from_chain(SERVICE, &error))?;
         if matches!(response.status(), StatusCode::OK | StatusCode::PARTIAL_CONTENT) {

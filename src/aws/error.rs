@@ -7,7 +7,9 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::aws::egress::{Blocked, ResolveError};
+use crate::model::error_catalogue::{self, Origin};
 use crate::model::object::BodyError;
+use crate::model::operation::Operation;
 
 /// What kind of failure it is; decides the status of our answer and what is tried next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +76,8 @@ pub struct AwsError {
     pub etag: Option<String>,
     /// The object's bytes, when a range lies outside of it.
     pub size: Option<u64>,
+    /// What was being done, for those who must allow it.
+    pub operation: Option<Operation>,
 }
 
 impl AwsError {
@@ -90,6 +94,7 @@ impl AwsError {
             date: None,
             etag: None,
             size: None,
+            operation: None,
         }
     }
 
@@ -107,8 +112,11 @@ impl AwsError {
     /// services' STS say nothing at all for one that is not there.
     pub fn catalogue_code(&self) -> &str {
         match (self.service, self.kind) {
+            ("sts", _) if is_of_sts(&self.code) => &self.code,
             ("sts", ErrorKind::AccessDenied) => "RoleNotAssumable",
             ("sts", ErrorKind::NotFound) => "NoSuchEntity",
+            // S3 says `AccessDenied` for the key, too, and names the action
+            ("s3", ErrorKind::AccessDenied) if self.message.contains("kms:") => "KmsAccessDenied",
             _ => &self.code,
         }
     }
@@ -161,6 +169,10 @@ impl AwsError {
     }
 }
 
+fn is_of_sts(code: &str) -> bool {
+    error_catalogue::find(code).is_some_and(|entry| entry.origin == Origin::Sts)
+}
+
 fn from_response(
     service: &'static str,
     code: Option<&str>,
@@ -203,6 +215,7 @@ fn classified(
         date: header("date"),
         etag: header("etag"),
         size: size_of_object(header("content-range").as_deref(), body),
+        operation: None,
     }
 }
 
@@ -275,6 +288,7 @@ fn kind_of(code: &str, status: u16) -> ErrorKind {
         | "AllAccessDisabled"
         | "AccountProblem"
         | "InvalidObjectState"
+        | "KMS.DisabledException"
         | "UserSuspended"
         | "Forbidden" => ErrorKind::AccessDenied,
         "NoSuchBucket" => ErrorKind::NoSuchBucket,

@@ -10,7 +10,9 @@ mod audit;
 mod client;
 mod definition;
 mod doctor;
+mod errors;
 mod exit;
+mod explain;
 mod import;
 mod input;
 mod object;
@@ -44,6 +46,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::audit::AuditCommand;
 use crate::cli::client::{Client, Connection};
 use crate::cli::doctor::Doctor;
+use crate::cli::errors::Errors;
 use crate::cli::exit::Exit;
 use crate::cli::object::ObjectCommand;
 use crate::cli::output::{Format, Output};
@@ -148,6 +151,11 @@ After a change of the master key, change the settings as it says and restart eve
   s3-connector config --defaults > s3-connector.toml
   S3_CONNECTOR__LOG__FORMAT=json s3-connector config")]
     Config(Settings),
+    /// Tell what a code of an error means, what to do, and who can; needs no server
+    #[command(
+        after_help = "Examples:\n  s3-connector errors SignatureDoesNotMatch\n  s3-connector errors --output json"
+    )]
+    Errors(Errors),
     /// Print the OpenAPI document of the REST interface
     #[command(after_help = "Example:\n  s3-connector openapi > openapi.json")]
     Openapi,
@@ -215,6 +223,7 @@ async fn dispatch(command: Command, connection: &Connection, out: &Rc<Output>) -
         Command::Doctor(doctor) => doctor.run(out).await,
         Command::RotateKey(rotate) => rotate.run(out).await,
         Command::Config(settings) => settings.run(out),
+        Command::Errors(errors) => errors.run(out),
         Command::Openapi => openapi(out),
         Command::Completions { shell } => completions(out, shell),
     }
@@ -356,6 +365,9 @@ mod tests {
             "s3-connector rotate-key --master-file new.key --config c.toml",
             "s3-connector config --defaults",
             "s3-connector completions fish",
+            "s3-connector resource explain a get key=k limit:=1 --json {}",
+            "s3-connector errors NoSuchKey",
+            "s3-connector errors",
         ] {
             assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
         }
@@ -390,6 +402,7 @@ mod tests {
             "s3-connector config --defaults --data d",
             "s3-connector rotate-key --master-file a --master-env",
             "s3-connector resource list --output yaml",
+            "s3-connector resource explain a",
             "s3-connector nonsense",
         ] {
             let error = parse(line).map(|_| ()).expect_err(line);

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::client::Call;
 use crate::cli::definition::{self, Update};
 use crate::cli::exit::{Exit, usage};
+use crate::cli::explain::Explain;
 use crate::cli::output::Column;
 use crate::cli::patch::Patch;
 use crate::cli::resource_fields::Fields;
@@ -71,6 +72,14 @@ Exits with 1 when the verdict is `fails`.")]
     /// Brings an earlier version of a resource back, as a new version
     #[command(after_help = "Example:\n  s3-connector resource restore invoices 3")]
     Restore(Restore),
+    /// Explains a query: the request that it would send and what it needs; nothing is sent
+    #[command(after_help = "Examples:
+  s3-connector resource explain invoices get key=2026/a.pdf
+  s3-connector resource explain invoices list prefix=2026/ limit:=5000
+  s3-connector resource explain invoices put --json '{\"key\": \"a.txt\", \"text\": \"hello\"}' --output json
+
+Asks the server, which asks nobody else: what is not cached there is said to be unknown yet.")]
+    Explain(Explain),
 }
 
 /// A resource by its name.
@@ -196,6 +205,7 @@ impl ResourceCommand {
             ResourceCommand::Copy(copy) => copy.run(session).await,
             ResourceCommand::History(named) => named.history(session).await,
             ResourceCommand::Restore(restore) => restore.run(session).await,
+            ResourceCommand::Explain(explain) => explain.run(session).await,
         }
     }
 }

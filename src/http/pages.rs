@@ -150,12 +150,7 @@ fn text_of(code: &str) -> Option<String> {
         return Some(format!("{code}\n\nCause: {cause}.\nRemedy: {remedy}.\n"));
     }
     if let Some(entry) = error_catalogue::find(code) {
-        let retry = if entry.retry { "The same request may work a moment later.\n" } else { "" };
-        let owner = entry.owner.as_str();
-        return Some(format!(
-            "{code}\n\nCause: {}.\nRemedy: {}.\nWho can do it: {owner}.\n{retry}",
-            entry.cause, entry.remedy
-        ));
+        return Some(entry.text());
     }
     let plain = (1..=64).contains(&code.len())
         && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte));
@@ -217,7 +212,7 @@ mod tests {
         assert!(own.contains(&"Conflict".to_owned()) && own.len() > 12, "{own:?}");
         let here = codes_here();
         assert!(here.contains(&"MethodNotAllowed".to_owned()), "{here:?}");
-        let catalogue = error_catalogue::ENTRIES.iter().map(|entry| entry.code.to_owned());
+        let catalogue = error_catalogue::all().map(|entry| entry.code.to_owned());
         for code in own.into_iter().chain(here).chain(catalogue) {
             let text = text_of(&code).unwrap();
             assert!(text.starts_with(&format!("{code}\n\nCause: ")) && text.contains("Remedy: "), "{text}");

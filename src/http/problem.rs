@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 use crate::app::{Error, usage_remedy};
 use crate::aws::{AwsError, ErrorKind};
 use crate::finding::Finding;
-use crate::model::error_catalogue;
+use crate::model::error_catalogue::{self, Owner};
+use crate::model::operation::Operation;
 
 /// Where the pages about errors stand, relative to the service.
 const TYPE_BASE: &str = "/docs/errors/";
@@ -311,6 +312,9 @@ fn of_upstream(error: &AwsError) -> Problem {
             "the bucket is in `{region}`: PATCH the resource with {{\"region\": \"{region}\"}}"
         ));
     }
+    if let Some(operation) = error.operation.filter(|_| code == "AccessDenied") {
+        problem.remedy = Some(allow(operation));
+    }
     // what we refuse ourselves was never sent to anybody
     let asked = error.status.is_some() || matches!(error.kind, ErrorKind::Unreachable | ErrorKind::Timeout);
     problem.upstream = asked.then(|| Upstream {
@@ -322,6 +326,17 @@ fn of_upstream(error: &AwsError) -> Problem {
         ErrorKind::Throttled => problem.retry_after(2),
         _ => problem,
     }
+}
+
+/// Which actions a policy must allow for an operation.
+fn allow(operation: Operation) -> String {
+    let actions: Vec<&str> = operation.all_actions().collect();
+    let owner = Owner::CloudAdmin.as_str();
+    format!(
+        "allow what `{}` needs ({}) for the identity, and look for a Deny in the bucket policy - {owner} can do this",
+        operation.as_str(),
+        actions.join(", ")
+    )
 }
 
 fn remedy(code: &str) -> Option<String> {

@@ -36,6 +36,7 @@ pub fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(resources::test_resource))
         .routes(routes!(resources::list_tests))
         .routes(routes!(query::query))
+        .routes(routes!(query::explain::explain_query))
         .routes(routes!(objects::list_objects))
         .routes(routes!(
             objects::get_object,

@@ -24,6 +24,7 @@ pub mod parsed;
 pub mod principal;
 pub mod provider;
 pub mod read_as;
+pub mod query_needs;
 pub mod resource;
 pub mod secret;
 pub mod secret_event;

@@ -193,7 +193,7 @@ async fn an_endpoint_that_cannot_be_reached_is_told_step_by_step() {
 }
 
 /// A TLS server with a certificate for these names; its URL's port and the certificate.
-async fn tls_server(names: &[&str], expired: bool) -> (u16, String) {
+pub(crate) async fn tls_server(names: &[&str], expired: bool) -> (u16, String) {
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     let pair = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(names).unwrap();

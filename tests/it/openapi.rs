@@ -56,7 +56,7 @@ pub(crate) fn operations(document: &Value) -> Vec<Operation> {
     found
 }
 
-fn document() -> Value {
+pub(crate) fn document() -> Value {
     serde_json::from_str(&s3_connector::http::openapi_json()).unwrap()
 }
 

@@ -119,6 +119,10 @@ impl App {
         key: Option<&'a str>,
     ) -> Result<Query<'a>, Error> {
         let resource = self.known_resource(caller, name)?;
+        if let Some(unsent) = &self.unsent {
+            unsent.begin(operation, &resource);
+            return Ok(Query { caller, resource, operation, key, started: Instant::now() });
+        }
         let allowed = resource.record.definition.operations.as_ref();
         if allowed.is_some_and(|allowed| !allowed.contains(&operation)) {
             let error = Error::OperationNotAllowed { resource: name.to_owned(), operation };
@@ -136,14 +140,18 @@ impl App {
     async fn end<T>(
         &self,
         query: &Query<'_>,
-        outcome: Result<(T, Arc<Connection>), Error>,
+        mut outcome: Result<(T, Arc<Connection>), Error>,
         describe: impl FnOnce(&T) -> (Option<u64>, Option<String>),
     ) -> Result<Outcome<T>, Error> {
+        if self.unsent.is_some() {
+            let (value, connection) = outcome?;
+            return Ok(Outcome { value, freshness: connection.freshness() });
+        }
         let operation = query.operation.as_str();
         let mut event = audit::event(query.caller, "", query.resource.name().as_str(), self.clock.now_ms());
         event.action = format!("object.{operation}");
         event.key = query.key.map(str::to_owned);
-        let label = match &outcome {
+        let label = match &mut outcome {
             Ok((value, connection)) => {
                 (event.bytes, event.upstream_request_id) = describe(value);
                 let stand_in = connection
@@ -160,6 +168,9 @@ impl App {
                 "ok"
             }
             Err(error) => {
+                if let Error::Upstream(upstream) = error {
+                    upstream.operation = Some(query.operation);
+                }
                 error.code().clone_into(&mut event.outcome);
                 if let Error::Upstream(upstream) = error {
                     event.upstream_request_id.clone_from(&upstream.request_id);
@@ -195,6 +206,10 @@ fn full_key(prefix: &str, key: &str) -> Result<ObjectKey, AwsError> {
 fn require(connection: &Connection, feature: Feature) -> Result<(), AwsError> {
     let profile = connection.plan.profile;
     if profile.has(feature) {
+        return Ok(());
+    }
+    if let Some(unsent) = &connection.unsent {
+        unsent.lack(feature);
         return Ok(());
     }
     let (id, what) = (profile.id, feature.as_str());

@@ -41,6 +41,7 @@ use aws_smithy_types::retry::RetryConfig;
 
 use crate::aws::AwsError;
 use crate::aws::credentials::Slot;
+use crate::aws::capture::Capture;
 use crate::aws::direct::Direct;
 use crate::aws::egress::Endpoint;
 use crate::aws::http::DirectClient;
@@ -105,6 +106,8 @@ pub struct Settings {
     pub requester_pays: bool,
     /// What uploads get.
     pub defaults: UploadDefaults,
+    /// Keeps what the direct path would send, in place of sending it.
+    pub capture: Option<Capture>,
 }
 
 /// What every upload of a resource gets.

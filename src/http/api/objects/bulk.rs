@@ -121,7 +121,7 @@ pub async fn copy_object(
     JsonBody(wanted): JsonBody<CopyOptions>,
 ) -> Result<Response, Failure> {
     let _permit = api.app.admit(&by.0).await?;
-    query::answer(&api, &by.0, &name, &environment.0, Query::Copy(Box::new(wanted))).await
+    query::respond(&api, &by.0, &name, &environment.0, Query::Copy(Box::new(wanted))).await
 }
 
 /// Moves an object, within the resource or to another: the source is deleted when the copy is confirmed.
@@ -134,7 +134,7 @@ pub async fn move_object(
     JsonBody(wanted): JsonBody<CopyOptions>,
 ) -> Result<Response, Failure> {
     let _permit = api.app.admit(&by.0).await?;
-    query::answer(&api, &by.0, &name, &environment.0, Query::Move(Box::new(wanted))).await
+    query::respond(&api, &by.0, &name, &environment.0, Query::Move(Box::new(wanted))).await
 }
 
 /// A query over many objects.
@@ -154,7 +154,7 @@ impl Many<'_> {
         {
             return Ok(lines(progress, permit));
         }
-        query::answer(api, caller, resource, environment, query).await
+        query::respond(api, caller, resource, environment, query).await
     }
 
     /// None for a dry run, which has nothing to stream.

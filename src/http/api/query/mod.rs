@@ -2,6 +2,7 @@
 
 pub(super) mod bulk;
 mod delete;
+pub mod explain;
 mod list;
 mod multipart;
 mod read;
@@ -172,11 +173,11 @@ pub async fn query(
         let run = Run { app: &api.app, caller: &by.0, resource: &name, environment: &environment.0 };
         return list::rows(run, options, permit).await;
     }
-    answer(&api, &by.0, &name, &environment.0, query).await
+    respond(&api, &by.0, &name, &environment.0, query).await
 }
 
-/// Runs a query that has its place.
-pub(super) async fn answer(
+/// Answers a query that has its place.
+pub(super) async fn respond(
     api: &Api,
     caller: &Caller,
     resource: &str,
@@ -184,7 +185,18 @@ pub(super) async fn answer(
     query: Query,
 ) -> Result<Response, Failure> {
     let run = Run { app: &api.app, caller, resource, environment };
-    let (answer, freshness) = match query {
+    let (answer, freshness) = answer(run, query).await?;
+    let is_credential = sign::is_credential(&answer);
+    let mut response = Json(answer).into_response();
+    if is_credential {
+        keep_nowhere(&mut response);
+    }
+    Ok(with_freshness(response, freshness))
+}
+
+/// Runs a query, or explains it where the app is a twin that sends nothing.
+async fn answer(run: Run<'_>, query: Query) -> Ran {
+    let answered = match query {
         Query::List(options) => list::list(run, options).await?,
         Query::Head(wanted) => read::head(run, wanted).await?,
         Query::Get(wanted) => read::get(run, wanted).await?,
@@ -205,12 +217,7 @@ pub(super) async fn answer(
         Query::Move(wanted) => bulk::copy(run, *wanted, true).await?,
         Query::RenamePrefix(wanted) => bulk::rename_prefix(run, wanted).await?,
     };
-    let is_credential = sign::is_credential(&answer);
-    let mut response = Json(answer).into_response();
-    if is_credential {
-        keep_nowhere(&mut response);
-    }
-    Ok(with_freshness(response, freshness))
+    Ok(answered)
 }
 
 #[cfg(test)]

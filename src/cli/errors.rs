@@ -1,0 +1,42 @@
+//! `errors`: what a code of an error means, without a server.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::cli::exit::{Exit, usage};
+use crate::cli::output::{Column, Format, Output};
+use crate::model::error_catalogue::{self, ErrorEntry};
+
+const COLUMNS: &[Column] = &[("CODE", "code"), ("ORIGIN", "origin"), ("CAUSE", "cause")];
+
+/// Flags of `errors`.
+#[derive(Debug, Args)]
+pub(crate) struct Errors {
+    /// Code as an error names it; without one, all are listed
+    code: Option<String>,
+}
+
+impl Errors {
+    pub(crate) fn run(self, out: &Output) -> anyhow::Result<Exit> {
+        let Some(code) = self.code else {
+            let rows: Vec<Value> = error_catalogue::all().map(row).collect();
+            out.rows(&json!({"errors": rows}), "errors", COLUMNS)?;
+            return Ok(Exit::Ok);
+        };
+        let entry = error_catalogue::find(&code).ok_or_else(|| {
+            usage(format!("`{code}` is not in the catalogue: `s3-connector errors` lists what is, and a code of a store's own is in its documentation"))
+        })?;
+        match out.format() {
+            Format::Table => out.line(entry.text().trim_end())?,
+            Format::Json | Format::Ndjson => out.json(&row(entry))?,
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn row(entry: &ErrorEntry) -> Value {
+    json!({
+        "code": entry.code, "origin": entry.origin.as_str(), "cause": entry.cause, "remedy": entry.remedy,
+        "who": entry.owner.as_str(), "retry": entry.retry, "page": format!("/docs/errors/{}", entry.code),
+    })
+}
