@@ -318,6 +318,7 @@ impl App {
         };
         let s3 = S3::new(Settings {
             endpoint: plan.endpoint.clone(),
+            profile: plan.profile,
             region: plan.region.clone(),
             bucket: plan.bucket.clone(),
             path_style: plan.path_style,

@@ -4,6 +4,7 @@ use aws_sdk_s3::operation::RequestId;
 
 use crate::aws::AwsError;
 use crate::aws::s3::S3;
+use crate::model::provider::ListVersion;
 
 /// What a bucket says of itself.
 #[derive(Debug)]
@@ -31,7 +32,15 @@ impl S3 {
 
     /// Lists a bucket of any name: the body of the answer, unlike that of HEAD, says what was wrong.
     pub async fn list_other_bucket(&self, bucket: &str) -> Result<(), AwsError> {
-        let call = self.client.list_objects_v2().bucket(bucket).max_keys(1);
-        self.timed(call.send()).await.map(drop)
+        match self.profile.list {
+            ListVersion::V1 => {
+                let call = self.client.list_objects().bucket(bucket).max_keys(1);
+                self.timed(call.send()).await.map(drop)
+            }
+            ListVersion::V2 => {
+                let call = self.client.list_objects_v2().bucket(bucket).max_keys(1);
+                self.timed(call.send()).await.map(drop)
+            }
+        }
     }
 }

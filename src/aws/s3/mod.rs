@@ -1,12 +1,13 @@
 //! S3: the calls that queries and checks make, each exactly one request.
 //!
 //! What the SDK does by default and we must not: checksums that break other stores and cost a multiple on
-//! uploads (`when_required`), stalled-stream protection that ends honest slow uploads (own idle limits), an
+//! uploads (the provider's profile says when), stalled-stream protection that ends honest slow uploads (own idle limits), an
 //! identity cache of 64 entries (own cache), a client per request (one per resource and secret version).
 
 mod bucket;
 mod delete;
 mod list;
+mod peculiar;
 mod read;
 mod write;
 
@@ -16,8 +17,7 @@ use std::time::Duration;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    BehaviorVersion, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation,
-    StalledStreamProtectionConfig,
+    BehaviorVersion, IdentityCache, Region, ResponseChecksumValidation, StalledStreamProtectionConfig,
 };
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{RequestPayer, ServerSideEncryption, StorageClass};
@@ -32,7 +32,10 @@ use crate::aws::AwsError;
 use crate::aws::direct::Direct;
 use crate::aws::egress::Endpoint;
 use crate::aws::http::DirectClient;
+use crate::model::provider::Profile;
 use crate::model::resource::{CannedAcl, Encryption};
+
+pub(in crate::aws) use peculiar::part_checksum;
 
 pub use bucket::BucketFacts;
 pub use list::{ListPage, ListRequest};
@@ -46,6 +49,7 @@ pub struct S3 {
     pub(in crate::aws) client: aws_sdk_s3::Client,
     pub(in crate::aws) bucket: String,
     pub(in crate::aws) timeout: Duration,
+    pub(in crate::aws) profile: &'static Profile,
     expected_owner: Option<String>,
     payer: Option<RequestPayer>,
     defaults: UploadDefaults,
@@ -57,6 +61,8 @@ pub struct S3 {
 pub struct Settings {
     /// Another endpoint than the region's own.
     pub endpoint: Option<Endpoint>,
+    /// What the provider does in its own way.
+    pub profile: &'static Profile,
     /// The region that is signed for.
     pub region: String,
     /// The bucket.
@@ -112,12 +118,15 @@ impl S3 {
             .region(Region::new(settings.region))
             .identity_cache(IdentityCache::no_cache())
             .force_path_style(settings.path_style)
-            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .request_checksum_calculation(peculiar::checksums(settings.profile))
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .retry_config(RetryConfig::standard().with_max_attempts(settings.retries + 1))
             .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build())
             .http_client(settings.http);
+        if let Some(peculiar) = peculiar::Peculiar::of(settings.profile) {
+            config = config.interceptor(peculiar);
+        }
         if let Some(endpoint) = settings.endpoint {
             config = config.endpoint_url(endpoint.url);
         }
@@ -129,6 +138,7 @@ impl S3 {
             client: aws_sdk_s3::Client::from_conf(config.build()),
             bucket: settings.bucket,
             timeout: settings.timeout,
+            profile: settings.profile,
             expected_owner: settings.expected_owner,
             payer: settings.requester_pays.then_some(RequestPayer::Requester),
             defaults: settings.defaults,

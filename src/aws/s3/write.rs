@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_s3::types::ObjectCannedAcl;
+use aws_sdk_s3::types::{ChecksumAlgorithm, ObjectCannedAcl};
 
 use crate::aws::s3::{S3, SERVICE};
 use crate::aws::{AwsError, ErrorKind};
@@ -37,12 +37,23 @@ impl S3 {
 
     /// Starts a multipart upload; its id comes back.
     pub async fn create_multipart(&self, key: &ObjectKey, options: &PutOptions) -> Result<String, AwsError> {
+        self.create_multipart_with(key, options, None).await
+    }
+
+    /// The same for parts that will have checksums.
+    pub(in crate::aws) async fn create_multipart_with(
+        &self,
+        key: &ObjectKey,
+        options: &PutOptions,
+        checksum: Option<ChecksumAlgorithm>,
+    ) -> Result<String, AwsError> {
         let (encryption, key_id) = self.encryption();
         let call = self
             .client
             .create_multipart_upload()
             .bucket(&self.bucket)
             .key(key.as_str())
+            .set_checksum_algorithm(checksum)
             .set_content_type(options.content_type.clone())
             .set_cache_control(options.cache_control.clone())
             .set_content_disposition(options.content_disposition.clone())
