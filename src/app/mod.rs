@@ -21,6 +21,9 @@ mod keys;
 mod move_to_local;
 mod naming;
 mod objects;
+mod propose;
+mod provider_findings;
+pub mod region;
 mod registry;
 mod rehearse;
 mod resources;
@@ -107,6 +110,8 @@ pub struct App {
     places: Arc<Semaphore>,
     /// KiB of uploads that may be kept until the store has accepted them.
     replays: Semaphore,
+    /// What `auto` was found to be.
+    regions: region::Regions,
     /// What of the cache is in the snapshot.
     written: snapshot::Written,
     /// Since when changes of other replicas cannot be read; 0 when they can.
@@ -146,6 +151,7 @@ impl App {
             failures: access::Failures::default(),
             places: Arc::new(Semaphore::new(config.server.max_queries)),
             replays: Semaphore::new(REPLAY_KIB),
+            regions: region::Regions::default(),
             written: snapshot::Written::default(),
             behind_since_ms: AtomicI64::new(0),
             derivations: Arc::new(Semaphore::new(1)),

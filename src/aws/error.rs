@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::aws::egress::{Blocked, ResolveError};
+use crate::model::check::Proposal;
 use crate::model::object::BodyError;
 
 /// What kind of failure it is; decides the status of our answer and what is tried next.
@@ -74,6 +75,8 @@ pub struct AwsError {
     pub etag: Option<String>,
     /// The object's bytes, when a range lies outside of it.
     pub size: Option<u64>,
+    /// What the resource's owner could change, where that is known.
+    pub proposal: Option<Box<Proposal>>,
 }
 
 impl AwsError {
@@ -90,6 +93,7 @@ impl AwsError {
             date: None,
             etag: None,
             size: None,
+            proposal: None,
         }
     }
 
@@ -181,7 +185,9 @@ fn classified(
 ) -> AwsError {
     let code = code.map_or_else(|| code_of_status(status).to_owned(), str::to_owned);
     let mut kind = kind_of(&code, status);
-    let region = header("x-amz-bucket-region").or_else(|| element(body, "Region"));
+    let named = header("x-amz-bucket-region").or_else(|| element(body, "Region"));
+    let redirected = || region_of_host(&text_element(body, "Endpoint")?).map(str::to_owned);
+    let region = named.or_else(redirected);
     if kind == ErrorKind::InvalidRequest && code == "AuthorizationHeaderMalformed" {
         kind = if region.is_some() || wrong_region_words(message) { ErrorKind::WrongRegion } else { kind };
     }
@@ -196,6 +202,7 @@ fn classified(
         date: header("date"),
         etag: header("etag"),
         size: size_of_object(header("content-range").as_deref(), body),
+        proposal: None,
     }
 }
 
@@ -298,6 +305,13 @@ fn kind_of(code: &str, status: u16) -> ErrorKind {
             _ => ErrorKind::Internal,
         },
     }
+}
+
+/// Redirects of S3 name the endpoint to use: `bucket.s3.eu-west-1.amazonaws.com`, and with a dash in old ones.
+fn region_of_host(host: &str) -> Option<&str> {
+    let rest = host.strip_suffix(".amazonaws.com")?;
+    let (_, region) = rest.rsplit_once("s3.").or_else(|| rest.rsplit_once("s3-"))?;
+    (!region.is_empty() && !region.contains('.')).then_some(region)
 }
 
 /// Garage says `unexpected scope` and AWS `the region 'x' is wrong`, both with this code.

@@ -17,6 +17,7 @@ mod objects_lists;
 mod openapi;
 mod outside_clients;
 mod planted;
+mod query_providers;
 mod quickstart;
 mod registry;
 mod requests;

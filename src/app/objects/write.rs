@@ -17,6 +17,7 @@ use crate::model::object::{PutOptions, PutResult};
 use crate::model::operation::Operation;
 use crate::model::principal::Caller;
 use crate::model::provider::Feature;
+use crate::model::resource::Encryption;
 
 /// A body up to this size is gathered, so that it can be sent again after a rotation.
 const REPLAYABLE: u64 = 1 << 20;
@@ -207,8 +208,16 @@ impl App {
     }
 }
 
-/// A condition that the provider ignores would overwrite what it should protect.
+/// A condition that the provider ignores would overwrite what it should protect; an ACL or encryption that it ignores
+/// would leave an object open that should not be.
 fn check_condition(connection: &Connection, options: &PutOptions) -> Result<(), AwsError> {
+    let defaults = &connection.plan.defaults;
+    if defaults.acl.is_some() {
+        require(connection, Feature::ObjectAcl)?;
+    }
+    if defaults.encryption != Encryption::BucketDefault {
+        require(connection, Feature::Encryption)?;
+    }
     let conditional = options.if_none_match.is_some() || options.if_match.is_some();
     if conditional { require(connection, Feature::ConditionalPut) } else { Ok(()) }
 }

@@ -11,6 +11,9 @@ mod peculiar;
 mod read;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
 use std::time::Duration;
 
@@ -50,6 +53,7 @@ pub struct S3 {
     pub(in crate::aws) bucket: String,
     pub(in crate::aws) timeout: Duration,
     pub(in crate::aws) profile: &'static Profile,
+    region: String,
     expected_owner: Option<String>,
     payer: Option<RequestPayer>,
     defaults: UploadDefaults,
@@ -115,7 +119,7 @@ impl S3 {
         let direct = Direct::new(&settings);
         let mut config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(settings.region))
+            .region(Region::new(settings.region.clone()))
             .identity_cache(IdentityCache::no_cache())
             .force_path_style(settings.path_style)
             .request_checksum_calculation(peculiar::checksums(settings.profile))
@@ -139,6 +143,7 @@ impl S3 {
             bucket: settings.bucket,
             timeout: settings.timeout,
             profile: settings.profile,
+            region: settings.region,
             expected_owner: settings.expected_owner,
             payer: settings.requester_pays.then_some(RequestPayer::Requester),
             defaults: settings.defaults,
