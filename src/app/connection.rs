@@ -3,8 +3,8 @@
 //! How it comes about is in `connect`; nothing here resolves or sends anything.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::app::region::FoundRegion;

@@ -12,7 +12,7 @@ use crate::aws::s3::S3;
 use crate::aws::{AwsError, ErrorKind, probe};
 use crate::model::check::Proposal;
 use crate::model::name::Name;
-use crate::model::resource::Definition;
+use crate::model::resource::{Definition, is_region};
 
 /// How Alibaba, Tencent and Huawei refuse buckets in the path, by their pages of error codes.
 const VIRTUAL_WANTED: &[&str] =
@@ -75,7 +75,7 @@ async fn other_region(
         (None, None) => return None,
     };
     let reason = format!("the bucket is in `{region}`, and the request was signed for `{}`", plan.region);
-    (region != plan.region).then(|| proposal(region_patch(written, &region), reason))
+    (region != plan.region && is_region(&region)).then(|| proposal(region_patch(written, &region), reason))
 }
 
 /// Where the environment has a region of its own, that one is changed.

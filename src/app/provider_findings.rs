@@ -1,7 +1,7 @@
 //! What the provider's profile says about a definition before anything is sent.
 
-use crate::aws::{AwsError, ErrorKind};
 use crate::aws::egress::Endpoint;
+use crate::aws::{AwsError, ErrorKind};
 use crate::finding::Finding;
 use crate::model::provider::{self, Feature, Profile, Quirk};
 use crate::model::resource::{Addressing, Definition, Encryption};
@@ -11,12 +11,15 @@ pub(super) fn findings(definition: &Definition) -> Vec<Finding> {
     let host = definition.endpoint.as_deref().and_then(|url| url::Url::parse(url).ok());
     let profile = provider::choose(&definition.provider, host.as_ref().and_then(url::Url::host_str));
     let endpoints = definition.environments.values().filter_map(|overrides| overrides.endpoint.as_deref());
-    let plain = endpoints.chain(definition.endpoint.as_deref()).find(|url| is_plain(profile_of(definition, url), url));
+    let plain = endpoints
+        .chain(definition.endpoint.as_deref())
+        .find(|url| is_plain(profile_of(definition, url), url));
     let https = plain.map(|url| {
         Finding::error("HTTPS_ONLY", "endpoint", https_only(profile_of(definition, url)))
             .with_help("write the endpoint with `https://`")
     });
-    let unsupported = [acl(definition, profile), encryption(definition, profile), addressing(definition, profile)];
+    let unsupported =
+        [acl(definition, profile), encryption(definition, profile), addressing(definition, profile)];
     https.into_iter().chain(unsupported.into_iter().flatten()).collect()
 }
 

@@ -135,7 +135,10 @@ impl FoundRegion {
 
     /// The region.
     pub fn as_str(&self) -> &str {
-        self.bytes.get(..usize::from(self.length)).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("")
+        self.bytes
+            .get(..usize::from(self.length))
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+            .unwrap_or("")
     }
 }
 
@@ -150,7 +153,9 @@ pub(super) fn told(plan: &Plan) -> Option<String> {
     let region = &plan.region;
     match plan.region_from {
         RegionFrom::Definition => None,
-        RegionFrom::Host => Some(format!("`auto` is `{region}`, which the endpoint's host or the provider says")),
+        RegionFrom::Host => {
+            Some(format!("`auto` is `{region}`, which the endpoint's host or the provider says"))
+        }
         RegionFrom::Bucket => Some(format!("`auto` is `{region}`, which the bucket says")),
         RegionFrom::Nothing => Some(format!("`auto` could not be found out, so `{region}` was tried")),
     }

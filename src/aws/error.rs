@@ -147,7 +147,12 @@ impl AwsError {
         match error {
             SdkError::ServiceError(context) => {
                 let meta = context.err().meta();
-                from_response(service, meta.code(), meta.message(), context.raw())
+                let mut mapped = from_response(service, meta.code(), meta.message(), context.raw());
+                if meta.code().is_none() && context.raw().status().is_success() {
+                    mapped.kind = ErrorKind::Internal;
+                    mapped.message = format!("the answer cannot be read: {}", root_cause(error));
+                }
+                mapped
             }
             SdkError::ResponseError(context) => {
                 let mut mapped = from_response(service, None, None, context.raw());
@@ -449,7 +454,7 @@ fn root_cause(error: &(dyn StdError + 'static)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{ErrorKind, element, kind_of};
+    use super::{ErrorKind, element, kind_of, region_of_host};
 
     #[test]
     fn credential_errors_are_not_denials() {
@@ -473,5 +478,15 @@ mod tests {
         assert_eq!(element(body, "Region").as_deref(), Some("eu-west-1"));
         assert_eq!(element(b"<Region><script></Region>", "Region"), None);
         assert_eq!(element(b"", "Region"), None);
+    }
+
+    #[test]
+    fn the_region_is_read_from_the_endpoint_of_a_redirect() {
+        assert_eq!(region_of_host("bucket.s3.eu-west-1.amazonaws.com"), Some("eu-west-1"));
+        assert_eq!(region_of_host("a.s3.b.s3-eu-west-1.amazonaws.com"), None, "old and ambiguous");
+        assert_eq!(region_of_host("bucket.s3-eu-west-1.amazonaws.com"), Some("eu-west-1"));
+        for other in ["s3.amazonaws.com", "bucket.s3.amazonaws.com", "s3.eu-west-1.example.com", ""] {
+            assert_eq!(region_of_host(other), None, "{other}");
+        }
     }
 }

@@ -76,7 +76,10 @@ pub struct Proposal {
 impl Proposal {
     /// For people.
     pub fn remedy(&self) -> String {
-        format!("{}: an editor of the resource can PATCH it with {}", self.reason, self.patch)
+        format!(
+            "{}: PATCH the resource with {} - an editor of the resource can do this",
+            self.reason, self.patch
+        )
     }
 
     /// For programs.

@@ -13,12 +13,13 @@ use reqwest::Method;
 use s3_connector::model::provider::{Feature, PROFILES, Quirk};
 use serde_json::{Value, json};
 
-use crate::connection::{check, status, test_saved};
+use crate::connection::{check, test_saved};
 use crate::harness::aws;
 use crate::harness::http_fault::{Answer, HttpFault};
 use crate::harness::servers::AccessKey;
 use crate::stores::{Place, create, service_at, service_with};
 use crate::support::{Setup, answer, expect};
+use crate::transcript;
 
 /// What needs a feature: fields of the definition, and the query.
 fn needs() -> Vec<(Feature, Value, Value)> {
@@ -28,7 +29,6 @@ fn needs() -> Vec<(Feature, Value, Value)> {
         (Feature::Encryption, json!({"encryption": {"kind": "sse_s3"}}), put(json!({}))),
         (Feature::Encryption, json!({"encryption": {"kind": "sse_kms", "key_id": "k"}}), put(json!({}))),
         (Feature::ConditionalPut, json!({}), put(json!({"if_none_match": "*"}))),
-        (Feature::ConditionalPut, json!({}), put(json!({"if_match": "\"e\""}))),
     ]
 }
 
@@ -169,7 +169,7 @@ async fn a_cursor_of_the_other_version_is_refused_and_not_misread() {
 #[tokio::test]
 async fn a_region_that_is_left_open_is_found_once_and_remembered() {
     let front = HttpFault::alone().await;
-    let service = at_aws(&front, &json!({"region": "auto"})).await;
+    let service = at_aws(&front, &json!({"region": "auto", "provider": "generic"})).await;
     let client = &service.admin;
     front.answer_to("HEAD /bucket", 1, moved("eu-west-1"));
     front.answer_to("GET /bucket", usize::MAX, rows());
@@ -200,16 +200,12 @@ async fn a_bucket_whose_region_is_left_open_is_found_again_where_it_moved_to() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_names_its_region_is_believed_and_nothing_is_asked() {
-    let service = Setup::new().start().await;
-    let wanted = json!({
-        "name": "w", "bucket": "b", "region": "auto", "auth": {"kind": "anonymous"},
-        "endpoint": "https://s3.eu-central-2.wasabisys.com", "limits": {"retries": 0, "timeout_ms": 100},
-    });
-    expect(service.admin.post("/v1/resources", &wanted).await, 201);
-    // nothing outside is reachable here; a region that had to be asked for would not show
-    let report = test_saved(&service.admin, "w", false).await;
-    assert_eq!(status(&report, "secrets-resolved"), "passed", "{report:#}");
+async fn a_provider_that_takes_any_region_is_not_asked_for_one() {
+    let front = HttpFault::alone().await;
+    let service = at_aws(&front, &json!({"region": "auto", "provider": "ceph"})).await;
+    front.answer(1, rows());
+    expect(service.admin.query("main", &json!({"operation": "list"})).await, 200);
+    assert_eq!((front.requests().len(), regions(&front)), (1, vec!["us-east-1".to_owned()]));
 }
 
 #[tokio::test]
@@ -298,6 +294,13 @@ async fn a_store_that_wants_virtual_hosts_gets_the_patch_that_gives_them() {
         front.answer(1, Answer::s3_error(403, code));
         let problem = expect(service.admin.query("main", &json!({"operation": "list"})).await, 424);
         assert_eq!(problem["fix"], json!({"patch": {"addressing": "virtual"}}), "{problem:#}");
+    }
+}
+
+#[tokio::test]
+async fn every_command_of_the_page_works_and_says_what_the_page_shows() {
+    for step in transcript::run(include_str!("../../docs/queries/providers.md"), "providers").await {
+        step.assert_shown();
     }
 }
 

@@ -93,10 +93,10 @@ impl S3 {
         let names = Names { encoded: page.encoding_type == Some(EncodingType::Url) };
         let objects = names.objects(page.contents.unwrap_or_default());
         let prefixes = names.prefixes(page.common_prefixes.unwrap_or_default());
-        // without a delimiter a store need not say where to go on: behind the last row (ListObjects, NextMarker)
-        let told = page.next_marker.filter(|marker| !marker.is_empty()).map(|marker| names.name(marker));
-        let last = || objects.last().map(|object| object.key.clone()).max(prefixes.last().cloned());
-        let next = (page.is_truncated == Some(true)).then(|| told.or_else(last)).flatten();
+        // it goes on behind the last row (ListObjects, Marker). `NextMarker` says the same where it is there at all, but
+        // not every store encodes it as it does the rows
+        let last = objects.last().map(|object| object.key.clone()).max(prefixes.last().cloned());
+        let next = last.or(page.next_marker).filter(|_| page.is_truncated == Some(true));
         Ok(ListPage { objects, prefixes, next, request_id })
     }
 
