@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::app::connection::{Connection, Plan, Prepared, Snapshot, Subject, install};
 use crate::app::findings::{is_sensitive, path_text};
+use crate::app::provider_findings::check_endpoint;
 use crate::app::source::{self, Source};
 use crate::app::{App, Error, Resource, Unresolved, scope};
 use crate::aws::capture::throw_away;
@@ -79,6 +80,8 @@ impl App {
         if let Some(connection) = resource.confirmed(environment, sources_epoch, generation, &snapshot) {
             return Ok(connection);
         }
+        // asks the store where the definition leaves the region open, so it is no work for the lock either
+        self.find_region(&subject, &prepared.templates, &snapshot).await?;
         // the lock makes one client out of a burst; nothing inside waits
         let _building = resource.building.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(connection) = resource.confirmed(environment, sources_epoch, generation, &snapshot) {
@@ -154,9 +157,10 @@ impl App {
         let (endpoint, public_endpoint) = (checked("endpoint")?, checked("public_endpoint")?);
         let profile =
             provider::choose(&definition.provider, endpoint.as_ref().map(|endpoint| endpoint.host.as_str()));
-        let region = text("region")
-            .filter(|region| !region.is_empty())
-            .unwrap_or_else(|| profile.default_region.to_owned());
+        check_endpoint(profile, endpoint.as_ref())?;
+        let bucket = text("bucket").unwrap_or_default();
+        let (region, region_from) =
+            self.region(&text("region").unwrap_or_default(), profile, endpoint.as_ref(), &bucket);
         if !is_region(&region) {
             let error = AwsError::new(
                 ErrorKind::InvalidRequest,
@@ -167,7 +171,6 @@ impl App {
             return Err(error.into());
         }
         let prefix = text("prefix").unwrap_or_default();
-        let bucket = text("bucket").unwrap_or_default();
         let base = base(subject, &rendered)?;
         let role = self.role(subject, &rendered, &bucket, &prefix);
         self.check_usage(subject, templates, snapshot, endpoint.as_ref(), role.as_ref())?;
@@ -189,6 +192,7 @@ impl App {
         Ok(Plan {
             bucket,
             region,
+            region_from,
             endpoint,
             public_endpoint,
             profile,
@@ -345,6 +349,7 @@ impl App {
             endpoint: plan.endpoint.clone(),
             public_endpoint: plan.public_endpoint.clone(),
             session,
+            profile: plan.profile,
             region: plan.region.clone(),
             bucket: plan.bucket.clone(),
             path_style: plan.path_style,
@@ -410,6 +415,11 @@ fn base(
 
 /// Where the identity of a resource is checked and its role assumed: at AWS, or at the endpoint itself.
 pub(super) fn sts_target(plan: &Plan) -> StsTarget {
+    if let Sts::At(url) = plan.profile.sts {
+        // its certificate is the provider's, whatever the endpoint's is
+        let endpoint = Some(url.to_owned());
+        return StsTarget { region: plan.region.clone(), endpoint, port: 443, ca_pem: None };
+    }
     let own = plan.endpoint.as_ref().filter(|_| plan.profile.sts != Sts::Aws);
     StsTarget {
         region: plan.region.clone(),

@@ -3,10 +3,11 @@
 //! How it comes about is in `connect`; nothing here resolves or sends anything.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use crate::app::region::FoundRegion;
 use crate::app::registry::State;
 use crate::app::source::Source;
 use crate::app::unsent::Unsent;
@@ -66,6 +67,8 @@ pub struct Freshness {
     pub stale_ms: Option<u64>,
     /// The stage that stands in for the current one, which the store refused.
     pub stage: Option<&'static str>,
+    /// The region that was found for `auto`.
+    pub region: Option<FoundRegion>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -96,6 +99,8 @@ pub struct Plan {
     pub bucket: String,
     /// The region that is signed for.
     pub region: String,
+    /// How the region is known.
+    pub region_from: RegionFrom,
     /// The endpoint; absent for AWS.
     pub endpoint: Option<Endpoint>,
     /// What URLs are signed for, in place of the endpoint.
@@ -117,6 +122,19 @@ pub struct Plan {
     pub(super) expected_owner: Option<String>,
     pub(super) requester_pays: bool,
     pub(super) defaults: UploadDefaults,
+}
+
+/// How the region of a plan is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegionFrom {
+    /// The definition names it, or leaves it to the provider's default.
+    Definition,
+    /// The endpoint's host or the provider settles it.
+    Host,
+    /// The bucket was asked.
+    Bucket,
+    /// The definition says `auto`, and nobody knows yet.
+    Nothing,
 }
 
 /// What holds of a resource in one environment, with its templates parsed: a query never parses them again.
@@ -157,6 +175,14 @@ impl<'a> Subject<'a> {
 }
 
 impl Plan {
+    /// Host, port and whether TLS is spoken, without the bucket.
+    pub(super) fn bare_host(&self) -> (String, u16, bool) {
+        match &self.endpoint {
+            Some(endpoint) => (endpoint.host.clone(), endpoint.port, endpoint.tls),
+            None => (format!("s3.{}.amazonaws.com", self.region), 443, true),
+        }
+    }
+
     /// Whether both lead to the same place in the same way, with whichever keys.
     pub(super) fn leads_where(&self, other: &Plan) -> bool {
         let role = |plan: &Plan| plan.role.as_ref().map(|role| role.arn.clone());
@@ -177,6 +203,7 @@ impl Connection {
         Freshness {
             stale_ms: u64::try_from(self.stale_ms.load(Ordering::Relaxed)).ok(),
             stage: self.stand_in.as_ref().map(|stand_in| stand_in.stage),
+            region: FoundRegion::of(&self.plan),
         }
     }
 
@@ -279,4 +306,11 @@ pub(super) fn install(resource: &Resource, environment: &Name, connection: &Arc<
     all.drain(..all.len().saturating_sub(MOST_CONNECTIONS - 1));
     all.push((environment.clone(), Arc::clone(connection)));
     resource.connections.store(Arc::new(all));
+}
+
+/// Takes the connection of an environment away, so that the next query makes one.
+pub(super) fn uninstall(resource: &Resource, environment: &Name) {
+    let _building = resource.building.lock().unwrap_or_else(PoisonError::into_inner);
+    let kept = resource.connections.load().iter().filter(|(name, _)| name != environment).cloned().collect();
+    resource.connections.store(Arc::new(kept));
 }

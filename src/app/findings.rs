@@ -2,12 +2,11 @@
 
 use crate::app::connection::Subject;
 use crate::app::usage_check::Destination;
-use crate::app::{App, Error};
+use crate::app::{App, Error, provider_findings};
 use crate::finding::{Finding, Severity, has_errors};
 use crate::model::literal::{self, Literals};
 use crate::model::name::Name;
 use crate::model::principal::Caller;
-use crate::model::provider::{self, Feature};
 use crate::model::resource::{Auth, CREDENTIAL_FIELDS, Definition, IDENTITY_FIELDS};
 use crate::template::{self, Step};
 
@@ -34,7 +33,7 @@ impl App {
             findings.push(Finding::error("INVALID_CA", "tls.ca_pem", error.to_string()));
         }
         findings.extend(missing_keys(definition, literals));
-        findings.extend(unsupported(definition));
+        findings.extend(provider_findings::findings(definition));
         let environments = definition.environments.keys().cloned();
         let default = Name::parse(crate::app::DEFAULT_ENVIRONMENT).ok();
         for environment in environments.chain(default) {
@@ -155,19 +154,4 @@ fn missing_keys(definition: &Definition, literals: &Literals) -> Vec<Finding> {
         .filter(|field| missing(field))
         .map(|(path, _)| Finding::error("KEY_MISSING", *path, "the key is empty").with_help(help))
         .collect()
-}
-
-/// What the provider's profile says will not work.
-fn unsupported(definition: &Definition) -> Option<Finding> {
-    let host = definition.endpoint.as_deref().and_then(|url| url::Url::parse(url).ok());
-    let profile = provider::choose(&definition.provider, host.as_ref().and_then(url::Url::host_str));
-    let acl = definition.default_acl.is_some() && !profile.has(Feature::ObjectAcl);
-    acl.then(|| {
-        Finding::warning(
-            "ACL_NOT_SUPPORTED",
-            "default_acl",
-            format!("objects of the provider `{}` have no ACLs", profile.id),
-        )
-        .with_help("remove `default_acl`")
-    })
 }

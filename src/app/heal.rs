@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::app::connect::templates;
-use crate::app::connection::{self, Connection, Snapshot, StandIn, Subject, Used};
+use crate::app::connection::{self, Connection, RegionFrom, Snapshot, StandIn, Subject, Used};
+use crate::app::propose::Written;
 use crate::app::{App, Error, Resource, source};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::name::Name;
@@ -47,7 +48,7 @@ impl App {
         let error = match call(Arc::clone(&connection)).await {
             Ok(done) => return Ok((done, connection)),
             Err(error) if error.kind == ErrorKind::BadCredentials => error,
-            Err(error) => return Err(error.into()),
+            Err(error) => return self.elsewhere(resource, environment, connection, error, call).await,
         };
         let mut refused = Refused { tried: vec![connection.used.clone()], error };
         let healed = self.heal(&connection, began_ms).await;
@@ -84,6 +85,36 @@ impl App {
         }
         last.refused_ms.store(self.clock.now_ms(), Ordering::Relaxed);
         Err(refused.told(healed).into())
+    }
+
+    /// A bucket whose region was left open is looked for where it is, once; of any other error it is said what could
+    /// be changed.
+    async fn elsewhere<T, C, F>(
+        self: &Arc<Self>,
+        resource: &Arc<Resource>,
+        environment: &Name,
+        connection: Arc<Connection>,
+        error: AwsError,
+        call: C,
+    ) -> Result<(T, Arc<Connection>), Error>
+    where
+        C: Fn(Arc<Connection>) -> F,
+        F: Future<Output = Result<T, AwsError>>,
+    {
+        let open = [RegionFrom::Bucket, RegionFrom::Nothing].contains(&connection.plan.region_from);
+        let (mut connection, mut error) = (connection, error);
+        if open && error.kind == ErrorKind::WrongRegion {
+            self.moved(resource, environment, &connection.plan, &error);
+            let found = self.connect(resource, environment).await?;
+            if found.plan.region != connection.plan.region {
+                match call(Arc::clone(&found)).await {
+                    Ok(done) => return Ok((done, found)),
+                    Err(again) => (connection, error) = (found, again),
+                }
+            }
+        }
+        let written = Written { definition: &resource.record.definition, environment };
+        Err(self.propose(written, &connection.plan, Some(&connection.s3), error).await.into())
     }
 
     /// Whether something changed that makes another try worthwhile.

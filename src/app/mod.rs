@@ -22,6 +22,9 @@ mod keys;
 mod move_to_local;
 mod naming;
 mod objects;
+mod propose;
+mod provider_findings;
+pub mod region;
 mod registry;
 mod rehearse;
 mod resources;
@@ -114,6 +117,8 @@ pub struct App {
     places: Arc<Semaphore>,
     /// KiB of uploads that may be kept until the store has accepted them.
     replays: Arc<Semaphore>,
+    /// What `auto` was found to be.
+    regions: Arc<region::Regions>,
     /// What of the cache is in the snapshot.
     written: Arc<snapshot::Written>,
     /// Since when changes of other replicas cannot be read; 0 when they can.
@@ -155,6 +160,7 @@ impl App {
             failures: Arc::default(),
             places: Arc::new(Semaphore::new(config.server.max_queries)),
             replays: Arc::new(Semaphore::new(REPLAY_KIB)),
+            regions: Arc::default(),
             written: Arc::default(),
             behind_since_ms: Arc::default(),
             derivations: Arc::new(Semaphore::new(1)),

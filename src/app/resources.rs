@@ -186,7 +186,7 @@ impl App {
         let literals = kept_literals(&mut text, CREDENTIAL_FIELDS, &old.literals, typed)?;
         let definition: Definition = parse_body(&text)?;
         let after = json(&definition)?;
-        let moved = changed_paths(&before, &after, DESTINATION);
+        let moved = changed_paths(&places(&before), &places(&after), DESTINATION);
         if !moved.is_empty() && literals.reused {
             return Err(retype(&moved));
         }
@@ -300,7 +300,7 @@ impl App {
         }
         let mut event = audit::event(caller, "resource.restore", name, now);
         let (before, after) = (json(&resource.record.definition)?, json(&definition)?);
-        let moved = changed_paths(&before, &after, DESTINATION);
+        let moved = changed_paths(&places(&before), &places(&after), DESTINATION);
         let note = moved_note(&moved, &resource.record.definition, &definition);
         event.detail = Some(format!("restored version {version}{note}"));
         let updated =
@@ -386,6 +386,18 @@ fn json(definition: &Definition) -> Result<Value, Error> {
 }
 
 /// For the audit: which fields send the keys elsewhere, and which references went along.
+/// A definition without the regions of its environments: like its own, they lead to no other place.
+fn places(definition: &Value) -> Value {
+    let mut places = definition.clone();
+    if let Some(environments) = places.get_mut("environments").and_then(Value::as_object_mut) {
+        for overrides in environments.values_mut().filter_map(Value::as_object_mut) {
+            overrides.remove("region");
+        }
+        environments.retain(|_, overrides| overrides.as_object().is_none_or(|fields| !fields.is_empty()));
+    }
+    places
+}
+
 fn moved_note(moved: &[String], before: &Definition, after: &Definition) -> String {
     if moved.is_empty() {
         return String::new();

@@ -450,6 +450,10 @@ pub(super) fn failed(name: &str, call: &str, error: &AwsError) -> Check {
         check.detail = format!("{} ({}: {})", entry.cause, error.code, error.message);
         check.remedy = Some(format!("{} - {} can do this", entry.remedy, entry.owner.as_str()));
     }
+    if let Some(proposal) = &error.proposal {
+        check.remedy = Some(proposal.remedy());
+        check.fix = Some(proposal.fix());
+    }
     check
 }
 

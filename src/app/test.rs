@@ -6,19 +6,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde_json::json;
-
 use crate::app::connect;
 use crate::app::connection::{Connection, Plan, Subject};
+use crate::app::propose::Written;
 use crate::app::resources::TestOptions;
 use crate::app::sources::{elapsed_ms, failed};
-use crate::app::test_bucket::{bucket_checks, bucket_found};
+use crate::app::test_bucket::bucket_checks;
 use crate::app::usage_check::USAGE_DENIED;
 use crate::app::{App, Error, usage_remedy};
 use crate::aws::{AwsError, ErrorKind, probe};
 use crate::clock::rfc3339;
 use crate::finding::{Severity, has_errors};
-use crate::model::check::{Answer, Check, Fix, Permission, Report, Status, verdict};
+use crate::model::check::{Answer, Check, Permission, Report, Status, verdict};
 use crate::model::error_catalogue;
 use crate::model::operation::Operation;
 use crate::model::principal::Caller;
@@ -142,7 +141,8 @@ impl App {
             return;
         };
         checks.push(check, started);
-        if !self.endpoint(&plan, checks).await {
+        let written = Written { definition: subject.definition, environment: subject.environment };
+        if !self.endpoint(written, &plan, checks).await {
             return;
         }
         let started = Instant::now();
@@ -158,10 +158,10 @@ impl App {
         if !checks.push(role_assumed(&connection).await, started) {
             return;
         }
-        if !self.signature(&connection, checks).await {
+        if !self.signature(written, &connection, checks).await {
             return;
         }
-        if bucket_found(&connection, checks).await {
+        if self.bucket_found(written, &connection, checks).await {
             bucket_checks(&connection, options, checks).await;
         }
     }
@@ -191,6 +191,7 @@ impl App {
         let resolved = async {
             let templates = connect::templates(subject.definition)?;
             let snapshot = self.resolve(subject, &templates).await?;
+            self.find_region(subject, &templates, &snapshot).await?;
             let plan = self.plan(subject, &templates, &snapshot)?;
             Ok::<_, Error>((plan, snapshot.used(self.clock.now_ms())))
         };
@@ -221,13 +222,8 @@ impl App {
         }
     }
 
-    async fn endpoint(&self, plan: &Plan, checks: &mut Checks) -> bool {
-        let host = match &plan.endpoint {
-            Some(endpoint) => endpoint.host.clone(),
-            None => format!("s3.{}.amazonaws.com", plan.region),
-        };
-        let port = plan.endpoint.as_ref().map_or(443, |endpoint| endpoint.port);
-        let tls = plan.endpoint.as_ref().is_none_or(|endpoint| endpoint.tls);
+    async fn endpoint(&self, written: Written<'_>, plan: &Plan, checks: &mut Checks) -> bool {
+        let (host, port, tls) = plan.bare_host();
         // virtual hosts are what queries will connect to, and what the certificate must name
         let in_path = plan.path_style || host.parse::<std::net::IpAddr>().is_ok();
         let host = if in_path { host } else { format!("{}.{host}", plan.bucket) };
@@ -249,7 +245,10 @@ impl App {
                 let text = format!("`{host}:{port}`: name {} ms, TCP {} ms{tls}", times.dns_ms, times.tcp_ms);
                 Check::new("endpoint-reachable", Status::Passed, text)
             }
-            Err(error) => failed("endpoint-reachable", "connect", &error),
+            Err(error) => {
+                let error = self.propose(written, plan, None, error).await;
+                failed("endpoint-reachable", "connect", &error)
+            }
         };
         check.call = Some("connect".to_owned());
         checks.push(check, started)
@@ -288,7 +287,7 @@ impl App {
     }
 
     /// Asks for a bucket that nobody has: any answer but a complaint about the signature proves the key pair.
-    async fn signature(&self, connection: &Connection, checks: &mut Checks) -> bool {
+    async fn signature(&self, written: Written<'_>, connection: &Connection, checks: &mut Checks) -> bool {
         let started = Instant::now();
         let nobodys = format!("s3-connector-probe-{}", uuid::Uuid::new_v4().simple());
         let outcome = connection.s3.list_other_bucket(&nobodys).await;
@@ -303,9 +302,8 @@ impl App {
                 failed("clock-in-step", "s3:ListObjectsV2", &error)
             }
             Err(error) if matches!(error.kind, ErrorKind::BadCredentials | ErrorKind::WrongRegion) => {
-                let mut check = failed("signature-accepted", "s3:ListObjectsV2", &error);
-                check.fix = error.region.as_ref().map(|region| Fix::Patch(json!({"region": region})));
-                check
+                let error = self.propose(written, &connection.plan, Some(&connection.s3), error).await;
+                failed("signature-accepted", "s3:ListObjectsV2", &error)
             }
             Err(error)
                 if matches!(
@@ -325,6 +323,7 @@ impl App {
             // an answer about something else proves nothing about the signature
             Err(error) => {
                 let error = self.named(&connection.plan, error).await;
+                let error = self.propose(written, &connection.plan, Some(&connection.s3), error).await;
                 failed("signature-accepted", "s3:ListObjectsV2", &error)
             }
             Ok(()) => Check::new("signature-accepted", Status::Passed, "the store accepted the signature"),

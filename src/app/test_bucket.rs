@@ -7,69 +7,83 @@ use std::time::Instant;
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::app::TestOptions;
 use crate::app::connection::Connection;
+use crate::app::propose::Written;
 use crate::app::sources::failed;
 use crate::app::test::Checks;
+use crate::app::{App, TestOptions, region};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::check::{Check, Fix, Status};
 use crate::model::object::{DeleteOptions, GetOptions, ObjectKey, PutOptions};
 use crate::model::operation::Operation;
 
-pub(super) async fn bucket_found(connection: &Connection, checks: &mut Checks) -> bool {
-    let started = Instant::now();
-    let bucket = connection.s3.bucket();
-    let mut check = match connection.s3.head_bucket().await {
-        Ok(facts) => {
-            let text = match &facts.region {
-                Some(region) => format!("`{bucket}` is there, in region `{region}`"),
-                None => format!("`{bucket}` is there"),
-            };
-            let mut check = Check::new("bucket-found", Status::Passed, text);
-            check.request_id = facts.request_id;
-            check
+impl App {
+    pub(super) async fn bucket_found(
+        &self,
+        written: Written<'_>,
+        connection: &Connection,
+        checks: &mut Checks,
+    ) -> bool {
+        let started = Instant::now();
+        let bucket = connection.s3.bucket();
+        let mut check = match connection.s3.head_bucket().await {
+            Ok(facts) => {
+                let text = match &facts.region {
+                    Some(region) => format!("`{bucket}` is there, in region `{region}`"),
+                    None => format!("`{bucket}` is there"),
+                };
+                let mut check = Check::new("bucket-found", Status::Passed, text);
+                check.request_id = facts.request_id;
+                check
+            }
+            // the answer to HEAD has no body; what is wrong is in the answer to a list
+            Err(error) => self.bucket_missing(written, connection, error).await,
+        };
+        if let Some(region) = region::told(&connection.plan) {
+            check.detail = format!("{}; {region}", check.detail);
         }
-        // the answer to HEAD has no body; what is wrong is in the answer to a list
-        Err(error) => bucket_missing(connection, error).await,
-    };
-    check.call = Some("s3:HeadBucket".to_owned());
-    checks.push(check, started)
+        check.call = Some("s3:HeadBucket".to_owned());
+        checks.push(check, started)
+    }
+
+    async fn bucket_missing(&self, written: Written<'_>, connection: &Connection, head: AwsError) -> Check {
+        let told = match refusal(connection, head).await {
+            Ok(check) => return check,
+            Err(told) => told,
+        };
+        failed("bucket-found", "s3:HeadBucket", &self.propose(written, &connection.plan, None, told).await)
+    }
 }
 
-async fn bucket_missing(connection: &Connection, head: AwsError) -> Check {
+/// What the refusal of HeadBucket comes to: a check that does not fail, or what the bucket says when it is listed.
+async fn refusal(connection: &Connection, head: AwsError) -> Result<Check, AwsError> {
     let bucket = connection.s3.bucket();
     if head.kind == ErrorKind::NotFound {
         let mut named = head;
         "NoSuchBucket".clone_into(&mut named.code);
         named.message = format!("there is no bucket `{bucket}`");
-        return failed("bucket-found", "s3:HeadBucket", &named);
+        return Err(named);
     }
-    let told = match connection.s3.list_other_bucket(bucket).await {
+    let mut told = match connection.s3.list_other_bucket(bucket).await {
         Ok(()) => {
-            return Check::new(
+            return Ok(Check::new(
                 "bucket-found",
                 Status::Passed,
                 format!("`{bucket}` is there; HeadBucket is refused, listing is not"),
-            );
+            ));
         }
         Err(told) => told,
     };
-    let region = head.region.clone().or_else(|| told.region.clone());
     if told.kind == ErrorKind::AccessDenied {
         // 403 is also what a bucket of others answers; without the right to list both look the same
         let text = format!(
             "`{bucket}` answers, but neither HeadBucket nor listing is allowed ({}): other rights may still be there",
             told.code
         );
-        return Check::new("bucket-found", Status::Warning, text);
+        return Ok(Check::new("bucket-found", Status::Warning, text));
     }
-    let mut check = failed("bucket-found", "s3:HeadBucket", &told);
-    if told.kind == ErrorKind::WrongRegion
-        && let Some(region) = region
-    {
-        check.fix = Some(Fix::Patch(json!({"region": region})));
-    }
-    check
+    told.region = head.region.or(told.region);
+    Err(told)
 }
 
 pub(super) async fn bucket_checks(connection: &Connection, options: TestOptions, checks: &mut Checks) {

@@ -8,6 +8,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::aws::egress::{Blocked, ResolveError};
 use crate::model::error_catalogue::{self, Origin};
+use crate::model::check::Proposal;
 use crate::model::object::BodyError;
 use crate::model::operation::Operation;
 
@@ -78,6 +79,8 @@ pub struct AwsError {
     pub size: Option<u64>,
     /// What was being done, for those who must allow it.
     pub operation: Option<Operation>,
+    /// What the resource's owner could change, where that is known.
+    pub proposal: Option<Box<Proposal>>,
 }
 
 impl AwsError {
@@ -95,6 +98,7 @@ impl AwsError {
             etag: None,
             size: None,
             operation: None,
+            proposal: None,
         }
     }
 
@@ -151,7 +155,12 @@ impl AwsError {
         match error {
             SdkError::ServiceError(context) => {
                 let meta = context.err().meta();
-                from_response(service, meta.code(), meta.message(), context.raw())
+                let mut mapped = from_response(service, meta.code(), meta.message(), context.raw());
+                if meta.code().is_none() && context.raw().status().is_success() {
+                    mapped.kind = ErrorKind::Internal;
+                    mapped.message = format!("the answer cannot be read: {}", root_cause(error));
+                }
+                mapped
             }
             SdkError::ResponseError(context) => {
                 let mut mapped = from_response(service, None, None, context.raw());
@@ -193,7 +202,9 @@ fn classified(
 ) -> AwsError {
     let code = code.map_or_else(|| code_of_status(status).to_owned(), str::to_owned);
     let mut kind = kind_of(&code, status);
-    let region = header("x-amz-bucket-region").or_else(|| element(body, "Region"));
+    let named = header("x-amz-bucket-region").or_else(|| element(body, "Region"));
+    let redirected = || region_of_host(&text_element(body, "Endpoint")?).map(str::to_owned);
+    let region = named.or_else(redirected);
     if kind == ErrorKind::InvalidRequest && code == "AuthorizationHeaderMalformed" {
         kind = if region.is_some() || wrong_region_words(message) { ErrorKind::WrongRegion } else { kind };
     }
@@ -224,6 +235,7 @@ fn deleted(status: u16) -> &'static str {
     match status {
         405 => "this version is a delete marker, which has no content",
         _ => "the object is deleted: its newest version is a delete marker",
+        proposal: None,
     }
 }
 
@@ -327,6 +339,13 @@ fn kind_of(code: &str, status: u16) -> ErrorKind {
             _ => ErrorKind::Internal,
         },
     }
+}
+
+/// Redirects of S3 name the endpoint to use: `bucket.s3.eu-west-1.amazonaws.com`, and with a dash in old ones.
+fn region_of_host(host: &str) -> Option<&str> {
+    let rest = host.strip_suffix(".amazonaws.com")?;
+    let (_, region) = rest.rsplit_once("s3.").or_else(|| rest.rsplit_once("s3-"))?;
+    (!region.is_empty() && !region.contains('.')).then_some(region)
 }
 
 /// Garage says `unexpected scope` and AWS `the region 'x' is wrong`, both with this code.
@@ -464,7 +483,7 @@ fn root_cause(error: &(dyn StdError + 'static)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{ErrorKind, element, kind_of};
+    use super::{ErrorKind, element, kind_of, region_of_host};
 
     #[test]
     fn credential_errors_are_not_denials() {
@@ -488,5 +507,15 @@ mod tests {
         assert_eq!(element(body, "Region").as_deref(), Some("eu-west-1"));
         assert_eq!(element(b"<Region><script></Region>", "Region"), None);
         assert_eq!(element(b"", "Region"), None);
+    }
+
+    #[test]
+    fn the_region_is_read_from_the_endpoint_of_a_redirect() {
+        assert_eq!(region_of_host("bucket.s3.eu-west-1.amazonaws.com"), Some("eu-west-1"));
+        assert_eq!(region_of_host("a.s3.b.s3-eu-west-1.amazonaws.com"), None, "old and ambiguous");
+        assert_eq!(region_of_host("bucket.s3-eu-west-1.amazonaws.com"), Some("eu-west-1"));
+        for other in ["s3.amazonaws.com", "bucket.s3.amazonaws.com", "s3.eu-west-1.example.com", ""] {
+            assert_eq!(region_of_host(other), None, "{other}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::operation::RequestId;
 use aws_sdk_s3::primitives::ByteStream;
@@ -21,10 +22,11 @@ use crate::aws::body::Source;
 use crate::aws::error::body_code;
 use crate::aws::s3::checksum::{Sums, checked, checksum_header};
 use crate::aws::s3::options::UploadCall;
-use crate::aws::s3::{S3, Uploaded, with_headers};
+use crate::aws::s3::{S3, Uploaded, part_checksum, with_headers};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{BodyError, ObjectKey, PutOptions};
 use crate::model::upload::{Checksum, ChecksumAlgorithm};
+use crate::model::provider::Profile;
 
 const SERVICE: &str = "s3";
 /// From this size on an upload goes in parts.
@@ -32,8 +34,9 @@ pub const MULTIPART_FROM: u64 = 16 << 20;
 /// The size of a streamed part; grows when 10,000 of them would not do (S3 user guide, multipart limits).
 const PART: u64 = 16 << 20;
 const MOST_PARTS: u64 = 10_000;
-/// The size of a gathered part: one is in memory at a time.
-const GATHERED_PART: usize = 8 << 20;
+/// The size of a gathered part: one is in memory at a time. It is larger where a provider wants large parts, or takes
+/// only few of them.
+const GATHERED_PART: u64 = 8 << 20;
 /// An upload that moves no byte for this long, besides the answer's own timeout, is dead.
 const IDLE: Duration = Duration::from_mins(1);
 
@@ -82,6 +85,7 @@ impl S3 {
             .customize()
             .mutate_request(with_headers(headers))
             .disable_payload_signing();
+        let call = if checksum.is_some() { call.config_override(own_checksum()) } else { call };
         Ok(put_outcome(self.timed(call.send()).await?, checksum))
     }
 
@@ -112,6 +116,7 @@ impl S3 {
             .customize()
             .mutate_request(with_headers(headers))
             .disable_payload_signing();
+        let call = if checksum.is_some() { call.config_override(own_checksum()) } else { call };
         Ok(put_outcome(self.watched(|| source.taken(), call.send()).await?, checksum))
     }
 
@@ -125,15 +130,16 @@ impl S3 {
     ) -> Result<Uploaded, AwsError> {
         let mut first = None;
         if length.is_none() {
-            let gathered = source.collect(GATHERED_PART).await.map_err(|error| broken(&error))?;
-            if gathered.len() < GATHERED_PART {
+            let size = gathered_part(self.profile);
+            let gathered = source.collect(size).await.map_err(|error| broken(&error))?;
+            if gathered.len() < size {
                 let outcome = self.put_bytes(key, options, gathered.clone()).await;
                 return outcome.inspect_err(|_| source.put_back(&gathered));
             }
             first = Some(gathered);
         }
         let upload_id = self
-            .create_multipart(key, options)
+            .create_multipart_with(key, options, part_checksum(self.profile))
             .await
             .inspect_err(|_| first.iter().for_each(|gathered| source.put_back(gathered)))?;
         let outcome = async {
@@ -165,7 +171,7 @@ impl S3 {
         length: u64,
         sums: &mut Sums,
     ) -> Result<Vec<CompletedPart>, AwsError> {
-        let size = PART.max(length.div_ceil(MOST_PARTS).next_multiple_of(1 << 20));
+        let size = streamed_part(self.profile, length);
         let mut parts = Vec::new();
         let mut left = length;
         let mut number = 0;
@@ -180,7 +186,7 @@ impl S3 {
                 let call = self.part_call(key, upload_id, number, this, source.part(this));
                 let done =
                     self.watched(|| source.taken(), call.customize().disable_payload_signing().send()).await?;
-                parts.push(CompletedPart::builder().part_number(number).set_e_tag(done.e_tag).build());
+                parts.push(completed(number, done));
             }
             left -= this;
         }
@@ -195,17 +201,18 @@ impl S3 {
         first: Option<Bytes>,
         sums: &mut Sums,
     ) -> Result<Vec<CompletedPart>, AwsError> {
+        let size = gathered_part(self.profile);
         let mut parts = Vec::new();
         let mut next = first.unwrap_or_default();
         let mut number = 0;
         while !next.is_empty() {
             number += 1;
-            let last = next.len() < GATHERED_PART;
+            let last = next.len() < size;
             parts.push(self.send_part(key, upload_id, number, next, sums).await?);
             if last {
                 break;
             }
-            next = source.collect(GATHERED_PART).await.map_err(|error| broken(&error))?;
+            next = source.collect(size).await.map_err(|error| broken(&error))?;
         }
         Ok(parts)
     }
@@ -226,9 +233,11 @@ impl S3 {
             .customize()
             .mutate_request(with_headers(headers))
             .disable_payload_signing();
+        // the SDK would add the checksum of the profile beside the one that is wanted
+        let call = if checksum.is_some() { call.config_override(own_checksum()) } else { call };
         let done = self.timed(call.send()).await?;
+        let Some(Checksum { algorithm, value }) = checksum else { return Ok(completed(number, done)) };
         let part = CompletedPart::builder().part_number(number).set_e_tag(done.e_tag);
-        let Some(Checksum { algorithm, value }) = checksum else { return Ok(part.build()) };
         let part = match algorithm {
             ChecksumAlgorithm::Crc32 => part.set_checksum_crc32(value),
             ChecksumAlgorithm::Crc32c => part.set_checksum_crc32_c(value),
@@ -307,6 +316,31 @@ impl S3 {
     }
 }
 
+/// All parts but the last have this size, as some providers ask.
+fn streamed_part(profile: &Profile, length: u64) -> u64 {
+    let fewest = length.div_ceil(profile.most_parts.min(MOST_PARTS));
+    PART.max(profile.smallest_part).max(fewest).next_multiple_of(1 << 20)
+}
+
+/// The same for a body of unknown length: the longest one that fits is as long at every provider.
+fn gathered_part(profile: &Profile) -> usize {
+    let fewest = (GATHERED_PART * MOST_PARTS).div_ceil(profile.most_parts.min(MOST_PARTS));
+    usize::try_from(profile.smallest_part.max(fewest)).unwrap_or(usize::MAX)
+}
+
+/// For calls that carry a checksum of ours.
+fn own_checksum() -> aws_sdk_s3::config::Builder {
+    aws_sdk_s3::Config::builder().request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+}
+
+fn completed(number: i32, done: aws_sdk_s3::operation::upload_part::UploadPartOutput) -> CompletedPart {
+    CompletedPart::builder()
+        .part_number(number)
+        .set_e_tag(done.e_tag)
+        .set_checksum_crc32(done.checksum_crc32)
+        .build()
+}
+
 fn put_outcome(
     done: aws_sdk_s3::operation::put_object::PutObjectOutput,
     checksum: Option<Checksum>,
@@ -327,4 +361,25 @@ async fn gather(source: &Source, length: u64) -> Result<Bytes, AwsError> {
 
 fn broken(error: &BodyError) -> AwsError {
     AwsError::new(ErrorKind::BrokenBody, SERVICE, body_code(error), error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GATHERED_PART, MULTIPART_FROM, PART, gathered_part, streamed_part};
+    use crate::model::provider::PROFILES;
+
+    #[test]
+    fn parts_are_as_every_provider_wants_them() {
+        for profile in PROFILES {
+            let id = profile.id;
+            for length in [MULTIPART_FROM, 5 << 30, 150 << 30, 600 << 30, 5 << 40] {
+                let size = streamed_part(profile, length);
+                assert!(size >= PART && size >= profile.smallest_part, "{id}: {length}");
+                assert!(length.div_ceil(size) <= profile.most_parts, "{id}: {length}");
+            }
+            let size = gathered_part(profile) as u64;
+            assert!(size >= GATHERED_PART && size >= profile.smallest_part, "{id}");
+            assert!((80_000u64 << 20).div_ceil(size) <= profile.most_parts, "{id}");
+        }
+    }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Fields {
     /// Name of the bucket, or ARN of an access point
     #[arg(long, value_name = "NAME")]
     bucket: Option<String>,
-    /// Region of the bucket
+    /// Region of the bucket; `auto` finds out
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
     /// Every key is relative to this prefix, and nothing outside can be reached

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::app::{Error, usage_remedy};
 use crate::aws::{AwsError, ErrorKind};
 use crate::finding::Finding;
+use crate::model::check::Fix;
 use crate::model::error_catalogue::{self, Owner};
 use crate::model::operation::Operation;
 
@@ -43,6 +44,9 @@ pub struct Problem {
     /// What to change, and who can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
+    /// A change that can be applied as it stands, where one is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<Fix>,
     /// Seconds for `Retry-After`.
     #[serde(skip)]
     #[schema(ignore)]
@@ -126,6 +130,7 @@ impl Problem {
             request_id: String::new(),
             upstream: None,
             remedy: None,
+            fix: None,
             retry_after: None,
         }
     }
@@ -314,6 +319,10 @@ fn of_upstream(error: &AwsError) -> Problem {
     }
     if let Some(operation) = error.operation.filter(|_| code == "AccessDenied") {
         problem.remedy = Some(allow(operation));
+    }
+    if let Some(proposal) = &error.proposal {
+        problem.remedy = Some(proposal.remedy());
+        problem.fix = Some(proposal.fix());
     }
     // what we refuse ourselves was never sent to anybody
     let asked = error.status.is_some() || matches!(error.kind, ErrorKind::Unreachable | ErrorKind::Timeout);

@@ -64,6 +64,30 @@ pub enum Fix {
     Statement(serde_json::Value),
 }
 
+/// A change of a resource that its owner may accept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proposal {
+    /// A body for `PATCH /v1/resources/{name}`.
+    pub patch: serde_json::Value,
+    /// Why, in words that go before a colon.
+    pub reason: String,
+}
+
+impl Proposal {
+    /// For people.
+    pub fn remedy(&self) -> String {
+        format!(
+            "{}: PATCH the resource with {} - an editor of the resource can do this",
+            self.reason, self.patch
+        )
+    }
+
+    /// For programs.
+    pub fn fix(&self) -> Fix {
+        Fix::Patch(self.patch.clone())
+    }
+}
+
 /// The sum of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum Verdict {

@@ -38,7 +38,7 @@ pub struct Definition {
     /// The bucket's name, or the ARN of an access point.
     #[schema(example = "acme-invoices")]
     pub bucket: String,
-    /// The bucket's region; empty takes the provider's default.
+    /// The bucket's region; empty takes the provider's default, `auto` finds out.
     #[serde(default)]
     #[schema(example = "eu-central-1")]
     pub region: String,

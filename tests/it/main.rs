@@ -27,6 +27,7 @@ mod query_bulk_page;
 mod query_copy;
 mod query_rename;
 mod query_explain;
+mod query_providers;
 mod quickstart;
 mod registry;
 mod requests;

@@ -207,7 +207,7 @@ async fn a_wrong_region_comes_with_the_patch_that_mends_it() {
     let client = &service.admin;
     let malformed = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-west-1'</Message><Region>eu-west-1</Region></Error>";
     front.answer(1, Answer::new(400, "application/xml", malformed));
-    let patch = "{\"region\": \"eu-west-1\"}";
+    let patch = "{\"region\":\"eu-west-1\"}";
     assert_problem(client.query("main", &list()).await, 424, "AuthorizationHeaderMalformed", patch);
     for query in [list(), get(), put()] {
         front.answer(1, moved("eu-west-1"));
@@ -221,7 +221,7 @@ async fn a_wrong_region_comes_with_the_patch_that_mends_it() {
     other.headers.push(("location", "http://169.254.169.254/".to_owned()));
     front.answer(1, other);
     assert_problem(client.query("main", &list()).await, 424, "TemporaryRedirect", "region");
-    assert_eq!(front.requests().len(), 6);
+    assert_eq!(front.requests().len(), 7, "of the last one the bucket was asked where it is");
 }
 
 #[tokio::test]

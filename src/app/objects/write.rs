@@ -217,13 +217,15 @@ impl App {
 }
 
 /// A condition that the provider ignores would overwrite what it should protect, and the rest would be lost without a
-/// word.
+/// word; an ACL or encryption that it ignores would leave an object open that should not be.
 fn check_features(connection: &Connection, options: &PutOptions) -> Result<(), AwsError> {
     let extras = &options.extras;
-    let encrypted = extras.encryption.as_ref().is_some_and(|wanted| *wanted != Encryption::BucketDefault);
+    let defaults = &connection.plan.defaults;
+    let encryption = extras.encryption.as_ref().unwrap_or(&defaults.encryption);
+    let encrypted = *encryption != Encryption::BucketDefault;
     let needed = [
         (options.if_none_match.is_some() || options.if_match.is_some(), Feature::ConditionalPut),
-        (extras.acl.is_some(), Feature::ObjectAcl),
+        (extras.acl.or(defaults.acl).is_some(), Feature::ObjectAcl),
         (!extras.tags.is_empty(), Feature::ObjectTags),
         (encrypted, Feature::Encryption),
         (extras.checksum.is_some(), Feature::Checksums),

@@ -1,10 +1,17 @@
-//! Lists: one page a call.
+//! Lists: one page a call, by the version of the call that the provider's profile names.
+//!
+//! Where the store can, keys come URL-encoded: XML has no place for control characters, and S3 takes them in keys.
 
 use aws_sdk_s3::operation::RequestId;
+use aws_sdk_s3::types::{CommonPrefix, EncodingType, Object};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use percent_encoding::percent_decode_str;
 
-use crate::aws::AwsError;
-use crate::aws::s3::{S3, rfc3339};
+use crate::aws::s3::{S3, SERVICE, rfc3339};
+use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{ObjectSummary, Owner};
+use crate::model::provider::{ListVersion, Quirk};
 
 /// A page as the store gave it.
 #[derive(Debug, Default)]
@@ -38,7 +45,18 @@ pub struct ListRequest {
 
 impl S3 {
     /// One page.
-    pub async fn list(&self, request: ListRequest) -> Result<ListPage, AwsError> {
+    pub async fn list(&self, mut request: ListRequest) -> Result<ListPage, AwsError> {
+        let version = self.profile.list;
+        request.token = request.token.map(|cursor| open_cursor(version, &cursor)).transpose()?;
+        let mut page = match version {
+            ListVersion::V1 => self.list_by_marker(request).await?,
+            ListVersion::V2 => self.list_by_token(request).await?,
+        };
+        page.next = page.next.map(|next| cursor(version, &next));
+        Ok(page)
+    }
+
+    async fn list_by_token(&self, request: ListRequest) -> Result<ListPage, AwsError> {
         let call = self
             .client
             .list_objects_v2()
@@ -47,6 +65,7 @@ impl S3 {
             .set_delimiter(request.delimiter)
             .set_start_after(request.start_after)
             .set_continuation_token(request.token)
+            .set_encoding_type(self.list_encoding())
             .max_keys(request.max_keys)
             .set_fetch_owner(request.fetch_owner.then_some(true))
             .set_expected_bucket_owner(self.expected_owner.clone())
@@ -54,16 +73,116 @@ impl S3 {
         let page = self.timed(call.send()).await?;
         let request_id = page.request_id().map(str::to_owned);
         let next = page.next_continuation_token.filter(|_| page.is_truncated == Some(true));
-        let objects = page.contents.unwrap_or_default().into_iter().map(|object| ObjectSummary {
-            key: object.key.unwrap_or_default(),
+        let names = Names { encoded: page.encoding_type == Some(EncodingType::Url) };
+        let objects = names.objects(page.contents.unwrap_or_default());
+        let prefixes = names.prefixes(page.common_prefixes.unwrap_or_default());
+        Ok(ListPage { objects, prefixes, next, request_id })
+    }
+
+    async fn list_by_marker(&self, request: ListRequest) -> Result<ListPage, AwsError> {
+        let call = self
+            .client
+            .list_objects()
+            .bucket(&self.bucket)
+            .set_prefix((!request.prefix.is_empty()).then_some(request.prefix))
+            .set_delimiter(request.delimiter)
+            .set_marker(request.token.or(request.start_after))
+            .set_encoding_type(self.list_encoding())
+            .max_keys(request.max_keys)
+            .set_expected_bucket_owner(self.expected_owner.clone())
+            .set_request_payer(self.payer.clone());
+        let page = self.timed(call.send()).await?;
+        let request_id = page.request_id().map(str::to_owned);
+        let names = Names { encoded: page.encoding_type == Some(EncodingType::Url) };
+        let objects = names.objects(page.contents.unwrap_or_default());
+        let prefixes = names.prefixes(page.common_prefixes.unwrap_or_default());
+        // it goes on behind the last row (ListObjects, Marker). `NextMarker` says the same where it is there at all, but
+        // not every store encodes it as it does the rows
+        let last = objects.last().map(|object| object.key.clone()).max(prefixes.last().cloned());
+        let next = last.or(page.next_marker).filter(|_| page.is_truncated == Some(true));
+        Ok(ListPage { objects, prefixes, next, request_id })
+    }
+
+    fn list_encoding(&self) -> Option<EncodingType> {
+        (!self.profile.does(Quirk::PlainLists)).then_some(EncodingType::Url)
+    }
+}
+
+/// How a store writes the names of a list.
+struct Names {
+    encoded: bool,
+}
+
+impl Names {
+    fn name(&self, text: String) -> String {
+        if self.encoded { url_decoded(&text) } else { text }
+    }
+
+    fn objects(&self, objects: Vec<Object>) -> Vec<ObjectSummary> {
+        let summary = |object: Object| ObjectSummary {
+            key: self.name(object.key.unwrap_or_default()),
             size: object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
             etag: object.e_tag,
             last_modified: object.last_modified.as_ref().and_then(rfc3339),
             storage_class: object.storage_class.map(|class| class.as_str().to_owned()),
             owner: object.owner.map(|owner| Owner { id: owner.id, display_name: owner.display_name }),
-        });
-        let prefixes =
-            page.common_prefixes.unwrap_or_default().into_iter().filter_map(|prefix| prefix.prefix);
-        Ok(ListPage { objects: objects.collect(), prefixes: prefixes.collect(), next, request_id })
+        };
+        objects.into_iter().map(summary).collect()
+    }
+
+    fn prefixes(&self, prefixes: Vec<CommonPrefix>) -> Vec<String> {
+        prefixes.into_iter().filter_map(|prefix| Some(self.name(prefix.prefix?))).collect()
+    }
+}
+
+/// A name of a list with `encoding-type=url`: blanks are `+` there, as in forms.
+pub(in crate::aws) fn url_decoded(text: &str) -> String {
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+}
+
+/// Where the next page starts, for callers: it says by which version of the call it was given.
+pub(in crate::aws) fn cursor(version: ListVersion, place: &str) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}{place}", mark(version)))
+}
+
+/// The marker or token in a cursor; one of another version means something else.
+pub(in crate::aws) fn open_cursor(version: ListVersion, cursor: &str) -> Result<String, AwsError> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    let place = text.as_deref().and_then(|text| text.strip_prefix(mark(version)));
+    place.map(str::to_owned).ok_or_else(|| {
+        let text = "the cursor is none of this list: take the one of the page before, or start without one";
+        AwsError::new(ErrorKind::InvalidRequest, SERVICE, "InvalidRequest", text)
+    })
+}
+
+fn mark(version: ListVersion) -> char {
+    match version {
+        ListVersion::V1 => '1',
+        ListVersion::V2 => '2',
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{cursor, open_cursor, url_decoded};
+    use crate::model::provider::ListVersion::{V1, V2};
+
+    #[test]
+    fn a_cursor_is_of_one_version() {
+        for place in ["", "a/b ü", "1", "2"] {
+            assert_eq!(open_cursor(V1, &cursor(V1, place)).unwrap(), place);
+            assert_eq!(open_cursor(V2, &cursor(V2, place)).unwrap(), place);
+            assert!(open_cursor(V2, &cursor(V1, place)).is_err(), "{place}");
+        }
+        for other in ["", "!", "a/b", "MQ=="] {
+            assert!(open_cursor(V1, other).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn names_of_lists_are_decoded_as_forms_are() {
+        assert_eq!(url_decoded("a+b%2Bc%20d/%C3%BC%01"), "a b+c d/ü\u{1}");
+        assert_eq!(url_decoded("100%"), "100%");
     }
 }

@@ -1,7 +1,7 @@
 //! S3: the calls that queries and checks make, each exactly one request.
 //!
 //! What the SDK does by default and we must not: checksums that break other stores and cost a multiple on
-//! uploads (`when_required`), stalled-stream protection that ends honest slow uploads (own idle limits), an
+//! uploads (the provider's profile says when), stalled-stream protection that ends honest slow uploads (own idle limits), an
 //! identity cache of 64 entries (own cache), a client per request (one per resource and secret version).
 
 mod acl;
@@ -13,12 +13,16 @@ mod delete;
 mod list;
 mod multipart;
 pub(in crate::aws) mod options;
+mod peculiar;
 mod read;
 mod sign;
 mod settings;
 mod tags;
 mod versions;
 mod write;
+
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -27,8 +31,7 @@ use std::time::Duration;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    BehaviorVersion, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation,
-    StalledStreamProtectionConfig,
+    BehaviorVersion, IdentityCache, Region, ResponseChecksumValidation, StalledStreamProtectionConfig,
 };
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::RequestPayer;
@@ -46,10 +49,13 @@ use crate::aws::direct::Direct;
 use crate::aws::egress::Endpoint;
 use crate::aws::http::DirectClient;
 use crate::aws::sign::Signer;
+use crate::model::provider::Profile;
 use crate::model::resource::{CannedAcl, Encryption};
 use crate::model::upload::Checksum;
 
 pub use acl::AclFound;
+pub(in crate::aws) use peculiar::part_checksum;
+
 pub use bucket::BucketFacts;
 pub use bulk::{Doomed, ManyDeleted};
 pub use copy::{CopyGets, CopySource};
@@ -68,6 +74,8 @@ pub struct S3 {
     pub(in crate::aws) client: aws_sdk_s3::Client,
     pub(in crate::aws) bucket: String,
     pub(in crate::aws) timeout: Duration,
+    pub(in crate::aws) profile: &'static Profile,
+    region: String,
     expected_owner: Option<String>,
     payer: Option<RequestPayer>,
     defaults: UploadDefaults,
@@ -80,6 +88,8 @@ pub struct S3 {
 pub struct Settings {
     /// Another endpoint than the region's own.
     pub endpoint: Option<Endpoint>,
+    /// What the provider does in its own way.
+    pub profile: &'static Profile,
     /// The region that is signed for.
     pub region: String,
     /// The bucket.
@@ -141,15 +151,18 @@ impl S3 {
         let signer = Signer::new(&settings).map(Arc::new);
         let mut config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(settings.region))
+            .region(Region::new(settings.region.clone()))
             .identity_cache(IdentityCache::no_cache())
             .force_path_style(settings.path_style)
-            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .request_checksum_calculation(peculiar::checksums(settings.profile))
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .retry_config(RetryConfig::standard().with_max_attempts(settings.retries + 1))
             .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build())
             .http_client(settings.http);
+        if let Some(peculiar) = peculiar::Peculiar::of(settings.profile) {
+            config = config.interceptor(peculiar);
+        }
         if let Some(endpoint) = settings.endpoint {
             config = config.endpoint_url(endpoint.url);
         }
@@ -161,6 +174,8 @@ impl S3 {
             client: aws_sdk_s3::Client::from_conf(config.build()),
             bucket: settings.bucket,
             timeout: settings.timeout,
+            profile: settings.profile,
+            region: settings.region,
             expected_owner: settings.expected_owner,
             payer: settings.requester_pays.then_some(RequestPayer::Requester),
             defaults: settings.defaults,

@@ -1,5 +1,8 @@
 //! Writes: the requests; how a body is sent is in `upload`.
 
+use std::collections::HashMap;
+
+use aws_sdk_s3::types::ChecksumAlgorithm;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 
 use crate::aws::s3::options::{HeaderList, UploadCall};
@@ -22,12 +25,24 @@ impl S3 {
 
     /// Starts a multipart upload; its id comes back.
     pub async fn create_multipart(&self, key: &ObjectKey, options: &PutOptions) -> Result<String, AwsError> {
+        self.create_multipart_with(key, options, None).await
+    }
+
+    /// The same for parts that will have checksums by themselves; one that the caller asks for goes before.
+    pub(in crate::aws) async fn create_multipart_with(
+        &self,
+        key: &ObjectKey,
+        options: &PutOptions,
+        checksum: Option<ChecksumAlgorithm>,
+    ) -> Result<String, AwsError> {
         let headers = self.upload_headers(options, UploadCall::Parts)?;
+        let checksum = checksum.filter(|_| options.extras.checksum.is_none());
         let call = self
             .client
             .create_multipart_upload()
             .bucket(&self.bucket)
             .key(key.as_str())
+            .set_checksum_algorithm(checksum)
             .set_expected_bucket_owner(self.expected_owner.clone())
             .set_request_payer(self.payer.clone())
             .customize()

@@ -18,6 +18,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::connection::Freshness;
+use crate::app::region::FoundRegion;
 use crate::app::{Error, Listing, Opened, Permit, Upload};
 use crate::aws::s3::Download;
 use crate::http::Api;
@@ -368,9 +369,11 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) {
     }
 }
 
-/// Says when a secret was served past its end, or another stage than the current one was used.
+/// Says when a secret was served past its end, or another stage than the current one was used, and what `auto` is.
 pub(super) fn with_freshness(mut response: Response, freshness: Freshness) -> Response {
     set(response.headers_mut(), HeaderName::from_static("secret-stage"), freshness.stage);
+    let region = freshness.region.as_ref().map(FoundRegion::as_str);
+    set(response.headers_mut(), HeaderName::from_static("bucket-region"), region);
     if let Some(age) = freshness.stale_ms {
         let value = format!("age={}", age / 1000);
         set(response.headers_mut(), HeaderName::from_static("secret-stale"), Some(&value));

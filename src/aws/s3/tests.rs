@@ -1,0 +1,177 @@
+//! What the requests for each provider look like on the wire, against `fixtures/provider/wire.txt`.
+//!
+//! A server on loopback takes them down. Bucket and endpoint have names of their own, so that the addressing shows.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use base64::Engine;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use s3s::crypto::{Checksum, Md5};
+use tokio::net::TcpListener;
+
+use crate::aws::body::Source;
+use crate::aws::egress::{Egress, Endpoint};
+use crate::aws::http::HttpClients;
+use crate::aws::s3::{ListRequest, S3, Settings, UploadDefaults};
+use crate::aws::upload::{Leftovers, MULTIPART_FROM};
+use crate::model::object::{BodyError, DeleteOptions, GetOptions, ObjectKey, PutOptions};
+use crate::model::provider::{PROFILES, Profile};
+use crate::model::resource::Addressing;
+
+const EXPECTED: &str = include_str!("../../../fixtures/provider/wire.txt");
+const HOST: &str = "store.example";
+/// Headers that a profile has a say in.
+const TOLD: &[&str] = &[
+    "content-md5",
+    "content-encoding",
+    "accept-encoding",
+    "x-amz-trailer",
+    "x-amz-checksum-algorithm",
+    "x-amz-sdk-checksum-algorithm",
+];
+
+type Requests = Arc<Mutex<Vec<(http::request::Parts, Bytes)>>>;
+
+#[tokio::test]
+async fn requests_are_on_the_wire_as_each_profile_says() {
+    let mut said = String::new();
+    for profile in PROFILES {
+        let requests = requests_of(profile).await;
+        writeln!(said, "{}", profile.id).unwrap();
+        for (parts, body) in requests {
+            writeln!(said, "  {}", line(&parts, &body)).unwrap();
+        }
+    }
+    for (expected, line) in EXPECTED.lines().zip(said.lines()) {
+        assert_eq!(line, expected, "in\n{said}");
+    }
+    assert_eq!(said.lines().count(), EXPECTED.lines().count(), "{said}");
+}
+
+async fn requests_of(profile: &'static Profile) -> Vec<(http::request::Parts, Bytes)> {
+    let requests = Requests::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = tokio::spawn(serve(listener, Arc::clone(&requests)));
+    let s3 = client(profile, port);
+    let (key, put) = (ObjectKey::under("", "a b/k").unwrap(), PutOptions::default());
+    let first = ListRequest { start_after: Some("0".to_owned()), max_keys: 2, ..ListRequest::default() };
+    let page = s3.list(first).await.unwrap();
+    assert!(page.next.is_some(), "{}", profile.id);
+    s3.list(ListRequest { token: page.next, max_keys: 2, ..ListRequest::default() }).await.unwrap();
+    s3.head(&key, &GetOptions::default()).await.unwrap();
+    s3.get(&key, &GetOptions::default()).await.unwrap();
+    s3.put_bytes(&key, &put, Bytes::from_static(b"x")).await.unwrap();
+    let length = MULTIPART_FROM + (1 << 20);
+    for length in [2 << 20, length] {
+        let body = Full::new(Bytes::from(vec![b'x'; usize::try_from(length).unwrap()]));
+        let source = Source::new(body.map_err(|never| -> BodyError { match never {} }).boxed_unsync());
+        s3.put_stream(&key, &put, &source, Some(length), &Leftovers::default()).await.unwrap();
+    }
+    s3.delete(&key, &DeleteOptions::default()).await.unwrap();
+    let one = ObjectIdentifier::builder().key("k").build().unwrap();
+    let keys = Delete::builder().objects(one).build().unwrap();
+    s3.client.delete_objects().bucket("bucket").delete(keys).send().await.unwrap();
+    server.abort();
+    std::mem::take(&mut requests.lock().unwrap())
+}
+
+fn client(profile: &'static Profile, port: u16) -> S3 {
+    let clients = HttpClients::new(Arc::new(Egress::here()));
+    let endpoint = Endpoint { url: format!("http://{HOST}:{port}"), host: HOST.to_owned(), port, tls: false };
+    let credentials = Credentials::new("AKIAEXAMPLE000000001", "secret", None, None, "test");
+    S3::new(Settings {
+        endpoint: Some(endpoint),
+        profile,
+        region: profile.default_region.to_owned(),
+        bucket: "bucket".to_owned(),
+        path_style: profile.addressing == Addressing::Path,
+        credentials: Some(SharedCredentialsProvider::new(credentials)),
+        http: clients.get(port, None).unwrap(),
+        direct: clients.direct(port, None).unwrap(),
+        timeout: Duration::from_secs(20),
+        retries: 0,
+        expected_owner: None,
+        requester_pays: false,
+        defaults: UploadDefaults::default(),
+    })
+}
+
+async fn serve(listener: TcpListener, requests: Requests) {
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let requests = Arc::clone(&requests);
+        tokio::spawn(async move {
+            let service = hyper::service::service_fn(|request| answer(&requests, request));
+            hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await
+                .ok();
+        });
+    }
+}
+
+async fn answer(
+    requests: &Requests,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let has = |word: &str| query.split('&').any(|pair| pair.split('=').next() == Some(word));
+    let text = match parts.method.as_str() {
+        "GET" => {
+            let url = if has("encoding-type") { "<EncodingType>url</EncodingType>" } else { "" };
+            let next = if has("list-type") { "<NextContinuationToken>t</NextContinuationToken>" } else { "" };
+            let rows = "<Contents><Key>m</Key></Contents>";
+            format!("<ListBucketResult><IsTruncated>true</IsTruncated>{url}{next}{rows}</ListBucketResult>")
+        }
+        "POST" if has("uploads") => {
+            "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>".to_owned()
+        }
+        "POST" if has("delete") => "<DeleteResult/>".to_owned(),
+        "POST" => "<CompleteMultipartUploadResult/>".to_owned(),
+        _ => String::new(),
+    };
+    requests.lock().unwrap().push((parts, body));
+    Ok(Response::builder().header("etag", "\"e\"").body(Full::from(text)).unwrap())
+}
+
+/// One request in one line; what differs from run to run is left out.
+fn line(parts: &http::request::Parts, body: &[u8]) -> String {
+    let header = |name: &str| parts.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    let host = header("host").unwrap();
+    let host = host.split(':').next().unwrap();
+    let authorization = header("authorization").unwrap();
+    let region = authorization.split('/').nth(2).unwrap();
+    let sum = header("x-amz-content-sha256").unwrap();
+    let sum = if sum.len() == 64 { "SIGNED-PAYLOAD" } else { sum.as_str() };
+    let mut query: Vec<&str> = parts.uri.query().map(|query| query.split('&').collect()).unwrap_or_default();
+    query.sort_unstable();
+    let mark = if query.is_empty() { "" } else { "?" };
+    let url = format!("{host}{}{mark}{}", parts.uri.path(), query.join("&"));
+    let mut line = format!("{} {url} {region} {sum}", parts.method);
+    for name in TOLD {
+        if let Some(value) = header(name) {
+            write!(line, " {name}={value}").unwrap();
+        }
+    }
+    let sums = parts.headers.keys().filter(|name| name.as_str().starts_with("x-amz-checksum-"));
+    for name in sums.filter(|name| !TOLD.contains(&name.as_str())) {
+        write!(line, " {name}").unwrap();
+    }
+    if let Some(sum) = header("content-md5") {
+        assert_eq!(sum, base64::engine::general_purpose::STANDARD.encode(Md5::checksum(body)), "{line}");
+    }
+    let plain = header("x-amz-decoded-content-length").unwrap_or_else(|| body.len().to_string());
+    if parts.method == "PUT" { format!("{line} {plain} bytes") } else { line }
+}
