@@ -120,7 +120,7 @@ impl AwsError {
             ("sts", ErrorKind::AccessDenied) => "RoleNotAssumable",
             ("sts", ErrorKind::NotFound) => "NoSuchEntity",
             // S3 says `AccessDenied` for the key, too, and names the action
-            ("s3", ErrorKind::AccessDenied) if self.message.contains("kms:") => "KmsAccessDenied",
+            ("s3", _) if self.code == "AccessDenied" && self.message.contains("kms:") => "KmsAccessDenied",
             _ => &self.code,
         }
     }

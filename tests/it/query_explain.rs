@@ -200,15 +200,15 @@ async fn what_the_provider_lacks_and_what_the_rules_refuse_is_told() {
     assert_eq!(told["not_supported"], json!(["conditions on uploads"]), "{told:#}");
     assert!(told["request"].is_object(), "what would be sent is told all the same");
 
-    blocked["name"] = json!("literal");
-    blocked["endpoint"] = json!("http://127.0.0.1:9");
-    let saved = service.admin.post("/v1/resources", &blocked).await;
-    if saved.0 == 201 {
-        let told = explain(&service.admin, "literal", &put).await;
-        assert_eq!(told["refused"]["code"], "BlockedEndpoint", "{told:#}");
-        assert_eq!(told["request"], Value::Null);
-        assert!(told["refused"]["remedy"].as_str().unwrap().contains("egress.allow"));
-    }
+    // a definition may name a source before it is there
+    blocked["name"] = json!("early");
+    blocked["auth"]["secret_access_key"] = json!("{{ secrets@later.s3.secret }}");
+    expect(service.admin.post("/v1/resources", &blocked).await, 201);
+    let told = explain(&service.admin, "early", &put).await;
+    assert_eq!(told["refused"]["code"], "SourceMissing", "{told:#}");
+    assert!(told["refused"]["remedy"].as_str().unwrap().contains("create the source"), "{told:#}");
+    assert_eq!((&told["request"], &told["identity"]), (&Value::Null, &Value::Null));
+    assert_eq!(told["secrets"][0]["source_by"], "named");
 }
 
 #[tokio::test]
@@ -222,20 +222,25 @@ async fn what_is_not_cached_is_unknown_yet_and_nobody_is_asked() {
     let value = json!({"id": place.key.id, "secret": place.key.secret, "bucket": place.bucket});
     Secrets::on_moto(&servers).create_json(&name, &value).await;
     let mut source = moto_source("cloud", &vault.url(), "");
-    source["config_keys"] = json!([format!("{name}:bucket")]);
-    let made = client.post("/v1/sources", &source).await;
-    let declared = made.0 == 201;
-    if !declared {
-        expect(client.post("/v1/sources", &moto_source("cloud", &vault.url(), "")).await, 201);
-    }
+    source["config_paths"] = json!([format!("{name}.bucket")]);
+    expect(client.post("/v1/sources", &source).await, 201);
     let reference = |field: &str| format!("{{{{ secrets@cloud['{name}'].{field} }}}}");
-    let body = templated("main", &store.url(), &place.bucket, &reference("id"), &reference("secret"));
+    let body = templated("main", &store.url(), &reference("bucket"), &reference("id"), &reference("secret"));
     expect(client.post("/v1/resources", &body).await, 201);
     let (asked, sent) = (vault.requests().len(), store.requests().len());
     let get = json!({"operation": "get", "key": "k"});
     let told = explain(client, "main", &get).await;
     assert_eq!((vault.requests().len(), store.requests().len()), (asked, sent));
-    assert_eq!(told["unknown"], json!(["auth.access_key_id", "auth.secret_access_key"]), "{told:#}");
+    assert_eq!(
+        told["unknown"],
+        json!(["auth.access_key_id", "auth.secret_access_key", "bucket"]),
+        "{told:#}"
+    );
+    assert_eq!(
+        told["request"]["url"],
+        format!("{}/unknown-yet/k", store.url()),
+        "a made-up value stands for it"
+    );
     assert_eq!(told["secrets"][0]["target"]["cache"]["state"], "missing");
     assert_eq!(told["secrets"][0]["target"]["secret"], name);
 
@@ -244,6 +249,7 @@ async fn what_is_not_cached_is_unknown_yet_and_nobody_is_asked() {
     let told = explain(client, "main", &get).await;
     assert_eq!(vault.requests().len(), asked);
     assert_eq!(told["unknown"], json!([]));
+    assert_eq!(told["request"]["url"], format!("{}/{}/k", store.url(), place.bucket));
     assert_eq!(told["secrets"][0]["target"]["cache"]["state"], "fresh");
     assert!(told["secrets"][0]["target"]["cache"]["version_id"].is_string(), "{told:#}");
     for secret in [&place.key.secret, &place.key.id] {
