@@ -1,5 +1,8 @@
 //! `object`: list, look at, read, write and delete the objects of a resource.
 
+mod tags;
+mod versions;
+
 use std::io::{BufWriter, StdoutLock, Write};
 
 use clap::{Args, Subcommand};
@@ -9,6 +12,8 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::client::{self, Call};
 use crate::cli::exit::{Exit, usage};
+use crate::cli::object::tags::{AclCommand, TagsCommand};
+use crate::cli::object::versions::{RestoreObject, Versions};
 use crate::cli::output::{self, Column, Format, Output};
 use crate::cli::problem::Problem;
 use crate::cli::transfer::{Get, Put};
@@ -62,6 +67,22 @@ The file appears when it is complete; a transfer that fails leaves nothing behin
 
 A store does not say whether a deleted key was there; --dry-run looks.")]
     Delete(Delete),
+    /// The tags of an object
+    #[command(subcommand)]
+    Tags(TagsCommand),
+    /// The access control list of an object
+    #[command(subcommand)]
+    Acl(AclCommand),
+    /// Lists versions and delete markers, those of one key newest first
+    #[command(after_help = "Examples:
+  s3-connector object versions invoices --prefix 2026/a.pdf
+  s3-connector object versions invoices --output ndjson | jq -r 'select(.delete_marker) | .key'")]
+    Versions(Versions),
+    /// Brings an earlier version back
+    #[command(after_help = "Examples:
+  s3-connector object restore invoices 2026/a.pdf --version 3HL4kqtJvjVBH40Nrjfkd   # a copy on top
+  s3-connector object restore invoices 2026/a.pdf --undelete                        # takes delete markers away")]
+    Restore(RestoreObject),
 }
 
 /// Flags of `object list`.
@@ -122,6 +143,10 @@ impl ObjectCommand {
             ObjectCommand::Put(put) => put.run(session).await,
             ObjectCommand::Head(head) => head.run(session).await,
             ObjectCommand::Delete(delete) => delete.run(session).await,
+            ObjectCommand::Tags(command) => command.run(session).await,
+            ObjectCommand::Acl(command) => command.run(session).await,
+            ObjectCommand::Versions(versions) => versions.run(session).await,
+            ObjectCommand::Restore(restore) => restore.run(session).await,
         }
     }
 }

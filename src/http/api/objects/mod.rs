@@ -1,5 +1,9 @@
 //! Objects: plain HTTP over the resource's bucket. Bodies stream in both directions.
 
+pub mod acl;
+pub mod tags;
+pub mod versions;
+
 use std::time::Duration;
 
 use axum::Json;
