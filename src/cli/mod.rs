@@ -7,6 +7,7 @@
 
 mod alias;
 mod audit;
+mod bucket;
 mod client;
 mod definition;
 mod doctor;
@@ -44,6 +45,7 @@ use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::audit::AuditCommand;
+use crate::cli::bucket::BucketCommand;
 use crate::cli::client::{Client, Connection};
 use crate::cli::doctor::Doctor;
 use crate::cli::errors::Errors;
@@ -98,6 +100,9 @@ enum Command {
     /// List, look at, read, write and delete the objects of a resource
     #[command(subcommand)]
     Object(ObjectCommand),
+    /// What a resource's bucket is set to; its CORS configuration and policy
+    #[command(subcommand)]
+    Bucket(BucketCommand),
     /// The places that secrets come from
     #[command(subcommand)]
     Source(SourceCommand),
@@ -208,6 +213,7 @@ async fn dispatch(command: Command, connection: &Connection, out: &Rc<Output>) -
     match command {
         Command::Resource(command) => command.run(&session()?).await,
         Command::Object(command) => command.run(&session()?).await,
+        Command::Bucket(command) => command.run(&session()?).await,
         Command::Source(command) => command.run(&session()?).await,
         // what needs no server works without the settings of one
         Command::Secret(SecretCommand::Answers(answer)) if answer.is_offline() => answer.offline(out).await,
@@ -326,6 +332,14 @@ mod tests {
             "s3-connector object put a k file --if-none-match=*",
             "s3-connector object list a --prefix p/ --delimiter / --limit 5 --project p --environment staging",
             "s3-connector object delete a k1 k2 --yes",
+            "s3-connector object tags set a k a=b c=d --version v",
+            "s3-connector object tags delete a k --yes",
+            "s3-connector object acl set a k public-read",
+            "s3-connector object versions a --prefix p/ --limit 5 --cursor c",
+            "s3-connector object restore a k --undelete",
+            "s3-connector bucket show a policy cors",
+            "s3-connector bucket set-policy a --file - --force --dry-run",
+            "s3-connector bucket delete-cors a --yes",
             "s3-connector source create v --kind local",
             "s3-connector source use v --environment staging",
             "s3-connector source active v",

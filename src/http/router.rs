@@ -8,8 +8,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::api::{
-    access, events, objects, query, resources, secret_answers, secrets, service, sources, usage_policies,
-    vault,
+    access, bucket, events, objects, query, resources, secret_answers, secrets, service, sources,
+    usage_policies, vault,
 };
 use crate::http::openapi::Document;
 use crate::http::{Api, observe, pages};
@@ -65,6 +65,17 @@ pub fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(objects::bulk::copy_object))
         .routes(routes!(objects::bulk::move_object))
         .routes(routes!(objects::bulk::rename_objects))
+        .routes(routes!(
+            objects::tags::get_object_tags,
+            objects::tags::put_object_tags,
+            objects::tags::delete_object_tags
+        ))
+        .routes(routes!(objects::acl::get_object_acl, objects::acl::put_object_acl))
+        .routes(routes!(objects::versions::list_object_versions))
+        .routes(routes!(objects::versions::restore_object_version))
+        .routes(routes!(bucket::get_bucket))
+        .routes(routes!(bucket::put_bucket_cors, bucket::delete_bucket_cors))
+        .routes(routes!(bucket::put_bucket_policy, bucket::delete_bucket_policy))
         .routes(routes!(sources::list_sources, sources::create_source))
         .routes(routes!(sources::test_source_definition))
         .routes(routes!(sources::activate_source))

@@ -171,7 +171,10 @@ impl App {
     async fn identity(&self, plan: &Plan) -> Vec<String> {
         if let Some(role) = &plan.role {
             // whoever assumes it, policies see the role and its session
-            return session_arn(&role.arn, &role.session_name).into_iter().chain([role.arn.clone()]).collect();
+            return session_arn(&role.arn, &role.session_name)
+                .into_iter()
+                .chain([role.arn.clone()])
+                .collect();
         }
         let Some(base) = plan.base.as_ref().filter(|_| plan.profile.sts != Sts::None) else {
             return Vec::new();

@@ -7,6 +7,9 @@ mod bulk;
 
 pub(crate) mod content;
 
+mod tags;
+mod versions;
+
 use std::io::{BufWriter, StdoutLock, Write};
 
 use clap::{Args, Subcommand};
@@ -19,6 +22,8 @@ use self::uploads::UploadCommand;
 use crate::cli::client::{self, Call};
 use crate::cli::exit::{Exit, usage};
 use crate::cli::object::bulk::{Copy, DeletePrefix, Move, Rename};
+use crate::cli::object::tags::{AclCommand, TagsCommand};
+use crate::cli::object::versions::{RestoreObject, Versions};
 use crate::cli::output::{self, Column, Format, Output};
 use crate::cli::problem::Problem;
 use crate::cli::transfer::{Get, Put};
@@ -125,6 +130,22 @@ A copy has the metadata and tags of its source, unless a directive says `replace
 
 What an interrupt leaves behind is below the old prefix: the same command goes on.")]
     Rename(Rename),
+    /// The tags of an object
+    #[command(subcommand)]
+    Tags(TagsCommand),
+    /// The access control list of an object
+    #[command(subcommand)]
+    Acl(AclCommand),
+    /// Lists versions and delete markers, those of one key newest first
+    #[command(after_help = "Examples:
+  s3-connector object versions invoices --prefix 2026/a.pdf
+  s3-connector object versions invoices --output ndjson | jq -r 'select(.delete_marker) | .key'")]
+    Versions(Versions),
+    /// Brings an earlier version back
+    #[command(after_help = "Examples:
+  s3-connector object restore invoices 2026/a.pdf --version 3HL4kqtJvjVBH40Nrjfkd   # a copy on top
+  s3-connector object restore invoices 2026/a.pdf --undelete                        # takes delete markers away")]
+    Restore(RestoreObject),
 }
 
 /// Flags of `object list`.
@@ -234,6 +255,10 @@ impl ObjectCommand {
             ObjectCommand::Copy(copy) => copy.run(session).await,
             ObjectCommand::Move(moved) => moved.run(session).await,
             ObjectCommand::Rename(rename) => rename.run(session).await,
+            ObjectCommand::Tags(command) => command.run(session).await,
+            ObjectCommand::Acl(command) => command.run(session).await,
+            ObjectCommand::Versions(versions) => versions.run(session).await,
+            ObjectCommand::Restore(restore) => restore.run(session).await,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The handlers, one file per noun.
 
 pub mod access;
+pub mod bucket;
 pub mod events;
 pub mod objects;
 pub mod query;

@@ -5,6 +5,10 @@ pub mod uploads;
 
 pub mod bulk;
 
+pub mod acl;
+pub mod tags;
+pub mod versions;
+
 use std::time::Duration;
 
 use axum::Json;

@@ -1,12 +1,15 @@
 //! The JSON query endpoint: the same queries for callers that speak only JSON.
 
 pub(super) mod bulk;
+mod bucket;
 mod delete;
 pub mod explain;
 mod list;
 mod multipart;
 mod read;
 mod sign;
+mod tags;
+mod versions;
 mod write;
 
 use std::sync::Arc;
@@ -19,13 +22,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use self::bulk::BulkAnswer;
+use self::bucket::{BucketQuery, DeleteCorsQuery, DeletePolicyQuery, PutCorsQuery, PutPolicyQuery};
 use self::delete::Deleted;
 use self::multipart::AbortedUpload;
 use self::read::{GetQuery, HeadQuery, KeyQuery, NotModified, ObjectContent};
+use self::tags::{PutAclQuery, PutTagsQuery};
 use self::write::PutQuery;
-use crate::app::App;
 use crate::app::connection::Freshness;
+use crate::app::{App, Target};
 use crate::http::Api;
+use crate::http::api::objects::acl::AclWritten;
 use crate::http::api::objects::sign::keep_nowhere;
 use crate::http::api::objects::{is_streamed, with_freshness};
 use crate::http::extract::{By, Environment, Segment, User};
@@ -37,10 +43,14 @@ use crate::model::multipart::{
     ListUploadsOptions, PartPage, SignPartsOptions, SignedParts, StartUpload, StartedUpload, UploadPage,
 };
 use crate::model::bulk::{CopyOptions, CopyResult, DeleteMany, DeletePrefix, RenamePrefix};
+use crate::model::acl::ObjectAcl;
+use crate::model::bucket::{BucketChange, BucketSettings};
 use crate::model::name::Name;
 use crate::model::object::{ListOptions, ObjectMetadata, ObjectPage, PutResult};
 use crate::model::principal::Caller;
 use crate::model::signed::{SignOptions, SignPostOptions, SignedForm, SignedUrl};
+use crate::model::tags::ObjectTags;
+use crate::model::version::{RestoreOptions, RestoredVersion, VersionOptions, VersionPage};
 
 /// A query; `operation` says which.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -84,6 +94,30 @@ pub enum Query {
     Move(Box<CopyOptions>),
     /// Moves every object below a prefix below another one, once their count was confirmed.
     RenamePrefix(RenamePrefix),
+    /// Reads the tags of an object.
+    GetTags(KeyQuery),
+    /// Gives an object these tags in place of those that it has.
+    PutTags(PutTagsQuery),
+    /// Takes all tags off an object.
+    DeleteTags(KeyQuery),
+    /// Reads the ACL of an object.
+    GetAcl(KeyQuery),
+    /// Gives an object a canned ACL.
+    PutAcl(PutAclQuery),
+    /// Lists versions and delete markers.
+    ListVersions(VersionOptions),
+    /// Makes an earlier version the newest one.
+    RestoreVersion(RestoreOptions),
+    /// Reads what the bucket is set to.
+    GetBucket(BucketQuery),
+    /// Gives the bucket another CORS configuration.
+    PutBucketCors(PutCorsQuery),
+    /// Takes the bucket's CORS configuration away.
+    DeleteBucketCors(DeleteCorsQuery),
+    /// Gives the bucket another policy.
+    PutBucketPolicy(PutPolicyQuery),
+    /// Takes the bucket's policy away.
+    DeleteBucketPolicy(DeletePolicyQuery),
 }
 
 /// What a query answers, by operation.
@@ -124,6 +158,20 @@ pub enum QueryAnswer {
     Copy(CopyResult),
     /// head and get whose condition found nothing new
     NotModified(NotModified),
+    /// get_tags, put_tags, delete_tags
+    Tags(ObjectTags),
+    /// get_acl
+    GetAcl(ObjectAcl),
+    /// put_acl
+    PutAcl(AclWritten),
+    /// list_versions
+    ListVersions(VersionPage),
+    /// restore_version
+    RestoreVersion(RestoredVersion),
+    /// get_bucket
+    GetBucket(BucketSettings),
+    /// put_bucket_cors, delete_bucket_cors, put_bucket_policy, delete_bucket_policy
+    ChangeBucket(BucketChange),
 }
 
 /// Who asks what of which resource in which environment.
@@ -133,6 +181,12 @@ struct Run<'a> {
     caller: &'a Caller,
     resource: &'a str,
     environment: &'a Name,
+}
+
+impl<'a> Run<'a> {
+    fn target(self) -> Target<'a> {
+        Target { caller: self.caller, resource: self.resource, environment: self.environment }
+    }
 }
 
 /// What an operation answers, and how fresh its secrets were.
@@ -157,6 +211,12 @@ type Ran = Result<(QueryAnswer, Freshness), Failure>;
     ("rename_prefix" = (value = json!({"operation": "rename_prefix", "from": "inbox/", "to": "archive/", "confirm_count": 25}))),
     ("put with everything" = (value = json!({"operation": "put", "key": "2026/a.txt", "base64": "aGVsbG8=", "content_type": "text/plain", "cache_control": "max-age=60", "metadata": {"author": "ann"}, "tags": {"team": "books"}, "storage_class": "STANDARD_IA", "encryption": {"kind": "sse_s3"}, "checksum": {"algorithm": "sha256"}, "if_none_match": "*"}))),
     ("delete" = (value = json!({"operation": "delete", "key": "2026/a.txt"}))),
+    ("put_tags" = (value = json!({"operation": "put_tags", "key": "2026/a.txt", "tags": {"department": "finance"}}))),
+    ("put_acl" = (value = json!({"operation": "put_acl", "key": "2026/a.txt", "acl": "public-read"}))),
+    ("list_versions" = (value = json!({"operation": "list_versions", "prefix": "2026/a.txt"}))),
+    ("restore_version" = (value = json!({"operation": "restore_version", "key": "2026/a.txt", "version": "3HL4kqtJvjVBH40Nrjfkd"}))),
+    ("get_bucket" = (value = json!({"operation": "get_bucket", "aspects": ["policy", "cors"]}))),
+    ("put_bucket_cors" = (value = json!({"operation": "put_bucket_cors", "rules": [{"allowed_origins": ["https://app.example.com"], "allowed_methods": ["GET"]}], "dry_run": true}))),
 )), responses((status = 200, body = QueryAnswer), Problems))]
 pub async fn query(
     by: By<User>,
@@ -216,6 +276,18 @@ async fn answer(run: Run<'_>, query: Query) -> Ran {
         Query::Copy(wanted) => bulk::copy(run, *wanted, false).await?,
         Query::Move(wanted) => bulk::copy(run, *wanted, true).await?,
         Query::RenamePrefix(wanted) => bulk::rename_prefix(run, wanted).await?,
+        Query::GetTags(wanted) => tags::get_tags(run, wanted).await?,
+        Query::PutTags(wanted) => tags::put_tags(run, wanted).await?,
+        Query::DeleteTags(wanted) => tags::delete_tags(run, wanted).await?,
+        Query::GetAcl(wanted) => tags::get_acl(run, wanted).await?,
+        Query::PutAcl(wanted) => tags::put_acl(run, wanted).await?,
+        Query::ListVersions(options) => versions::list(run, options).await?,
+        Query::RestoreVersion(options) => versions::restore(run, options).await?,
+        Query::GetBucket(wanted) => bucket::get(run, wanted).await?,
+        Query::PutBucketCors(wanted) => bucket::put_cors(run, wanted).await?,
+        Query::DeleteBucketCors(wanted) => bucket::delete_cors(run, wanted).await?,
+        Query::PutBucketPolicy(wanted) => bucket::put_policy(run, wanted).await?,
+        Query::DeleteBucketPolicy(wanted) => bucket::delete_policy(run, wanted).await?,
     };
     Ok(answered)
 }
