@@ -17,6 +17,53 @@ use crate::model::object::BodyError;
 /// Bytes that a caller sends.
 pub type UploadBody = UnsyncBoxBody<Bytes, BodyError>;
 
+/// Bytes that we send to a store over the direct path.
+#[derive(Debug)]
+pub enum RequestBody {
+    /// None.
+    Empty,
+    /// In memory; none when they are sent.
+    Bytes(Option<Bytes>),
+    /// As they come from their sender.
+    Part(Part),
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            RequestBody::Empty => Poll::Ready(None),
+            RequestBody::Bytes(bytes) => {
+                Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes))))
+            }
+            RequestBody::Part(part) => Pin::new(part).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            RequestBody::Empty => true,
+            RequestBody::Bytes(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            RequestBody::Part(part) => part.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            RequestBody::Empty => SizeHint::with_exact(0),
+            RequestBody::Bytes(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            RequestBody::Part(part) => part.size_hint(),
+        }
+    }
+}
+
 /// Bytes that a store sends.
 #[derive(Debug)]
 pub enum DownloadBody {
@@ -144,6 +191,11 @@ impl Source {
         SdkBody::from_body_1_x(Part { source: self.clone(), turn: self.turn(), left: length })
     }
 
+    /// The same for the direct path.
+    pub(super) fn stretch(&self, length: u64) -> RequestBody {
+        RequestBody::Part(Part { source: self.clone(), turn: self.turn(), left: length })
+    }
+
     /// The next bytes, up to `most`; fewer only at the end.
     pub async fn collect(&self, most: usize) -> Result<Bytes, BodyError> {
         let turn = self.turn();
@@ -214,10 +266,16 @@ impl Source {
 }
 
 /// A stretch of the source.
-struct Part {
+pub struct Part {
     source: Source,
     turn: u64,
     left: u64,
+}
+
+impl std::fmt::Debug for Part {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Part").field("left", &self.left).finish_non_exhaustive()
+    }
 }
 
 impl Body for Part {

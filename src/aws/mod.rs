@@ -16,6 +16,7 @@ pub mod s3;
 mod secrets_batch;
 pub mod secrets_limits;
 pub mod secrets_manager;
+mod sigv4;
 pub mod sqs;
 pub mod upload;
 

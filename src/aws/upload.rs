@@ -60,8 +60,21 @@ impl Leftovers {
 }
 
 impl S3 {
-    /// Writes bytes that are in memory; the SDK may try again.
+    /// Writes bytes that are in memory; a failure that may be gone a moment later is tried again.
     pub async fn put_bytes(
+        &self,
+        key: &ObjectKey,
+        options: &PutOptions,
+        bytes: Bytes,
+    ) -> Result<Uploaded, AwsError> {
+        match &self.direct {
+            Some(direct) => self.within(direct.put_bytes(key, options, bytes)).await,
+            // boxed: its state is large, and few take it
+            None => Box::pin(self.put_bytes_by_sdk(key, options, bytes)).await,
+        }
+    }
+
+    async fn put_bytes_by_sdk(
         &self,
         key: &ObjectKey,
         options: &PutOptions,
@@ -82,15 +95,19 @@ impl S3 {
         leftovers: &Leftovers,
     ) -> Result<Uploaded, AwsError> {
         let Some(length) = length.filter(|length| *length < MULTIPART_FROM) else {
-            return self.put_parts(key, options, source, length, leftovers).await;
+            return Box::pin(self.put_parts(key, options, source, length, leftovers)).await;
         };
+        if let Some(direct) = &self.direct {
+            let call = direct.put_stream(key, options, source, length);
+            return self.watched(|| source.taken(), call).await;
+        }
         let call = self
             .put_call(key, options)
             .content_length(i64::try_from(length).unwrap_or(i64::MAX))
             .body(ByteStream::new(source.part(length)))
             .customize()
             .disable_payload_signing();
-        Ok(put_outcome(self.watched(|| source.taken(), call.send()).await?))
+        Ok(put_outcome(self.watched(|| source.taken(), told(call.send())).await?))
     }
 
     async fn put_parts(
@@ -146,8 +163,8 @@ impl S3 {
             number += 1;
             let this = size.min(left);
             let call = self.part_call(key, upload_id, number, this, source.part(this));
-            let done =
-                self.watched(|| source.taken(), call.customize().disable_payload_signing().send()).await?;
+            let call = told(call.customize().disable_payload_signing().send());
+            let done = self.watched(|| source.taken(), call).await?;
             parts.push(CompletedPart::builder().part_number(number).set_e_tag(done.e_tag).build());
             left -= this;
         }
@@ -217,7 +234,7 @@ impl S3 {
             .set_expected_bucket_owner(self.expected_owner())
             .set_request_payer(self.payer());
         // a store may take long to put the parts together, and answers only then
-        let done = self.watched(|| 0, call.send()).await?;
+        let done = self.watched(|| 0, told(call.send())).await?;
         let request_id = done.request_id().map(str::to_owned);
         // Ceph RGW 16 answers with an empty tag here
         let etag = done.e_tag.filter(|tag| !tag.is_empty());
@@ -225,25 +242,32 @@ impl S3 {
     }
 
     /// Bounds a call that streams: not its whole time, but the time in which no byte moves.
-    async fn watched<T, E>(
+    async fn watched<T>(
         &self,
         progress: impl Fn() -> u64,
-        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, AwsError>
-    where
-        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    {
+        call: impl Future<Output = Result<T, AwsError>>,
+    ) -> Result<T, AwsError> {
         let idle = self.timeout + IDLE;
         let mut call = Box::pin(call);
         let mut seen = progress();
         loop {
             match tokio::time::timeout(idle, &mut call).await {
-                Ok(outcome) => return outcome.map_err(|error| AwsError::from_sdk(SERVICE, &error)),
+                Ok(outcome) => return outcome,
                 Err(_) if progress() == seen => return Err(AwsError::timeout(SERVICE, idle.as_millis())),
                 Err(_) => seen = progress(),
             }
         }
     }
+}
+
+/// Says what the failure of a call means.
+async fn told<T, E>(
+    call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+) -> Result<T, AwsError>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    call.await.map_err(|error| AwsError::from_sdk(SERVICE, &error))
 }
 
 fn put_outcome(done: aws_sdk_s3::operation::put_object::PutObjectOutput) -> Uploaded {

@@ -37,6 +37,14 @@ pub struct ListRequest {
 impl S3 {
     /// One page.
     pub async fn list(&self, request: ListRequest) -> Result<ListPage, AwsError> {
+        match &self.direct {
+            Some(direct) => self.within(direct.list(request)).await,
+            // boxed: its state is large, and few take it
+            None => Box::pin(self.list_by_sdk(request)).await,
+        }
+    }
+
+    async fn list_by_sdk(&self, request: ListRequest) -> Result<ListPage, AwsError> {
         let call = self
             .client
             .list_objects_v2()
