@@ -18,6 +18,7 @@ mod explain;
 mod findings;
 mod heal;
 mod keys;
+mod meters;
 mod move_to_local;
 mod naming;
 mod objects;

@@ -15,6 +15,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::clock::civil;
+use crate::model::hex::write_hex;
+
 const SERVICE: &str = "s3";
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
@@ -219,11 +222,7 @@ fn mac(key: &[u8], data: &[u8]) -> [u8; 32] {
 }
 
 fn hex_of<'a>(bytes: &[u8], out: &'a mut [u8; 64]) -> &'a str {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| DIGITS.get(usize::from(nibble & 15)).copied().unwrap_or(b'0');
-    for (pair, byte) in out.chunks_exact_mut(2).zip(bytes) {
-        pair.copy_from_slice(&[digit(byte >> 4), digit(*byte)]);
-    }
+    write_hex(bytes, out);
     std::str::from_utf8(out).unwrap_or_default()
 }
 
@@ -251,18 +250,6 @@ fn date_time(seconds: u64) -> [u8; 16] {
         digit(second),
         b'Z',
     ]
-}
-
-/// Year, month and day of a day since 1970 (the proleptic Gregorian calendar, counted in eras of 400 years).
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let of_era = days % 146_097;
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    (year_of_era + days / 146_097 * 400 + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod check;
 pub mod error_catalogue;
 pub mod forecast;
+pub mod hex;
 pub mod import;
 pub mod literal;
 pub mod name;

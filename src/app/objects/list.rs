@@ -1,12 +1,14 @@
 //! Listing: pages of the store one after the other, relative to the resource's prefix.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
+
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::app::connection::{Connection, Freshness};
 use crate::app::objects::Outcome;
 use crate::app::{App, Error, Resource};
 use crate::aws::s3::{ListPage, ListRequest};
+use crate::aws::{AwsError, ErrorKind};
 use crate::model::name::Name;
 use crate::model::object::{ListOptions, ObjectPage};
 use crate::model::operation::Operation;
@@ -16,14 +18,19 @@ use crate::model::principal::Caller;
 const DEFAULT_LIMIT: u64 = 1_000;
 /// Rows of one answer that is gathered in memory; a stream has no such bound.
 const MOST_GATHERED: u64 = 100_000;
-/// A list that is read page by page.
+/// A page, the store's id of the request, and what it was read with.
+type Fetched = ((ObjectPage, Option<String>), Arc<Connection>);
+
+/// A list that is read page by page. While one page is written the next one is read: never more than one, and none
+/// any more when the list is dropped.
 pub struct Listing {
     app: Arc<App>,
     resource: Arc<Resource>,
     environment: Name,
     request: ListOptions,
     left: u64,
-    ready: VecDeque<ObjectPage>,
+    ready: Option<ObjectPage>,
+    ahead: Option<AbortOnDropHandle<Result<Fetched, Error>>>,
     done: bool,
     /// How fresh its secrets were.
     pub freshness: Freshness,
@@ -68,7 +75,8 @@ impl App {
             environment: environment.clone(),
             left: options.limit.unwrap_or(u64::MAX),
             request: options,
-            ready: VecDeque::new(),
+            ready: None,
+            ahead: None,
             done: false,
             freshness: Freshness::default(),
         };
@@ -76,10 +84,10 @@ impl App {
             listing.done = true;
             return Ok(listing);
         }
-        let first = listing.fetch().await;
+        let first = listing.read_page().await;
         let first = self.end(&query, first, |(_, request_id)| (None, request_id.clone())).await?;
         listing.freshness = first.freshness;
-        listing.ready.push_back(first.value.0);
+        listing.ready = Some(first.value.0);
         Ok(listing)
     }
 }
@@ -87,47 +95,73 @@ impl App {
 impl Listing {
     /// The next page; `None` after the last one.
     pub async fn next(&mut self) -> Result<Option<ObjectPage>, Error> {
-        if let Some(page) = self.ready.pop_front() {
-            return Ok(Some(page));
+        let page = match self.ready.take() {
+            Some(page) => page,
+            None if self.done => return Ok(None),
+            None => self.read_page().await?.0.0,
+        };
+        if !self.done {
+            self.ahead = Some(self.begin_page());
         }
-        if self.done {
-            return Ok(None);
-        }
-        let ((page, _), _) = self.fetch().await?;
         Ok(Some(page))
     }
 
-    async fn fetch(&mut self) -> Result<((ObjectPage, Option<String>), Arc<Connection>), Error> {
-        let most = i32::try_from(self.left.min(1000)).unwrap_or(1000);
-        let request = &self.request;
-        let (page, connection) = self
-            .app
-            .with_connection(&self.resource, &self.environment, |connection| async move {
-                let root = &connection.prefix;
-                let wanted = ListRequest {
-                    prefix: format!("{root}{}", request.prefix),
-                    delimiter: request.delimiter.clone().filter(|delimiter| !delimiter.is_empty()),
-                    start_after: request.start_after.as_ref().map(|after| format!("{root}{after}")),
-                    token: request.cursor.clone(),
-                    max_keys: most,
-                };
-                connection.s3.list(wanted).await
-            })
-            .await?;
-        let request_id = page.request_id.clone();
-        let page = relative(page, &connection.prefix);
+    /// Waits for the page that is being read, or reads it.
+    async fn read_page(&mut self) -> Result<Fetched, Error> {
+        let page = match self.ahead.take() {
+            Some(page) => page,
+            None => self.begin_page(),
+        };
+        let ended = |_| AwsError::new(ErrorKind::Internal, "s3", "InternalError", "the list ended unexpectedly");
+        let fetched = page.await.map_err(ended)??;
+        let page = &fetched.0.0;
         let rows = (page.objects.len() + page.prefixes.len()) as u64;
         self.left = self.left.saturating_sub(rows);
         self.request.cursor.clone_from(&page.cursor);
         self.done = page.cursor.is_none() || self.left == 0;
-        Ok(((page, request_id), connection))
+        Ok(fetched)
     }
+
+    fn begin_page(&self) -> AbortOnDropHandle<Result<Fetched, Error>> {
+        let most = i32::try_from(self.left.min(1000)).unwrap_or(1000);
+        let (app, resource) = (Arc::clone(&self.app), Arc::clone(&self.resource));
+        let (environment, request) = (self.environment.clone(), self.request.clone());
+        let page = async move { fetch(&app, &resource, &environment, &request, most).await };
+        AbortOnDropHandle::new(self.app.tracker.spawn(page))
+    }
+}
+
+async fn fetch(
+    app: &Arc<App>,
+    resource: &Arc<Resource>,
+    environment: &Name,
+    request: &ListOptions,
+    most: i32,
+) -> Result<Fetched, Error> {
+    let (page, connection) = app
+        .with_connection(resource, environment, |connection| async move {
+            let root = &connection.prefix;
+            let wanted = ListRequest {
+                prefix: format!("{root}{}", request.prefix),
+                delimiter: request.delimiter.clone().filter(|delimiter| !delimiter.is_empty()),
+                start_after: request.start_after.as_ref().map(|after| format!("{root}{after}")),
+                token: request.cursor.clone(),
+                max_keys: most,
+            };
+            connection.s3.list(wanted).await
+        })
+        .await?;
+    let request_id = page.request_id.clone();
+    Ok(((relative(page, &connection.prefix), request_id), connection))
 }
 
 /// Keys without the resource's prefix. What lies outside it is left out, whatever the store answers.
 fn relative(page: ListPage, root: &str) -> ObjectPage {
     let objects = page.objects.into_iter().filter_map(|mut object| {
-        object.key = object.key.strip_prefix(root)?.to_owned();
+        if !object.key.starts_with(root) {
+            return None;
+        }
+        object.key.drain(..root.len());
         Some(object)
     });
     let prefixes =

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::app::connection::{Connection, Freshness};
-use crate::app::{App, Error, Resource, audit};
+use crate::app::{App, Error, Resource, audit, meters};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::name::Name;
 use crate::model::object::{KeyError, ObjectKey};
@@ -142,10 +142,7 @@ impl App {
                 "error"
             }
         };
-        metrics::counter!("s3_connector_queries_total", "operation" => operation, "outcome" => label)
-            .increment(1);
-        metrics::histogram!("s3_connector_query_seconds", "operation" => operation)
-            .record(query.started.elapsed());
+        meters::count(query.operation, label, query.started.elapsed());
         self.audit.note(event).await;
         let (value, connection) = outcome?;
         let freshness = connection.freshness();

@@ -49,15 +49,14 @@ struct Reader<'a> {
 pub(super) fn parse(bytes: &[u8]) -> Result<ListPage, PageError> {
     let text = std::str::from_utf8(bytes).map_err(|_| PageError::NotText)?;
     let mut reader = Reader { rest: text.strip_prefix('\u{feff}').unwrap_or(text) };
-    loop {
+    let page = loop {
         match reader.next()?.ok_or(PageError::NotAPage)? {
             Piece::Text(blank) if blank.trim_ascii().is_empty() => {}
-            Piece::Start("ListBucketResult") => break,
-            Piece::Empty("ListBucketResult") => return Ok(ListPage::default()),
+            Piece::Start("ListBucketResult") => break reader.page()?,
+            Piece::Empty("ListBucketResult") => break ListPage::default(),
             _ => return Err(PageError::NotAPage),
         }
-    }
-    let page = reader.page()?;
+    };
     while let Some(piece) = reader.next()? {
         if !matches!(piece, Piece::Text(blank) if blank.trim_ascii().is_empty()) {
             return Err(PageError::NotXml("something follows its end"));

@@ -17,6 +17,10 @@ use crate::aws::sigv4::Signed;
 use crate::model::object::{Conditions, GetOptions, ObjectKey, ObjectMetadata};
 
 const META: &str = "x-amz-meta-";
+const STORAGE_CLASS: HeaderName = HeaderName::from_static("x-amz-storage-class");
+const ENCRYPTION: HeaderName = HeaderName::from_static("x-amz-server-side-encryption");
+const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 
 impl Direct {
     /// An object; the body is not read here. The caller bounds the time.
@@ -70,7 +74,6 @@ fn download(response: Response<Incoming>) -> Download {
     let headers = parts.headers;
     let borrowed = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let text = |name: &HeaderName| borrowed(name).map(str::to_owned);
-    let other = |name: &'static str| text(&HeaderName::from_static(name));
     let content_length = borrowed(&CONTENT_LENGTH).and_then(|length| length.parse().ok());
     let (content_range, last_modified) = (text(&CONTENT_RANGE), text(&LAST_MODIFIED));
     let metadata = headers.iter().filter_map(|(name, value)| {
@@ -88,15 +91,15 @@ fn download(response: Response<Incoming>) -> Download {
             content_disposition: text(&CONTENT_DISPOSITION),
             content_encoding: text(&CONTENT_ENCODING),
             content_language: text(&CONTENT_LANGUAGE),
-            storage_class: other("x-amz-storage-class"),
-            server_side_encryption: other("x-amz-server-side-encryption"),
-            version_id: other("x-amz-version-id"),
+            storage_class: text(&STORAGE_CLASS),
+            server_side_encryption: text(&ENCRYPTION),
+            version_id: text(&VERSION_ID),
             metadata: metadata.collect(),
         },
         last_modified,
         content_length,
         content_range,
-        request_id: other("x-amz-request-id"),
+        request_id: text(&REQUEST_ID),
         body: DownloadBody::Direct(body),
     }
 }

@@ -25,9 +25,14 @@ use crate::model::object::{
 };
 
 const NDJSON: &str = "application/x-ndjson";
+/// Bytes that a row of a list usually has.
+const ROW_BYTES: usize = 192;
 /// Rows of a JSON page; the use case gathers no more.
 const MOST_GATHERED: u64 = 100_000;
 const META: &str = "x-amz-meta-";
+const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
+const STORAGE_CLASS: HeaderName = HeaderName::from_static("x-amz-storage-class");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 
 /// What to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -95,9 +100,10 @@ fn rows(listing: Listing, permit: Permit) -> Response {
     let state = Some((listing, permit, None));
     let lines = stream::unfold(state, |state| async move {
         let (mut listing, permit, cursor) = state?;
-        let mut text = String::new();
+        let mut text = Vec::new();
         let next = match listing.next().await {
             Ok(Some(page)) => {
+                text.reserve((page.objects.len() + page.prefixes.len()) * ROW_BYTES);
                 page.objects.iter().for_each(|object| push_line(&mut text, object));
                 page.prefixes
                     .iter()
@@ -120,11 +126,10 @@ fn rows(listing: Listing, permit: Permit) -> Response {
     with_freshness(response, freshness)
 }
 
-fn push_line(text: &mut String, row: &impl serde::Serialize) {
+fn push_line(text: &mut Vec<u8>, row: &impl serde::Serialize) {
     // a row is text and numbers, which always can be written
-    if let Ok(line) = serde_json::to_string(row) {
-        text.push_str(&line);
-        text.push('\n');
+    if serde_json::to_writer(&mut *text, row).is_ok() {
+        text.push(b'\n');
     }
 }
 
@@ -324,9 +329,9 @@ fn download(api: &Api, opened: Opened, permit: Permit) -> Response {
     set(&mut headers, header::CACHE_CONTROL, metadata.cache_control.as_deref());
     set(&mut headers, header::CONTENT_ENCODING, metadata.content_encoding.as_deref());
     set(&mut headers, header::CONTENT_LANGUAGE, metadata.content_language.as_deref());
-    set(&mut headers, HeaderName::from_static("x-amz-version-id"), metadata.version_id.as_deref());
-    set(&mut headers, HeaderName::from_static("x-amz-storage-class"), metadata.storage_class.as_deref());
-    set(&mut headers, HeaderName::from_static("x-amz-request-id"), request_id.as_deref());
+    set(&mut headers, VERSION_ID, metadata.version_id.as_deref());
+    set(&mut headers, STORAGE_CLASS, metadata.storage_class.as_deref());
+    set(&mut headers, REQUEST_ID, request_id.as_deref());
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     if let Some(length) = content_length {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
@@ -349,7 +354,11 @@ fn download(api: &Api, opened: Opened, permit: Permit) -> Response {
 
 /// Types that a browser would run.
 fn is_active(kind: &str) -> bool {
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if ["application/octet-stream", "text/plain"].contains(&kind) {
+        return false;
+    }
+    let kind = kind.to_ascii_lowercase();
     ["html", "xml", "svg", "javascript", "ecmascript", "pdf", "flash"].iter().any(|word| kind.contains(word))
 }
 
@@ -361,7 +370,9 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) {
 
 /// Says when a secret was served past its end, or another stage than the current one was used.
 pub(super) fn with_freshness(mut response: Response, freshness: Freshness) -> Response {
-    set(response.headers_mut(), HeaderName::from_static("secret-stage"), freshness.stage);
+    if freshness.stage.is_some() {
+        set(response.headers_mut(), HeaderName::from_static("secret-stage"), freshness.stage);
+    }
     if let Some(age) = freshness.stale_ms {
         let value = format!("age={}", age / 1000);
         set(response.headers_mut(), HeaderName::from_static("secret-stale"), Some(&value));
