@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 
+use crate::aws::verify::Check;
 use crate::model::object::BodyError;
 
 /// Bytes that a caller sends.
@@ -71,6 +72,47 @@ pub enum DownloadBody {
     Sdk(SdkBody),
     /// Over the direct path.
     Direct(Incoming),
+    /// Over the direct path, with a checksum of the store.
+    Checked(Checked),
+}
+
+/// A body that is checked on its way through; the check is gone when it is done.
+#[derive(Debug)]
+pub struct Checked {
+    body: Incoming,
+    check: Option<Box<Check>>,
+}
+
+impl Checked {
+    pub(super) fn new(body: Incoming, check: Check) -> Checked {
+        Checked { body, check: Some(Box::new(check)) }
+    }
+
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, aws_smithy_types::body::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let Poll::Ready(next) = polled else { return Poll::Pending };
+        match &next {
+            Some(Ok(frame)) => {
+                if let Some(check) = &mut self.check {
+                    frame.data_ref().into_iter().for_each(|data| check.update(data));
+                    frame.trailers_ref().into_iter().for_each(|trailers| check.take_trailers(trailers));
+                }
+                if !self.body.is_end_stream() {
+                    return Poll::Ready(next.map(|frame| frame.map_err(Into::into)));
+                }
+            }
+            Some(Err(_)) => return Poll::Ready(next.map(|frame| frame.map_err(Into::into))),
+            None => {}
+        }
+        // the end, or the frame before it: a reader may never ask for the end itself
+        match self.check.take().map_or(Ok(()), |check| check.finish()) {
+            Ok(()) => Poll::Ready(next.map(|frame| frame.map_err(Into::into))),
+            Err(mismatch) => Poll::Ready(Some(Err(mismatch.into()))),
+        }
+    }
 }
 
 impl Body for DownloadBody {
@@ -86,6 +128,7 @@ impl Body for DownloadBody {
             DownloadBody::Direct(body) => {
                 Pin::new(body).poll_frame(context).map(|next| next.map(|frame| frame.map_err(Into::into)))
             }
+            DownloadBody::Checked(body) => body.poll_frame(context),
         }
     }
 
@@ -93,6 +136,7 @@ impl Body for DownloadBody {
         match self {
             DownloadBody::Sdk(body) => Body::is_end_stream(body),
             DownloadBody::Direct(body) => body.is_end_stream(),
+            DownloadBody::Checked(body) => body.body.is_end_stream(),
         }
     }
 
@@ -100,6 +144,7 @@ impl Body for DownloadBody {
         match self {
             DownloadBody::Sdk(body) => Body::size_hint(body),
             DownloadBody::Direct(body) => body.size_hint(),
+            DownloadBody::Checked(body) => body.body.size_hint(),
         }
     }
 }

@@ -19,5 +19,6 @@ pub mod secrets_manager;
 mod sigv4;
 pub mod sqs;
 pub mod upload;
+mod verify;
 
 pub use error::{AwsError, ErrorKind};

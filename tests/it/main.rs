@@ -6,6 +6,7 @@ mod connection;
 mod connection_failures;
 mod connection_policies;
 mod counting;
+mod direct;
 mod faucet;
 mod harness;
 mod harness_works;

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use bytes::Bytes;
 use http::header::HOST;
@@ -89,7 +90,7 @@ impl Direct {
 
     /// The headers that every request has, with room for those of this one.
     fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(12);
+        let mut headers = HeaderMap::with_capacity(6);
         for (name, value) in &self.fixed {
             headers.insert(name, value.clone());
         }
@@ -104,74 +105,90 @@ impl Direct {
         headers: impl Fn() -> Result<HeaderMap, AwsError>,
         mut body: impl FnMut() -> Option<(RequestBody, Signed<'b>)>,
     ) -> Result<Response<Incoming>, AwsError> {
-        let mut wait = RETRY_WAIT;
-        let mut left = self.retries;
-        let mut skew = self.skew_ms.load(Ordering::Relaxed);
-        let mut corrected = false;
-        let mut failed = None;
-        loop {
-            let Some((body, signed)) = body() else {
-                return Err(failed.unwrap_or_else(|| gone("the body was sent already")));
-            };
-            let error = match self.attempt(&call, headers()?, body, signed, skew).await {
-                Ok(response) => return Ok(response),
-                Err(error) => error,
-            };
-            if error.kind == ErrorKind::ClockSkew && !corrected {
-                corrected = true;
-                if let Some(apart) = self.learn_clock(&error) {
-                    skew = apart;
-                    failed = Some(error);
-                    continue;
-                }
-            }
-            if left == 0 || !is_passing(&error) {
-                return Err(error);
-            }
-            left -= 1;
-            failed = Some(error);
-            tokio::time::sleep(wait.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
-            wait *= 2;
+        let skew = self.skew_ms.load(Ordering::Relaxed);
+        match self.attempt(&call, &headers, &mut body, skew).await {
+            Ok(Some(response)) => Ok(response),
+            Ok(None) => Err(gone("the body was sent already")),
+            // boxed: its state is large, and few take it
+            Err(error) => Box::pin(self.call_again(call, headers, body, (skew, error))).await,
         }
     }
 
-    async fn attempt(
+    /// The attempts after the first one.
+    async fn call_again<'b>(
+        &self,
+        call: Call<'_>,
+        headers: impl Fn() -> Result<HeaderMap, AwsError>,
+        mut body: impl FnMut() -> Option<(RequestBody, Signed<'b>)>,
+        (mut skew, mut error): (i64, AwsError),
+    ) -> Result<Response<Incoming>, AwsError> {
+        let mut wait = RETRY_WAIT;
+        let mut left = self.retries;
+        let mut corrected = false;
+        loop {
+            let apart = (error.kind == ErrorKind::ClockSkew && !corrected)
+                .then(|| self.learn_clock(&error))
+                .flatten();
+            if let Some(apart) = apart {
+                (skew, corrected) = (apart, true);
+            } else if left > 0 && is_passing(&error) {
+                left -= 1;
+                tokio::time::sleep(wait.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
+                wait *= 2;
+            } else {
+                return Err(error);
+            }
+            match self.attempt(&call, &headers, &mut body, skew).await {
+                Ok(Some(response)) => return Ok(response),
+                // what was sent is gone: the failure before is what there is to say
+                Ok(None) => return Err(error),
+                Err(next) => error = next,
+            }
+        }
+    }
+
+    /// One attempt; none when there is no body for it any more.
+    async fn attempt<'b>(
+        &self,
+        call: &Call<'_>,
+        headers: &impl Fn() -> Result<HeaderMap, AwsError>,
+        body: &mut impl FnMut() -> Option<(RequestBody, Signed<'b>)>,
+        skew_ms: i64,
+    ) -> Result<Option<Response<Incoming>>, AwsError> {
+        let credentials = match &self.credentials {
+            Some(provider) => provider.provide_credentials().await.map(Some),
+            None => Ok(None),
+        };
+        let credentials = credentials.map_err(|error| AwsError::from_chain(SERVICE, &error))?;
+        let Some(body) = body() else { return Ok(None) };
+        let sent = self.client.request(self.request(call, headers()?, body, credentials, skew_ms)?);
+        let response = sent.await.map_err(|error| AwsError::from_chain(SERVICE, &error))?;
+        if response.status().is_success() {
+            return Ok(Some(response));
+        }
+        Err(Box::pin(refusal(response)).await)
+    }
+
+    fn request(
         &self,
         call: &Call<'_>,
         mut headers: HeaderMap,
-        body: RequestBody,
-        signed: Signed<'_>,
+        (body, payload): (RequestBody, Signed<'_>),
+        credentials: Option<Credentials>,
         skew_ms: i64,
-    ) -> Result<Response<Incoming>, AwsError> {
+    ) -> Result<Request<RequestBody>, AwsError> {
         let uri = self.address.uri(call.key, call.query).map_err(|error| unusable(&error))?;
-        if let Some(provider) = &self.credentials {
-            let credentials = provider
-                .provide_credentials()
-                .await
-                .map_err(|error| AwsError::from_chain(SERVICE, &error))?;
-            let target = Target {
-                method: &call.method,
-                path: uri.path(),
-                query: uri.query().unwrap_or_default(),
-                payload: signed,
-            };
-            self.signer
-                .sign(target, &mut headers, &credentials, at(skew_ms))
-                .map_err(|error| unusable(&error))?;
+        if let Some(credentials) = credentials {
+            let query = uri.query().unwrap_or_default();
+            let target = Target { method: &call.method, path: uri.path(), query, payload };
+            let signed = self.signer.sign(target, &mut headers, &credentials, at(skew_ms));
+            signed.map_err(|error| unusable(&error))?;
         }
         let mut request = Request::new(body);
         *request.method_mut() = call.method.clone();
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
-        let response =
-            self.client.request(request).await.map_err(|error| AwsError::from_chain(SERVICE, &error))?;
-        if response.status().is_success() {
-            return Ok(response);
-        }
-        let (parts, body) = response.into_parts();
-        // an error whose body cannot be read still has a status
-        let body = Limited::new(body, ERROR_BYTES).collect().await.map(http_body_util::Collected::to_bytes);
-        Err(AwsError::from_answer(SERVICE, parts.status.as_u16(), &parts.headers, &body.unwrap_or_default()))
+        Ok(request)
     }
 
     /// Keeps how far the clocks are apart, for all requests from now on; none when the answer does not tell.
@@ -183,6 +200,13 @@ impl Direct {
         tracing::warn!(skew_ms = apart, "the store's clock and ours are apart: requests are signed by the store's");
         Some(apart)
     }
+}
+
+/// What an answer means that is no success. One whose body cannot be read still has a status.
+async fn refusal(response: Response<Incoming>) -> AwsError {
+    let (parts, body) = response.into_parts();
+    let body = Limited::new(body, ERROR_BYTES).collect().await.map(http_body_util::Collected::to_bytes);
+    AwsError::from_answer(SERVICE, parts.status.as_u16(), &parts.headers, &body.unwrap_or_default())
 }
 
 /// Now, by the store's clock.

@@ -1,26 +1,20 @@
 //! Reading an object or its metadata.
 
-use http::header::{
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_TYPE, ETAG, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, LAST_MODIFIED,
-    RANGE,
-};
-use http::{HeaderName, Method, Response};
+use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, RANGE};
+use http::{Method, Response, StatusCode};
+use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::aws::AwsError;
-use crate::aws::body::{DownloadBody, RequestBody};
+use crate::aws::body::{Checked, DownloadBody, RequestBody};
 use crate::aws::direct::address::push_parameter;
 use crate::aws::direct::{Call, Direct, set};
 use crate::aws::s3::{Download, rfc3339_of, total_size};
 use crate::aws::sigv4::Signed;
+use crate::aws::verify::Check;
 use crate::model::object::{Conditions, GetOptions, ObjectKey, ObjectMetadata};
 
 const META: &str = "x-amz-meta-";
-const STORAGE_CLASS: HeaderName = HeaderName::from_static("x-amz-storage-class");
-const ENCRYPTION: HeaderName = HeaderName::from_static("x-amz-server-side-encryption");
-const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 
 impl Direct {
     /// An object; the body is not read here. The caller bounds the time.
@@ -71,35 +65,58 @@ impl Direct {
 
 fn download(response: Response<Incoming>) -> Download {
     let (parts, body) = response.into_parts();
-    let headers = parts.headers;
-    let borrowed = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let text = |name: &HeaderName| borrowed(name).map(str::to_owned);
-    let content_length = borrowed(&CONTENT_LENGTH).and_then(|length| length.parse().ok());
-    let (content_range, last_modified) = (text(&CONTENT_RANGE), text(&LAST_MODIFIED));
-    let metadata = headers.iter().filter_map(|(name, value)| {
-        let name = name.as_str().strip_prefix(META)?;
-        Some((name.to_owned(), value.to_str().ok()?.to_owned()))
-    });
-    Download {
-        metadata: ObjectMetadata {
-            key: String::new(),
-            size: total_size(content_range.as_deref()).or(content_length),
-            etag: text(&ETAG),
-            last_modified: last_modified.as_deref().and_then(rfc3339_of),
-            content_type: text(&CONTENT_TYPE),
-            cache_control: text(&CACHE_CONTROL),
-            content_disposition: text(&CONTENT_DISPOSITION),
-            content_encoding: text(&CONTENT_ENCODING),
-            content_language: text(&CONTENT_LANGUAGE),
-            storage_class: text(&STORAGE_CLASS),
-            server_side_encryption: text(&ENCRYPTION),
-            version_id: text(&VERSION_ID),
-            metadata: metadata.collect(),
+    // the checksum is one of the whole object
+    let whole = parts.status == StatusCode::OK && !body.is_end_stream();
+    let check = whole.then(|| Check::new(&parts.headers)).flatten();
+    let mut found = Download {
+        metadata: ObjectMetadata::default(),
+        last_modified: None,
+        content_length: None,
+        content_range: None,
+        request_id: None,
+        body: match check {
+            Some(check) => DownloadBody::Checked(Checked::new(body, check)),
+            None => DownloadBody::Direct(body),
         },
-        last_modified,
-        content_length,
-        content_range,
-        request_id: text(&REQUEST_ID),
-        body: DownloadBody::Direct(body),
+    };
+    for (name, value) in &parts.headers {
+        if let Ok(value) = value.to_str() {
+            found.take_header(name.as_str(), value);
+        }
+    }
+    let metadata = &mut found.metadata;
+    metadata.size = total_size(found.content_range.as_deref()).or(found.content_length);
+    metadata.last_modified = found.last_modified.as_deref().and_then(rfc3339_of);
+    found
+}
+
+impl Download {
+    fn take_header(&mut self, name: &str, value: &str) {
+        let metadata = &mut self.metadata;
+        let place = match name {
+            "content-length" => {
+                self.content_length = value.parse().ok();
+                return;
+            }
+            "content-range" => &mut self.content_range,
+            "last-modified" => &mut self.last_modified,
+            "x-amz-request-id" => &mut self.request_id,
+            "etag" => &mut metadata.etag,
+            "content-type" => &mut metadata.content_type,
+            "cache-control" => &mut metadata.cache_control,
+            "content-disposition" => &mut metadata.content_disposition,
+            "content-encoding" => &mut metadata.content_encoding,
+            "content-language" => &mut metadata.content_language,
+            "x-amz-storage-class" => &mut metadata.storage_class,
+            "x-amz-server-side-encryption" => &mut metadata.server_side_encryption,
+            "x-amz-version-id" => &mut metadata.version_id,
+            _ => {
+                if let Some(name) = name.strip_prefix(META) {
+                    metadata.metadata.insert(name.to_owned(), value.to_owned());
+                }
+                return;
+            }
+        };
+        *place = Some(value.to_owned());
     }
 }

@@ -86,7 +86,8 @@ impl Direct {
         for (name, value) in &self.defaults {
             headers.insert(name, value.clone());
         }
-        set(&mut headers, CONTENT_TYPE, content_type.as_deref())?;
+        // as the SDK does it; a store left alone would say `binary/octet-stream`
+        set(&mut headers, CONTENT_TYPE, content_type.as_deref().or(Some("application/octet-stream")))?;
         set(&mut headers, CACHE_CONTROL, cache_control.as_deref())?;
         set(&mut headers, CONTENT_DISPOSITION, content_disposition.as_deref())?;
         set(&mut headers, CONTENT_ENCODING, content_encoding.as_deref())?;

@@ -17,7 +17,7 @@ use crate::app::{Error, Listing, Opened, Permit, Upload};
 use crate::aws::s3::Download;
 use crate::http::Api;
 use crate::http::body::{Held, bounded};
-use crate::http::extract::{By, Environment, Object, Params, Segment, User, body_and_length, text_of};
+use crate::http::extract::{By, Environment, Headers, Object, Params, Segment, User, body_and_length, text_of};
 use crate::http::openapi::{ObjectBytes, ReadHeaders, Scope, WriteHeaders};
 use crate::http::problem::{Failure, Problems, problem};
 use crate::model::object::{
@@ -141,7 +141,7 @@ pub async fn get_object(
     State(api): State<Api>,
     object: Object,
     Params(version): Params<VersionParam>,
-    headers: HeaderMap,
+    Headers(headers): Headers,
 ) -> Result<Response, Failure> {
     let permit = api.app.admit(&by.0).await?;
     let options = get_options(&headers, version);
@@ -157,7 +157,7 @@ pub async fn get_object_by_key(
     state: State<Api>,
     object: Object,
     version: Params<VersionParam>,
-    headers: HeaderMap,
+    headers: Headers,
 ) -> Result<Response, Failure> {
     get_object(by, environment, state, object, version, headers).await
 }
@@ -170,7 +170,7 @@ pub async fn head_object(
     State(api): State<Api>,
     object: Object,
     Params(version): Params<VersionParam>,
-    headers: HeaderMap,
+    Headers(headers): Headers,
 ) -> Result<Response, Failure> {
     let permit = api.app.admit(&by.0).await?;
     let options = get_options(&headers, version);
@@ -186,7 +186,7 @@ pub async fn head_object_by_key(
     state: State<Api>,
     object: Object,
     version: Params<VersionParam>,
-    headers: HeaderMap,
+    headers: Headers,
 ) -> Result<Response, Failure> {
     head_object(by, environment, state, object, version, headers).await
 }
@@ -321,17 +321,20 @@ fn download(api: &Api, opened: Opened, permit: Permit) -> Response {
     let Download { metadata, last_modified, content_length, content_range, body, request_id } = opened.value;
     let status = if content_range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
     let kind = metadata.content_type.as_deref().unwrap_or("application/octet-stream");
-    let mut headers = HeaderMap::with_capacity(16);
-    set(&mut headers, header::CONTENT_TYPE, Some(kind));
-    set(&mut headers, header::ETAG, metadata.etag.as_deref());
-    set(&mut headers, header::LAST_MODIFIED, last_modified.as_deref());
-    set(&mut headers, header::CONTENT_RANGE, content_range.as_deref());
-    set(&mut headers, header::CACHE_CONTROL, metadata.cache_control.as_deref());
-    set(&mut headers, header::CONTENT_ENCODING, metadata.content_encoding.as_deref());
-    set(&mut headers, header::CONTENT_LANGUAGE, metadata.content_language.as_deref());
-    set(&mut headers, VERSION_ID, metadata.version_id.as_deref());
-    set(&mut headers, STORAGE_CLASS, metadata.storage_class.as_deref());
-    set(&mut headers, REQUEST_ID, request_id.as_deref());
+    let mut response = Response::new(Body::new(Held::new(body, idle, permit)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.reserve(12);
+    set(headers, header::CONTENT_TYPE, Some(kind));
+    set(headers, header::ETAG, metadata.etag.as_deref());
+    set(headers, header::LAST_MODIFIED, last_modified.as_deref());
+    set(headers, header::CONTENT_RANGE, content_range.as_deref());
+    set(headers, header::CACHE_CONTROL, metadata.cache_control.as_deref());
+    set(headers, header::CONTENT_ENCODING, metadata.content_encoding.as_deref());
+    set(headers, header::CONTENT_LANGUAGE, metadata.content_language.as_deref());
+    set(headers, VERSION_ID, metadata.version_id.as_deref());
+    set(headers, STORAGE_CLASS, metadata.storage_class.as_deref());
+    set(headers, REQUEST_ID, request_id.as_deref());
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     if let Some(length) = content_length {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
@@ -347,8 +350,7 @@ fn download(api: &Api, opened: Opened, permit: Permit) -> Response {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
     let disposition = metadata.content_disposition.as_deref().filter(|_| !is_active(kind));
-    set(&mut headers, header::CONTENT_DISPOSITION, disposition.or(is_active(kind).then_some("attachment")));
-    let response = (status, headers, Body::new(Held::new(body, idle, permit))).into_response();
+    set(headers, header::CONTENT_DISPOSITION, disposition.or(is_active(kind).then_some("attachment")));
     with_freshness(response, opened.freshness)
 }
 
