@@ -1,4 +1,5 @@
-//! Counts queries. Each counter is found once: finding it by its labels costs more than counting.
+//! Counts queries. Each counter is found once: finding it by its labels costs more than counting. What was found is kept
+//! for the process, as the recorder of the metrics library is.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
 use aws_credential_types::Credentials;
+use hmac::digest::Key;
 use hmac::{Hmac, KeyInit, Mac};
 use http::header::{AUTHORIZATION, InvalidHeaderValue, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -211,8 +212,8 @@ fn update_trimmed(hash: &mut Sha256, value: &[u8]) {
 }
 
 fn keyed(key: &[u8]) -> Hmac<Sha256> {
-    // HMAC takes keys of any length; the other branch is never reached, and would only make a wrong signature
-    Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| Hmac::<Sha256>::new(&Default::default()))
+    // HMAC takes keys of any length: the other branch is never reached, and would make a signature that is refused
+    Hmac::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&Key::<Hmac<Sha256>>::default()))
 }
 
 fn mac(key: &[u8], data: &[u8]) -> [u8; 32] {

@@ -14,10 +14,12 @@ use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio::io::AsyncReadExt;
 
+use crate::faucet::Faucet;
 use crate::harness::http_fault::{Answer, HttpFault, Recorded};
 use crate::harness::servers::AccessKey;
-use crate::stores::{Place, by_path, raw, service_at};
+use crate::stores::{Place, by_path, create, open, raw, service_at};
 use crate::streams::peak_kib;
 use crate::support::{Client, Service, answer, expect};
 
@@ -38,7 +40,11 @@ fn page(keys: usize, next: Option<&str>) -> Answer {
         write!(text, "<Contents><Key>some/folder/key-{key:08}</Key><LastModified>2026-11-01T10:00:00.000Z</LastModified><ETag>&quot;d41d8cd98f00b204e9800998ecf8427e&quot;</ETag><Size>1</Size><StorageClass>STANDARD</StorageClass></Contents>").unwrap();
     }
     match next {
-        Some(token) => write!(text, "<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>").unwrap(),
+        Some(token) => write!(
+            text,
+            "<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>"
+        )
+        .unwrap(),
         None => text.push_str("<IsTruncated>false</IsTruncated>"),
     }
     text.push_str("</ListBucketResult>");
@@ -113,7 +119,7 @@ async fn a_wrong_clock_is_corrected_by_the_stores_date() {
         store.answer(2, good(what));
         assert_eq!(ask(&service.admin, what).await, 200, "{what}");
         assert_eq!(ask(&service.admin, what).await, 200, "{what}");
-        let hours: Vec<i64> = store.requests().iter().map(|request| hours_ahead(request)).collect();
+        let hours: Vec<i64> = store.requests().iter().map(hours_ahead).collect();
         assert_eq!(hours, [0, 5, 5], "{what}: it is learnt once");
     }
 }
@@ -141,7 +147,7 @@ fn hours_ahead(request: &Recorded) -> i64 {
     let signed = header(request, "x-amz-date").trim_end_matches('Z').to_owned();
     let signed = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%S", &signed).unwrap();
     let signed = signed.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp();
-    (signed.duration_since(jiff::Timestamp::now()).as_secs() as f64 / 3600.0).round() as i64
+    (signed.duration_since(jiff::Timestamp::now()).as_secs() + 1800).div_euclid(3600)
 }
 
 #[tokio::test]
@@ -173,7 +179,7 @@ async fn what_a_resource_gives_to_uploads_is_sent_and_signed() {
         "default_acl": "private", "default_storage_class": "STANDARD_IA", "requester_pays": true,
         "expected_bucket_owner": "111122223333", "provider": "aws", "addressing": "path", "encryption": {"kind": "sse_s3"},
     });
-    crate::stores::create(&service.admin, &place, "rich", &fields).await;
+    create(&service.admin, &place, "rich", &fields).await;
     store.answer(1, ok());
     let put = service.admin.request(Method::PUT, &by_path("rich", "k")).header("x-amz-meta-a", "b").body("x");
     expect(answer(put).await, 200);
@@ -194,7 +200,8 @@ async fn what_a_resource_gives_to_uploads_is_sent_and_signed() {
 
 #[tokio::test]
 async fn a_page_that_cannot_be_read_is_told_and_not_asked_for_again() {
-    for body in ["", "<ListBucketResult><Contents>", "{\"not\": \"xml\"}", "<!DOCTYPE a><ListBucketResult/>"] {
+    for body in ["", "<ListBucketResult><Contents>", "{\"not\": \"xml\"}", "<!DOCTYPE a><ListBucketResult/>"]
+    {
         let store = HttpFault::alone().await;
         let service = service_before(&store).await;
         store.answer(1, Answer::new(200, "application/xml", body));
@@ -237,8 +244,7 @@ async fn a_reader_that_takes_nothing_stops_the_list_within_a_few_pages() {
     let service = service_before(&store).await;
     store.answer(400, page(1000, Some("next")));
     let headers = [("accept", "application/x-ndjson"), ("connection", "close")];
-    let stream =
-        crate::stores::open(&service.admin, "GET", "/v1/resources/main/objects", &headers).await;
+    let stream = open(&service.admin, "GET", "/v1/resources/main/objects", &headers).await;
     // the buffers between the two fill up with some MiB; the pages of 400 are 60 of them
     let mut before = usize::MAX;
     while before != store.requests().len() {
@@ -277,4 +283,29 @@ async fn a_body_without_the_checksum_that_the_store_sent_breaks_off() {
     store.answer(1, part);
     let got = raw(&service.admin, "GET", &by_path("main", "k"), &[("range", "bytes=0-2")], b"").await;
     assert_eq!((got.status, &got.body[..]), (206, &b"123"[..]));
+}
+
+#[tokio::test]
+async fn readers_that_take_little_hold_the_store_back() {
+    const READERS: usize = 64;
+    const MOST_KIB: u64 = 64 * 1024;
+    let faucet = Faucet::start(64 << 20).await;
+    let service = service_at(&faucet.place()).await;
+    raw(&service.admin, "HEAD", &by_path("main", "k"), &[], b"").await;
+    let before = peak_kib(&service);
+    let mut readers = Vec::new();
+    for _ in 0..READERS {
+        let mut reader = open(&service.admin, "GET", &by_path("main", "k"), &[]).await;
+        reader.read_exact(&mut [0; 1024]).await.unwrap();
+        readers.push(reader);
+    }
+    // what each takes comes through all buffers, which are full by then
+    for reader in &mut readers {
+        reader.read_exact(&mut vec![0; 4 << 20]).await.unwrap();
+    }
+    let took = peak_kib(&service) - before;
+    assert!(took < MOST_KIB, "{READERS} readers of 64 MiB each took {took} KiB");
+    assert_eq!(faucet.broken(), 0);
+    drop(readers);
+    faucet.wait_until_broken(READERS).await;
 }

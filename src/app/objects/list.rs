@@ -112,7 +112,8 @@ impl Listing {
             Some(page) => page,
             None => self.begin_page(),
         };
-        let ended = |_| AwsError::new(ErrorKind::Internal, "s3", "InternalError", "the list ended unexpectedly");
+        let ended =
+            |_| AwsError::new(ErrorKind::Internal, "s3", "InternalError", "the list ended unexpectedly");
         let fetched = page.await.map_err(ended)??;
         let page = &fetched.0.0;
         let rows = (page.objects.len() + page.prefixes.len()) as u64;

@@ -196,14 +196,44 @@ mod tests {
     #[test]
     fn the_state_of_a_query_is_small() {
         type Who = (&'static Arc<App>, &'static Caller, &'static Name);
-        let key = |(connection, key, options): (&'static Connection, &'static ObjectKey, &'static GetOptions)| {
-            connection.s3.get(key, options)
+        let key =
+            |(connection, key, options): (&'static Connection, &'static ObjectKey, &'static GetOptions)| {
+                connection.s3.get(key, options)
+            };
+        let connect = |(app, resource, name): (
+            &'static Arc<App>,
+            &'static Arc<crate::app::Resource>,
+            &'static Name,
+        )| app.connect(resource, name);
+        let get = |(app, caller, name): Who| {
+            app.get(
+                caller,
+                "r",
+                name,
+                "k",
+                const {
+                    &GetOptions {
+                        range: None,
+                        version_id: None,
+                        conditions: crate::model::object::Conditions {
+                            if_match: None,
+                            if_none_match: None,
+                            if_modified_since: None,
+                            if_unmodified_since: None,
+                        },
+                    }
+                },
+            )
         };
-        let connect = |(app, resource, name): (&'static Arc<App>, &'static Arc<crate::app::Resource>, &'static Name)| app.connect(resource, name);
-        let get = |(app, caller, name): Who| app.get(caller, "r", name, "k", const { &GetOptions { range: None, version_id: None, conditions: crate::model::object::Conditions { if_match: None, if_none_match: None, if_modified_since: None, if_unmodified_since: None } } });
         let list = |(app, caller, name): Who| app.open_list(caller, "r", name, ListOptions::default());
         let put = |((app, caller, name), upload): (Who, Upload)| app.put(caller, "r", name, upload);
-        let sizes = [("s3.get", size(key)), ("connect", size(connect)), ("get", size(get)), ("open_list", size(list)), ("put", size(put))];
+        let sizes = [
+            ("s3.get", size(key)),
+            ("connect", size(connect)),
+            ("get", size(get)),
+            ("open_list", size(list)),
+            ("put", size(put)),
+        ];
         for (what, bytes) in sizes {
             assert!(bytes < MOST, "{what} takes {bytes} bytes: {sizes:?}");
         }

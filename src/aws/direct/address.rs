@@ -27,8 +27,7 @@ pub(super) struct Address {
 impl Address {
     /// None when it needs the SDK's rules.
     pub(super) fn new(settings: &Settings) -> Option<Address> {
-        let base =
-            base(&settings.bucket, &settings.region, settings.endpoint.as_ref(), settings.path_style)?;
+        let base = base(&settings.bucket, &settings.region, settings.endpoint.as_ref(), settings.path_style)?;
         let parts = base.parse::<Uri>().ok()?.into_parts();
         let (scheme, authority) = (parts.scheme?, parts.authority?);
         let own = if scheme == Scheme::HTTPS { 443 } else { 80 };

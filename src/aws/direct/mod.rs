@@ -197,7 +197,10 @@ impl Direct {
         let ours = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?.as_millis();
         let apart = theirs - i64::try_from(ours).ok()?;
         self.skew_ms.store(apart, Ordering::Relaxed);
-        tracing::warn!(skew_ms = apart, "the store's clock and ours are apart: requests are signed by the store's");
+        tracing::warn!(
+            skew_ms = apart,
+            "the store's clock and ours are apart: requests are signed by the store's"
+        );
         Some(apart)
     }
 }

@@ -194,8 +194,7 @@ fn rfc3339(at: &DateTime) -> Option<String> {
 
 /// An HTTP date as RFC 3339.
 pub(in crate::aws) fn rfc3339_of(date: &str) -> Option<String> {
-    quick_rfc3339(date)
-        .or_else(|| DateTime::from_str(date, Format::HttpDate).ok().as_ref().and_then(rfc3339))
+    quick_rfc3339(date).or_else(|| DateTime::from_str(date, Format::HttpDate).ok().as_ref().and_then(rfc3339))
 }
 
 /// The form that every store writes, `Sun, 06 Nov 1994 08:49:37 GMT`, put in another order; none for others.

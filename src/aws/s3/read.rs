@@ -5,9 +5,9 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::Format;
 
+use crate::aws::AwsError;
 use crate::aws::body::DownloadBody;
 use crate::aws::s3::{S3, rfc3339, total_size};
-use crate::aws::AwsError;
 use crate::model::object::{GetOptions, ObjectKey, ObjectMetadata};
 
 /// An object that is being read.

@@ -17,7 +17,9 @@ use crate::app::{Error, Listing, Opened, Permit, Upload};
 use crate::aws::s3::Download;
 use crate::http::Api;
 use crate::http::body::{Held, bounded};
-use crate::http::extract::{By, Environment, Headers, Object, Params, Segment, User, body_and_length, text_of};
+use crate::http::extract::{
+    By, Environment, Headers, Object, Params, Segment, User, body_and_length, text_of,
+};
 use crate::http::openapi::{ObjectBytes, ReadHeaders, Scope, WriteHeaders};
 use crate::http::problem::{Failure, Problems, problem};
 use crate::model::object::{
