@@ -99,7 +99,7 @@ impl S3 {
         };
         if let Some(direct) = &self.direct {
             let call = direct.put_stream(key, options, source, length);
-            return self.watched(|| source.taken(), call).await;
+            return self.watching(|| source.taken(), call).await;
         }
         let call = self
             .put_call(key, options)
@@ -107,7 +107,7 @@ impl S3 {
             .body(ByteStream::new(source.part(length)))
             .customize()
             .disable_payload_signing();
-        Ok(put_outcome(self.watched(|| source.taken(), told(call.send())).await?))
+        Ok(put_outcome(self.watched(|| source.taken(), call.send()).await?))
     }
 
     async fn put_parts(
@@ -163,8 +163,8 @@ impl S3 {
             number += 1;
             let this = size.min(left);
             let call = self.part_call(key, upload_id, number, this, source.part(this));
-            let call = told(call.customize().disable_payload_signing().send());
-            let done = self.watched(|| source.taken(), call).await?;
+            let done =
+                self.watched(|| source.taken(), call.customize().disable_payload_signing().send()).await?;
             parts.push(CompletedPart::builder().part_number(number).set_e_tag(done.e_tag).build());
             left -= this;
         }
@@ -234,15 +234,28 @@ impl S3 {
             .set_expected_bucket_owner(self.expected_owner())
             .set_request_payer(self.payer());
         // a store may take long to put the parts together, and answers only then
-        let done = self.watched(|| 0, told(call.send())).await?;
+        let done = self.watched(|| 0, call.send()).await?;
         let request_id = done.request_id().map(str::to_owned);
         // Ceph RGW 16 answers with an empty tag here
         let etag = done.e_tag.filter(|tag| !tag.is_empty());
         Ok(Uploaded { etag, version_id: done.version_id, request_id })
     }
 
+    /// Bounds a call of the SDK that streams, as [`S3::watching`] does.
+    async fn watched<T, E>(
+        &self,
+        progress: impl Fn() -> u64,
+        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, AwsError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let told = async { call.await.map_err(|error| AwsError::from_sdk(SERVICE, &error)) };
+        self.watching(progress, told).await
+    }
+
     /// Bounds a call that streams: not its whole time, but the time in which no byte moves.
-    async fn watched<T>(
+    async fn watching<T>(
         &self,
         progress: impl Fn() -> u64,
         call: impl Future<Output = Result<T, AwsError>>,
@@ -258,14 +271,6 @@ impl S3 {
             }
         }
     }
-}
-
-/// Says what the failure of a call means.
-async fn told<T, E>(call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>) -> Result<T, AwsError>
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    call.await.map_err(|error| AwsError::from_sdk(SERVICE, &error))
 }
 
 fn put_outcome(done: aws_sdk_s3::operation::put_object::PutObjectOutput) -> Uploaded {

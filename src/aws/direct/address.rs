@@ -10,8 +10,10 @@ use crate::aws::egress::Endpoint;
 use crate::aws::s3::Settings;
 
 /// What stands in a path as it is (RFC 3986, unreserved) besides the slash.
-const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
-const KEPT_IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(in crate::aws) const KEPT: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+pub(in crate::aws) const KEPT_IN_QUERY: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A bucket's address, taken apart once.
 #[derive(Debug, Clone)]
@@ -61,7 +63,7 @@ impl Address {
     }
 }
 
-/// Adds a parameter; they must come in the order of their names, because so they are signed.
+/// Adds a parameter.
 pub(super) fn push_parameter(query: &mut String, name: &str, value: &str) {
     if !query.is_empty() {
         query.push('&');
@@ -71,8 +73,23 @@ pub(super) fn push_parameter(query: &mut String, name: &str, value: &str) {
     query.extend(percent_encode(value.as_bytes(), KEPT_IN_QUERY));
 }
 
+/// The parameters in the order of their names, because so they are signed.
+pub(super) fn in_order(query: String) -> String {
+    if !query.contains('&') {
+        return query;
+    }
+    let mut parameters: Vec<&str> = query.split('&').collect();
+    parameters.sort_by_key(|parameter| parameter.split_once('=').map_or(*parameter, |(name, _)| name));
+    parameters.join("&")
+}
+
 /// The address of a bucket's objects, as the SDK would make it; none where only the SDK knows it.
-fn base(bucket: &str, region: &str, endpoint: Option<&Endpoint>, path_style: bool) -> Option<String> {
+pub(in crate::aws) fn base(
+    bucket: &str,
+    region: &str,
+    endpoint: Option<&Endpoint>,
+    path_style: bool,
+) -> Option<String> {
     let plain = bucket.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
     if !plain || bucket.is_empty() || bucket.ends_with("--x-s3") {
         return None;
@@ -104,7 +121,7 @@ fn base(bucket: &str, region: &str, endpoint: Option<&Endpoint>, path_style: boo
 
 #[cfg(test)]
 mod tests {
-    use super::base;
+    use super::{base, in_order};
     use crate::aws::egress::Endpoint;
 
     fn check(
@@ -125,6 +142,15 @@ mod tests {
             expected,
             "{bucket} {region} {url:?}"
         );
+    }
+
+    #[test]
+    fn parameters_are_signed_in_the_order_of_their_names() {
+        assert_eq!(
+            in_order("versionId=1&a-b=2&a=3&partNumber=4".to_owned()),
+            "a=3&a-b=2&partNumber=4&versionId=1"
+        );
+        assert_eq!(in_order("versionId=1".to_owned()), "versionId=1");
     }
 
     #[test]

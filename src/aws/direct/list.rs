@@ -16,8 +16,7 @@ const PAGE_BYTES: usize = 16 << 20;
 impl Direct {
     /// One page. The caller bounds the time.
     pub(in crate::aws) async fn list(&self, request: ListRequest) -> Result<ListPage, AwsError> {
-        let query = query(&request);
-        let call = Call { method: Method::GET, key: "", query: &query };
+        let call = Call { method: Method::GET, key: "", query: query(&request) };
         let response =
             self.call(call, || Ok(self.headers()), || Some((RequestBody::Empty, Signed::Empty))).await?;
         let id = response.headers().get("x-amz-request-id");
@@ -32,7 +31,7 @@ impl Direct {
     }
 }
 
-/// `ListObjectsV2` (S3 API reference), with its parameters in the order of their names.
+/// `ListObjectsV2` (S3 API reference).
 fn query(request: &ListRequest) -> String {
     // all by name: an option that is added and not sent here would be lost without a word
     let ListRequest { prefix, delimiter, start_after, token, max_keys } = request;
@@ -60,7 +59,7 @@ mod tests {
     use crate::aws::s3::ListRequest;
 
     #[test]
-    fn parameters_come_in_the_order_in_which_they_are_signed() {
+    fn every_option_is_a_parameter() {
         let request = ListRequest {
             prefix: "a b/+".to_owned(),
             delimiter: Some("/".to_owned()),
@@ -71,8 +70,5 @@ mod tests {
         let query = query(&request);
         let expected = "continuation-token=1%2F2%3D%3D&delimiter=%2F&list-type=2&max-keys=7&prefix=a%20b%2F%2B&start-after=%C3%BC";
         assert_eq!(query, expected);
-        let mut names: Vec<&str> = query.split('&').collect();
-        names.sort_unstable();
-        assert_eq!(names.join("&"), query);
     }
 }

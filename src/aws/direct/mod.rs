@@ -5,7 +5,7 @@
 //! a clock that is wrong and the meaning of errors are the same as on the other path, which all other calls take, and
 //! so do buckets whose address needs the SDK's endpoint rules (access points, directory buckets, other partitions).
 
-mod address;
+pub(super) mod address;
 mod list;
 mod page;
 mod read;
@@ -24,7 +24,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
 use crate::aws::body::RequestBody;
-use crate::aws::direct::address::Address;
+use crate::aws::direct::address::{Address, in_order};
 use crate::aws::http::DirectClient;
 use crate::aws::s3::Settings;
 use crate::aws::sigv4::{Signed, Signer, Target};
@@ -56,8 +56,8 @@ pub(super) struct Direct {
 struct Call<'a> {
     method: Method,
     key: &'a str,
-    /// Encoded, in the order of the names.
-    query: &'a str,
+    /// Encoded, in any order.
+    query: String,
 }
 
 impl Direct {
@@ -101,10 +101,11 @@ impl Direct {
     /// `headers` and `body` are those of each attempt; no body ends the tries, because what was sent is gone.
     async fn call<'b>(
         &self,
-        call: Call<'_>,
+        mut call: Call<'_>,
         headers: impl Fn() -> Result<HeaderMap, AwsError>,
         mut body: impl FnMut() -> Option<(RequestBody, Signed<'b>)>,
     ) -> Result<Response<Incoming>, AwsError> {
+        call.query = in_order(call.query);
         let skew = self.skew_ms.load(Ordering::Relaxed);
         match self.attempt(&call, &headers, &mut body, skew).await {
             Ok(Some(response)) => Ok(response),
@@ -177,7 +178,7 @@ impl Direct {
         credentials: Option<Credentials>,
         skew_ms: i64,
     ) -> Result<Request<RequestBody>, AwsError> {
-        let uri = self.address.uri(call.key, call.query).map_err(|error| unusable(&error))?;
+        let uri = self.address.uri(call.key, &call.query).map_err(|error| unusable(&error))?;
         if let Some(credentials) = credentials {
             let query = uri.query().unwrap_or_default();
             let target = Target { method: &call.method, path: uri.path(), query, payload };

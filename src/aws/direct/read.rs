@@ -57,7 +57,7 @@ impl Direct {
         if let Some(version) = version_id {
             push_parameter(&mut query, "versionId", version);
         }
-        let call = Call { method, key: key.as_str(), query: &query };
+        let call = Call { method, key: key.as_str(), query };
         let response = self.call(call, headers, || Some((RequestBody::Empty, Signed::Empty))).await?;
         Ok(download(response))
     }

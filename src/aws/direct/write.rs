@@ -51,7 +51,7 @@ impl Direct {
         options: &PutOptions,
         bytes: Bytes,
     ) -> Result<Uploaded, AwsError> {
-        let call = Call { method: Method::PUT, key: key.as_str(), query: "" };
+        let call = Call { method: Method::PUT, key: key.as_str(), query: String::new() };
         let signed = if self.address.is_tls() { Signed::Nothing } else { Signed::Bytes(&bytes) };
         let body = || Some((RequestBody::Bytes(Some(bytes.clone())), signed));
         uploaded(self.call(call, || self.put_headers(options), body).await?).await
@@ -65,7 +65,7 @@ impl Direct {
         source: &Source,
         length: u64,
     ) -> Result<Uploaded, AwsError> {
-        let call = Call { method: Method::PUT, key: key.as_str(), query: "" };
+        let call = Call { method: Method::PUT, key: key.as_str(), query: String::new() };
         let body = || source.rewind().then(|| (source.stretch(length), Signed::Nothing));
         uploaded(self.call(call, || self.put_headers(options), body).await?).await
     }
