@@ -1,5 +1,7 @@
 //! Logs and metrics: how they are set up. What is logged and counted stands where it happens.
 
+mod lines;
+
 use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -11,6 +13,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config;
 
+pub use lines::Flush;
+
 /// Where our own log lines come from.
 const OURS: &str = "s3_connector";
 
@@ -21,14 +25,17 @@ const LATENCY_BUCKETS: &[f64] =
 /// The recorder is the metrics library's own global; a process has one, however many services a test starts in it.
 static METRICS: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 
-/// Sends logs to stderr in the configured form. A second call changes nothing.
+/// Sends logs to stderr in the configured form. A second call changes nothing. Lines are gathered for a moment; the
+/// guard writes the last ones when it goes.
 ///
 /// Below `info` only our own modules speak, whatever the filter says: at `trace` the SDK writes whole answers of
 /// Secrets Manager, and a filter must not be able to put a secret into a log.
-pub fn start_logs(settings: &config::Log) -> anyhow::Result<()> {
+pub fn start_logs(settings: &config::Log) -> anyhow::Result<Flush> {
     let filter = EnvFilter::try_new(&settings.filter)?;
     let ours = filter_fn(|metadata| *metadata.level() <= Level::INFO || metadata.target().starts_with(OURS));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let gathered = lines::Lines::start(std::io::stderr())?;
+    let flush = gathered.guard();
+    let lines = tracing_subscriber::fmt::layer().with_writer(gathered);
     let registry = tracing_subscriber::registry().with(filter).with(ours);
     let result = match settings.format.as_str() {
         "json" => registry.with(lines.json().flatten_event(true)).try_init(),
@@ -36,8 +43,7 @@ pub fn start_logs(settings: &config::Log) -> anyhow::Result<()> {
         other => anyhow::bail!("log.format is `{other}`: use `text` or `json`"),
     };
     // a logger that is there already stays: two services in one process share it
-    drop(result);
-    Ok(())
+    Ok(if result.is_ok() { flush } else { Flush::nothing() })
 }
 
 /// Installs the recorder; the handle renders what `/metrics` answers. `None` when another recorder is there.

@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::app::registry::{KnownToken, State};
 use crate::app::{App, Error, audit};
 use crate::clock::rfc3339;
+use crate::model::hex::hex;
 use crate::model::name::Name;
 use crate::model::principal::{Caller, Project, Role, Token};
 use crate::store::{StoreError, TokenRecord, new_id};
@@ -350,7 +351,7 @@ fn token_record(
 }
 
 fn hash(text: &str) -> String {
-    hex::encode(Sha256::digest(text.as_bytes()))
+    hex(&Sha256::digest(text.as_bytes()))
 }
 
 /// `s3c_`, 40 random characters, 6 that check them, so that a scanner can tell a token from noise.

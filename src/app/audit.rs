@@ -3,10 +3,12 @@
 //! Changes of definitions write their row with the change instead. A crash loses at most the rows of the last
 //! `audit.flush_ms`; a full queue makes queries wait rather than go unseen.
 
-use std::sync::Arc;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use futures_util::future::OptionFuture;
+use tokio::sync::{Notify, oneshot};
 
 use crate::clock::rfc3339;
 use crate::model::audit::Event;
@@ -17,82 +19,121 @@ const QUEUE: usize = 10_000;
 const BATCH: usize = 1_000;
 
 /// Where audit events go.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct AuditLog {
     /// None where nothing happens that could be audited.
-    queue: Option<mpsc::Sender<Message>>,
+    shared: Option<Arc<Shared>>,
 }
 
-#[derive(Debug)]
-enum Message {
-    Event(Box<Event>),
-    Flush(oneshot::Sender<()>),
+/// What queries and the writer share. A query only puts its row down: the writer wakes by its clock, and is woken
+/// when there is a batch, or when somebody waits.
+#[derive(Debug, Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    work: Notify,
+    room: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    events: Vec<Event>,
+    /// Who waits until what is queued is written.
+    waiting: Vec<oneshot::Sender<()>>,
+    closed: bool,
 }
 
 impl AuditLog {
-    /// Starts the writer. It ends when every sender is gone, after it wrote what was queued.
+    /// Starts the writer. It ends when the log is gone, after it wrote what was queued.
     pub fn start(store: Arc<Store>, flush_ms: u64, tracker: &tokio_util::task::TaskTracker) -> AuditLog {
-        let (queue, events) = mpsc::channel(QUEUE);
-        tracker.spawn(write(store, events, Duration::from_millis(flush_ms.max(1))));
-        AuditLog { queue: Some(queue) }
+        let shared = Arc::new(Shared::default());
+        tracker.spawn(write(store, Arc::clone(&shared), Duration::from_millis(flush_ms.max(1))));
+        AuditLog { shared: Some(shared) }
     }
 
     /// Keeps nothing, for what is explained and does not happen.
     pub fn silent() -> AuditLog {
-        AuditLog { queue: None }
+        AuditLog { shared: None }
     }
 
-    /// Queues one event.
-    pub async fn note(&self, event: Event) {
-        let Some(queue) = &self.queue else { return };
-        if queue.send(Message::Event(Box::new(event))).await.is_err() {
-            tracing::error!("an audit row came after the writer ended");
-        }
+    /// Queues one event. It is queued when this returns, unless the queue is full: then it is when the future ends.
+    pub fn note(&self, event: Event) -> OptionFuture<impl Future<Output = ()> + Send> {
+        let full = self.shared.as_ref().and_then(|shared| Some((shared, shared.put(event)?)));
+        // boxed, because few wait and an event is large
+        full.map(|(shared, event)| Box::pin(shared.wait_for_room(event))).into()
     }
 
     /// Returns when everything queued before is in the database.
     pub async fn flush(&self) {
-        let Some(queue) = &self.queue else { return };
+        let Some(shared) = &self.shared else { return };
         let (done, written) = oneshot::channel();
-        if queue.send(Message::Flush(done)).await.is_ok() {
-            // an error here means that the writer ended, which it does only after it wrote everything
-            written.await.ok();
+        shared.queue().waiting.push(done);
+        shared.work.notify_one();
+        // an error here means that the writer ended, which it does only after it wrote everything
+        written.await.ok();
+    }
+}
+
+impl Drop for AuditLog {
+    fn drop(&mut self) {
+        if let Some(shared) = &self.shared {
+            shared.queue().closed = true;
+            shared.work.notify_one();
         }
     }
 }
 
-async fn write(store: Arc<Store>, mut messages: mpsc::Receiver<Message>, interval: Duration) {
-    let mut pending = Vec::new();
-    let mut waiting = Vec::new();
+impl Shared {
+    /// Gives the event back when the queue is full.
+    fn put(&self, event: Event) -> Option<Event> {
+        let mut queue = self.queue();
+        if queue.events.len() >= QUEUE {
+            return Some(event);
+        }
+        queue.events.push(event);
+        if queue.events.len() == BATCH {
+            self.work.notify_one();
+        }
+        None
+    }
+
+    async fn wait_for_room(&self, mut event: Event) {
+        loop {
+            // before the look at the queue: room that comes about after it is not missed
+            let room = self.room.notified();
+            let Some(back) = self.put(event) else { return };
+            room.await;
+            event = back;
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn write(store: Arc<Store>, shared: Arc<Shared>, interval: Duration) {
     loop {
-        let deadline = tokio::time::sleep(interval);
-        tokio::pin!(deadline);
-        let open = loop {
-            if pending.len() >= BATCH || !waiting.is_empty() {
-                break true;
-            }
-            tokio::select! {
-                message = messages.recv() => match message {
-                    Some(Message::Event(event)) => pending.push(*event),
-                    Some(Message::Flush(done)) => waiting.push(done),
-                    None => break false,
-                },
-                () = &mut deadline => break true,
-            }
+        // one way or the other, there is something to look for
+        tokio::time::timeout(interval, shared.work.notified()).await.ok();
+        let Queue { events, waiting, closed } = {
+            let mut queue = shared.queue();
+            Queue { closed: queue.closed, ..std::mem::take(&mut *queue) }
         };
-        if let Err(error) = store.append_audit(&pending).await {
-            tracing::error!(rows = pending.len(), cause = %error, "audit rows could not be written; they are tried again");
-            if open {
+        shared.room.notify_waiters();
+        for rows in events.chunks(BATCH) {
+            while let Err(error) = store.append_audit(rows).await {
+                tracing::error!(rows = rows.len(), cause = %error, "audit rows could not be written; they are tried again");
+                if closed {
+                    break;
+                }
                 tokio::time::sleep(interval).await;
-                continue;
             }
         }
-        pending.clear();
-        waiting.drain(..).for_each(|done: oneshot::Sender<()>| {
+        for done in waiting {
             // nobody waits any more
             done.send(()).ok();
-        });
-        if !open {
+        }
+        if closed {
             return;
         }
     }

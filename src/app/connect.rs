@@ -48,7 +48,8 @@ impl App {
         if let Some(found) = self.current(resource, environment) {
             return Ok(found);
         }
-        self.reconnect(resource, environment).await
+        // boxed: its state is large, and few take it
+        Box::pin(self.reconnect(resource, environment)).await
     }
 
     fn current(&self, resource: &Resource, environment: &Name) -> Option<Arc<Connection>> {

@@ -45,11 +45,28 @@ impl App {
     {
         let connection = self.connect(resource, environment).await?;
         let began_ms = self.clock.now_ms();
-        let error = match call(Arc::clone(&connection)).await {
-            Ok(done) => return Ok((done, connection)),
-            Err(error) if error.kind == ErrorKind::BadCredentials => error,
-            Err(error) => return self.elsewhere(resource, environment, connection, error, call).await,
-        };
+        match call(Arc::clone(&connection)).await {
+            Ok(done) => Ok((done, connection)),
+            // boxed: its state is large, and few take it
+            Err(error) if error.kind == ErrorKind::BadCredentials => {
+                Box::pin(self.again(resource, environment, call, (connection, began_ms, error))).await
+            }
+            Err(error) => Box::pin(self.elsewhere(resource, environment, connection, error, call)).await,
+        }
+    }
+
+    /// The tries after the first one, which was refused.
+    async fn again<T, C, F>(
+        self: &Arc<Self>,
+        resource: &Arc<Resource>,
+        environment: &Name,
+        call: C,
+        (connection, began_ms, error): (Arc<Connection>, i64, AwsError),
+    ) -> Result<(T, Arc<Connection>), Error>
+    where
+        C: Fn(Arc<Connection>) -> F,
+        F: Future<Output = Result<T, AwsError>>,
+    {
         let mut refused = Refused { tried: vec![connection.used.clone()], error };
         let healed = self.heal(&connection, began_ms).await;
         let label = if healed { "changed" } else { "unchanged" };

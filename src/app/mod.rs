@@ -19,6 +19,7 @@ mod explain_query;
 mod findings;
 mod heal;
 mod keys;
+mod meters;
 mod move_to_local;
 mod naming;
 mod objects;

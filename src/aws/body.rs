@@ -12,10 +12,69 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 
+use crate::aws::verify::Check;
 use crate::model::object::BodyError;
 
 /// Bytes that a caller sends.
 pub type UploadBody = UnsyncBoxBody<Bytes, BodyError>;
+
+/// Bytes that we send to a store over the direct path.
+#[derive(Debug)]
+pub enum RequestBody {
+    /// None.
+    Empty,
+    /// In memory; none when they are sent.
+    Bytes(Option<Bytes>),
+    /// As they come from their sender.
+    Part(Part),
+}
+
+impl RequestBody {
+    /// Bytes that are still to be sent.
+    pub(super) fn length(&self) -> u64 {
+        match self {
+            RequestBody::Empty => 0,
+            RequestBody::Bytes(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
+            RequestBody::Part(part) => part.size_hint().exact().unwrap_or(0),
+        }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            RequestBody::Empty => Poll::Ready(None),
+            RequestBody::Bytes(bytes) => Poll::Ready(
+                bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes))),
+            ),
+            RequestBody::Part(part) => Pin::new(part).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            RequestBody::Empty => true,
+            RequestBody::Bytes(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            RequestBody::Part(part) => part.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            RequestBody::Empty => SizeHint::with_exact(0),
+            RequestBody::Bytes(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            RequestBody::Part(part) => part.size_hint(),
+        }
+    }
+}
 
 /// Bytes that a store sends.
 #[derive(Debug)]
@@ -24,6 +83,47 @@ pub enum DownloadBody {
     Sdk(SdkBody),
     /// Over the direct path.
     Direct(Incoming),
+    /// Over the direct path, with a checksum of the store.
+    Checked(Checked),
+}
+
+/// A body that is checked on its way through; the check is gone when it is done.
+#[derive(Debug)]
+pub struct Checked {
+    body: Incoming,
+    check: Option<Box<Check>>,
+}
+
+impl Checked {
+    pub(super) fn new(body: Incoming, check: Check) -> Checked {
+        Checked { body, check: Some(Box::new(check)) }
+    }
+
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, aws_smithy_types::body::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let Poll::Ready(next) = polled else { return Poll::Pending };
+        match &next {
+            Some(Ok(frame)) => {
+                if let Some(check) = &mut self.check {
+                    frame.data_ref().into_iter().for_each(|data| check.update(data));
+                    frame.trailers_ref().into_iter().for_each(|trailers| check.take_trailers(trailers));
+                }
+                if !self.body.is_end_stream() {
+                    return Poll::Ready(next.map(|frame| frame.map_err(Into::into)));
+                }
+            }
+            Some(Err(_)) => return Poll::Ready(next.map(|frame| frame.map_err(Into::into))),
+            None => {}
+        }
+        // the end, or the frame before it: a reader may never ask for the end itself
+        match self.check.take().map_or(Ok(()), |check| check.finish()) {
+            Ok(()) => Poll::Ready(next.map(|frame| frame.map_err(Into::into))),
+            Err(mismatch) => Poll::Ready(Some(Err(mismatch.into()))),
+        }
+    }
 }
 
 impl Body for DownloadBody {
@@ -39,6 +139,7 @@ impl Body for DownloadBody {
             DownloadBody::Direct(body) => {
                 Pin::new(body).poll_frame(context).map(|next| next.map(|frame| frame.map_err(Into::into)))
             }
+            DownloadBody::Checked(body) => body.poll_frame(context),
         }
     }
 
@@ -46,6 +147,7 @@ impl Body for DownloadBody {
         match self {
             DownloadBody::Sdk(body) => Body::is_end_stream(body),
             DownloadBody::Direct(body) => body.is_end_stream(),
+            DownloadBody::Checked(body) => body.body.is_end_stream(),
         }
     }
 
@@ -53,6 +155,7 @@ impl Body for DownloadBody {
         match self {
             DownloadBody::Sdk(body) => Body::size_hint(body),
             DownloadBody::Direct(body) => body.size_hint(),
+            DownloadBody::Checked(body) => body.body.size_hint(),
         }
     }
 }
@@ -144,6 +247,11 @@ impl Source {
         SdkBody::from_body_1_x(Part { source: self.clone(), turn: self.turn(), left: length })
     }
 
+    /// The same for the direct path.
+    pub(super) fn stretch(&self, length: u64) -> RequestBody {
+        RequestBody::Part(Part { source: self.clone(), turn: self.turn(), left: length })
+    }
+
     /// The next bytes, up to `most`; fewer only at the end.
     pub async fn collect(&self, most: usize) -> Result<Bytes, BodyError> {
         let turn = self.turn();
@@ -214,10 +322,16 @@ impl Source {
 }
 
 /// A stretch of the source.
-struct Part {
+pub struct Part {
     source: Source,
     turn: u64,
     left: u64,
+}
+
+impl std::fmt::Debug for Part {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Part").field("left", &self.left).finish_non_exhaustive()
+    }
 }
 
 impl Body for Part {

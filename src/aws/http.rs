@@ -11,14 +11,13 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
-use bytes::Bytes;
-use http_body_util::Empty;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use crate::aws::body::RequestBody;
 use crate::aws::egress::{Egress, EgressResolver, ResolveError};
 
 /// Idle connections are kept so long; most stores close them a little later.
@@ -28,7 +27,7 @@ const MOST_CLIENTS: usize = 256;
 /// The time that a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes that one connection buffers: large bodies want large reads, and 64 slow readers must still cost little.
-const BUFFER: usize = 384 * 1024;
+const BUFFER: usize = 192 * 1024;
 
 /// Makes and shares HTTP clients.
 #[derive(Debug)]
@@ -39,7 +38,7 @@ pub struct HttpClients {
 }
 
 /// A client of the direct path.
-pub type DirectClient = Client<HttpsConnector<HttpConnector<Names>>, Empty<Bytes>>;
+pub type DirectClient = Client<HttpsConnector<HttpConnector<Names>>, RequestBody>;
 
 /// The egress rules as hyper's resolver.
 #[derive(Debug, Clone)]
@@ -118,6 +117,8 @@ impl HttpClients {
             .pool_idle_timeout(POOL_IDLE)
             .pool_timer(TokioTimer::new())
             .http1_max_buf_size(BUFFER)
+            // the direct path sets it, because it signs it
+            .set_host(false)
             .build(connector);
         insert(&self.direct, key, &client);
         Ok(client)

@@ -18,7 +18,9 @@ mod secrets_batch;
 pub mod secrets_limits;
 pub mod secrets_manager;
 pub mod sign;
+mod sigv4;
 pub mod sqs;
 pub mod upload;
+mod verify;
 
 pub use error::{AwsError, ErrorKind};

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::aws::credentials::Slot;
-use crate::aws::direct::{KEPT, KEPT_IN_QUERY, base};
+use crate::aws::direct::address::{KEPT, KEPT_IN_QUERY, base};
 use crate::aws::s3::Settings;
 use crate::aws::{AwsError, ErrorKind};
 use crate::clock::rfc3339;

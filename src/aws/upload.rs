@@ -21,12 +21,12 @@ use bytes::Bytes;
 use crate::aws::body::Source;
 use crate::aws::error::body_code;
 use crate::aws::s3::checksum::{Sums, checked, checksum_header};
-use crate::aws::s3::options::UploadCall;
+use crate::aws::s3::options::{HeaderList, UploadCall};
 use crate::aws::s3::{S3, Uploaded, part_checksum, with_headers};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{BodyError, ObjectKey, PutOptions};
 use crate::model::upload::{Checksum, ChecksumAlgorithm};
-use crate::model::provider::Profile;
+use crate::model::provider::{Checksums, Profile};
 
 const SERVICE: &str = "s3";
 /// From this size on an upload goes in parts.
@@ -66,7 +66,7 @@ impl Leftovers {
 }
 
 impl S3 {
-    /// Writes bytes that are in memory; the SDK may try again.
+    /// Writes bytes that are in memory; a failure that may be gone a moment later is tried again.
     pub async fn put_bytes(
         &self,
         key: &ObjectKey,
@@ -79,6 +79,26 @@ impl S3 {
             None => None,
         };
         headers.extend(checksum.iter().filter_map(checksum_header));
+        match &self.direct {
+            Some(direct) => {
+                // as the SDK does it by itself
+                if checksum.is_none() && self.profile.checksums == Checksums::WhenSupported {
+                    headers.extend(checksum_header(&default_checksum(&bytes)?));
+                }
+                Ok(Uploaded { checksum, ..self.within(direct.put_bytes(key, headers, bytes)).await? })
+            }
+            // boxed: its state is large, and few take it
+            None => Box::pin(self.put_bytes_by_sdk(key, headers, checksum, bytes)).await,
+        }
+    }
+
+    async fn put_bytes_by_sdk(
+        &self,
+        key: &ObjectKey,
+        headers: HeaderList,
+        checksum: Option<Checksum>,
+        bytes: Bytes,
+    ) -> Result<Uploaded, AwsError> {
         let call = self
             .put_call(key)
             .body(ByteStream::from(bytes))
@@ -99,7 +119,7 @@ impl S3 {
         leftovers: &Leftovers,
     ) -> Result<Uploaded, AwsError> {
         let Some(length) = length.filter(|length| *length < MULTIPART_FROM) else {
-            return self.put_parts(key, options, source, length, leftovers).await;
+            return Box::pin(self.put_parts(key, options, source, length, leftovers)).await;
         };
         if options.extras.checksum.as_ref().is_some_and(|wanted| wanted.value.is_none()) {
             // its header comes before the body
@@ -109,6 +129,11 @@ impl S3 {
         let mut headers = self.upload_headers(options, UploadCall::Whole)?;
         let checksum = options.extras.checksum.clone();
         headers.extend(checksum.iter().filter_map(checksum_header));
+        if let Some(direct) = &self.direct {
+            let call = direct.put_stream(key, headers, source, length);
+            let done = self.watching(|| source.taken(), call).await?;
+            return Ok(Uploaded { checksum, ..done });
+        }
         let call = self
             .put_call(key)
             .content_length(i64::try_from(length).unwrap_or(i64::MAX))
@@ -294,7 +319,7 @@ impl S3 {
         Ok(Uploaded { etag, version_id: done.version_id, request_id, checksum: None })
     }
 
-    /// Bounds a call that streams: not its whole time, but the time in which no byte moves.
+    /// Bounds a call of the SDK that streams, as [`S3::watching`] does.
     pub(in crate::aws) async fn watched<T, E>(
         &self,
         progress: impl Fn() -> u64,
@@ -303,12 +328,22 @@ impl S3 {
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
+        let told = async { call.await.map_err(|error| AwsError::from_sdk(SERVICE, &error)) };
+        self.watching(progress, told).await
+    }
+
+    /// Bounds a call that streams: not its whole time, but the time in which no byte moves.
+    async fn watching<T>(
+        &self,
+        progress: impl Fn() -> u64,
+        call: impl Future<Output = Result<T, AwsError>>,
+    ) -> Result<T, AwsError> {
         let idle = self.timeout + IDLE;
         let mut call = Box::pin(call);
         let mut seen = progress();
         loop {
             match tokio::time::timeout(idle, &mut call).await {
-                Ok(outcome) => return outcome.map_err(|error| AwsError::from_sdk(SERVICE, &error)),
+                Ok(outcome) => return outcome,
                 Err(_) if progress() == seen => return Err(AwsError::timeout(SERVICE, idle.as_millis())),
                 Err(_) => seen = progress(),
             }
@@ -326,6 +361,11 @@ fn streamed_part(profile: &Profile, length: u64) -> u64 {
 fn gathered_part(profile: &Profile) -> usize {
     let fewest = (GATHERED_PART * MOST_PARTS).div_ceil(profile.most_parts.min(MOST_PARTS));
     usize::try_from(profile.smallest_part.max(fewest)).unwrap_or(usize::MAX)
+}
+
+/// The one that the SDK would add.
+fn default_checksum(bytes: &[u8]) -> Result<Checksum, AwsError> {
+    checked(&Checksum { algorithm: ChecksumAlgorithm::Crc32, value: None }, bytes)
 }
 
 /// For calls that carry a checksum of ours.

@@ -63,7 +63,7 @@ async fn serve(options: &Options, data: &Path, say: &impl Fn(&str)) -> anyhow::R
         // the steps are what is to be seen
         "warn,s3s=off".clone_into(&mut config.log.filter);
     }
-    telemetry::start_logs(&config.log)?;
+    let _lines = telemetry::start_logs(&config.log)?;
     http::forbid_core_dumps();
     fs::create_dir_all(data).with_context(|| format!("the folder `{}` cannot be made", data.display()))?;
     let (key_id, secret) = (random("DEV", 17), random("", 40));

@@ -242,6 +242,18 @@ impl FromRequestParts<Api> for Object {
     }
 }
 
+/// The headers, taken and not copied: for handlers whose last argument they are.
+#[derive(Debug)]
+pub struct Headers(pub HeaderMap);
+
+impl<S: Sync> FromRequestParts<S> for Headers {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Headers(std::mem::take(&mut parts.headers)))
+    }
+}
+
 /// A header's text.
 pub fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())

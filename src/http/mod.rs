@@ -8,6 +8,7 @@ mod api;
 mod body;
 mod extract;
 mod json_body;
+mod meters;
 mod observe;
 mod openapi;
 mod openapi_query;
@@ -108,7 +109,7 @@ pub fn forbid_core_dumps() {
 
 /// Serves until the process is asked to end.
 pub async fn serve(config: Config, announce: impl FnOnce(&Serving, Option<&str>)) -> anyhow::Result<()> {
-    telemetry::start_logs(&config.log)?;
+    let _lines = telemetry::start_logs(&config.log)?;
     forbid_core_dumps();
     let serving = start(config).await?;
     let token = serving.bootstrap_token.clone();

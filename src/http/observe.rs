@@ -1,43 +1,46 @@
 //! Around every request: its id, its log line, its metrics, and the id in its problem.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use axum::Json;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
 
 use crate::http::extract::RequestId;
+use crate::http::meters;
 use crate::http::problem::Problem;
 
 const REQUEST_ID: &str = "x-request-id";
+const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static(REQUEST_ID);
 
 /// The middleware.
 pub async fn observe(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let id = given_id(&request).unwrap_or_else(|| uuid::Uuid::now_v7().simple().to_string());
+    let id = given_id(&request).unwrap_or_else(new_id);
     request.extensions_mut().insert(RequestId(id.clone()));
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let path = request.uri().path().to_owned();
-    let mut response = next.run(request).await;
+    let uri = request.uri().clone();
+    let mut response =
+        AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| panicked());
     if let Some(mut problem) = response.extensions_mut().remove::<Problem>() {
         problem.request_id.clone_from(&id);
-        problem.instance = path;
+        problem.instance = uri.path().to_owned();
         response = rewritten(&response, &problem);
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID, value);
+        response.headers_mut().insert(REQUEST_ID_HEADER, value);
     }
     let headers = response.headers_mut();
     headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
     let status = response.status();
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     let took = started.elapsed();
-    metrics::counter!("s3_connector_http_requests_total", "route" => route.to_owned(), "method" => label_of(&method), "status" => status.as_str().to_owned())
-        .increment(1);
-    metrics::histogram!("s3_connector_http_request_seconds", "route" => route.to_owned()).record(took);
+    meters::count(route, label_of(&method), status, took);
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     if status.is_server_error() {
         tracing::warn!(
@@ -119,8 +122,18 @@ pub async fn method_not_allowed() -> Problem {
     )
 }
 
+/// Time-ordered (RFC 9562, version 7), from the process's own randomness: every request needs one.
+fn new_id() -> String {
+    let ms = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0));
+    let id = uuid::Builder::from_unix_timestamp_millis(ms, &rand::random()).into_uuid();
+    let mut text = [0; 32];
+    id.simple().encode_lower(&mut text).to_owned()
+}
+
 /// A handler that panicked: nothing of it is told.
-pub fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+fn panicked() -> Response {
     tracing::error!("a handler panicked");
     let text = "the service failed inside: its log tells more, under the request id";
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal", text).into_response()

@@ -2,7 +2,6 @@
 
 use axum::Router;
 use axum::middleware;
-use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -126,7 +125,6 @@ pub fn router(api: Api) -> Router {
         .merge(pages::routes())
         .fallback(observe::not_found)
         .method_not_allowed_fallback(observe::method_not_allowed)
-        .layer(CatchPanicLayer::custom(observe::panicked))
         .layer(middleware::from_fn(observe::observe))
         .with_state(api)
 }

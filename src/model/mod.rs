@@ -11,6 +11,7 @@ pub mod check;
 pub mod error_catalogue;
 pub mod forecast;
 pub mod glob;
+pub mod hex;
 pub mod import;
 pub mod list_filter;
 pub mod literal;

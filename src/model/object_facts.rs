@@ -102,6 +102,11 @@ pub struct ObjectEncryption {
 }
 
 impl ObjectFacts {
+    /// Whether the answer told of none.
+    pub fn is_empty(&self) -> bool {
+        *self == ObjectFacts::default()
+    }
+
     /// Reads the facts from the headers of an answer. `text` gives a header by its lower-case name.
     pub fn of_headers(text: impl Fn(&str) -> Option<String>) -> ObjectFacts {
         let number = |name: &str| text(name).and_then(|value| value.trim().parse().ok());

@@ -6,10 +6,14 @@ use sqlx::{Any, Row, Transaction};
 use utoipa::ToSchema;
 
 use crate::model::audit::Event;
+use crate::model::hex::hex;
 use crate::store::{Result, Store, StoreError};
 
-/// Rows that one statement takes: five values each stay far below the databases' limits on parameters.
-const ROWS_PER_STATEMENT: usize = 100;
+/// Rows that one statement takes. Few enough that the statements of all lengths stay prepared, and that SQLite, which
+/// looks through all names for each value that it is given, has few to look through.
+const ROWS_PER_STATEMENT: usize = 16;
+/// Bytes that a row usually has.
+const ROW_BYTES: usize = 512;
 
 /// One row of the chain.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -132,8 +136,7 @@ pub(super) async fn append(transaction: &mut Transaction<'_, Any>, events: &[Eve
         let mut insert = sqlx::query(sqlx::AssertSqlSafe(insert_sql(chunk.len())));
         for event in chunk {
             id += 1;
-            let text =
-                serde_json::to_string(event).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            let text = row_text(event)?;
             let hash = chained(&previous, id, &text);
             let before = std::mem::replace(&mut previous, hash.clone());
             insert = insert.bind(id).bind(event.project.clone()).bind(text).bind(before).bind(hash);
@@ -145,6 +148,12 @@ pub(super) async fn append(transaction: &mut Transaction<'_, Any>, events: &[Eve
         .execute(&mut **transaction)
         .await?;
     Ok(())
+}
+
+fn row_text(event: &Event) -> Result<String> {
+    let mut text = Vec::with_capacity(ROW_BYTES);
+    serde_json::to_writer(&mut text, event).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    String::from_utf8(text).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
 /// One insert of many rows; its text depends on nothing but their number.
@@ -163,7 +172,7 @@ fn chained(previous: &str, id: i64, event: &str) -> String {
         .chain_update(id.to_be_bytes())
         .chain_update(event.as_bytes())
         .finalize();
-    hex::encode(digest)
+    hex(&digest)
 }
 
 fn audit_row(row: &sqlx::any::AnyRow) -> Result<AuditRow> {

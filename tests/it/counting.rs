@@ -55,10 +55,17 @@ async fn a_warm_query_makes_one_call_to_the_store_and_no_database_statement() {
             user.query("r", &json!({"operation": "put", "key": format!("k{round}"), "text": "x"})).await,
             200,
         );
+        let path = format!("/v1/resources/r/objects/k{round}");
+        assert_eq!(user.request(Method::HEAD, &path).send().await.unwrap().status(), 200);
+        let put = user.request(Method::PUT, &path).body(vec![b'x'; if round == 0 { 2 << 20 } else { 10 }]);
+        expect(answer(put).await, 200);
+        let rows =
+            user.request(Method::GET, "/v1/resources/r/objects").header("accept", "application/x-ndjson");
+        assert_eq!(rows.send().await.unwrap().text().await.unwrap().lines().count(), 3);
         let delete = user.request(Method::DELETE, &format!("/v1/resources/r/objects/k{round}"));
         expect(answer(delete).await, 204);
     }
-    assert_eq!(embedded.store.requests() - stores, 100, "one call to the store a query");
+    assert_eq!(embedded.store.requests() - stores, 160, "one call to the store a query");
     assert_eq!(upstream.requests().len(), sources, "no call to Secrets Manager");
     assert_eq!(
         counter(admin, "s3_connector_store_statements_total").await,

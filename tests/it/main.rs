@@ -7,6 +7,7 @@ mod connection_failures;
 mod connection_policies;
 mod counting;
 mod error_catalogue;
+mod direct;
 mod faucet;
 mod harness;
 mod harness_works;

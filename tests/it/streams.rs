@@ -320,7 +320,7 @@ async fn memory_stays_flat_while_bodies_stream_through() {
     sink.answer_to("POST /bucket/k?uploads", 9, Answer::new(200, "application/xml", started));
     let mut part = Answer::new(200, "text/plain", "");
     part.headers.push(("etag", "\"1\"".to_owned()));
-    sink.answer_to("PUT /bucket/k?", 99, part);
+    sink.answer_to("PUT /bucket/k", 99, part);
     let done = "<CompleteMultipartUploadResult><ETag>\"1-16\"</ETag></CompleteMultipartUploadResult>";
     sink.answer_to("POST /bucket/k?", 9, Answer::new(200, "application/xml", done));
     create(&service.admin, &faucet.place(), "sink", &json!({"endpoint": sink.url()})).await;
@@ -355,7 +355,7 @@ async fn memory_stays_flat_while_bodies_stream_through() {
 }
 
 /// The most memory that the service ever held.
-fn peak_kib(service: &Service) -> u64 {
+pub(crate) fn peak_kib(service: &Service) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", service.process.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches("kB").trim().parse().unwrap()

@@ -1,7 +1,8 @@
 //! Listing: pages of the store one after the other, relative to the resource's prefix.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
+
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::app::connection::{Connection, Freshness};
 use crate::app::objects::Outcome;
@@ -9,6 +10,7 @@ use crate::app::objects::list_rows::{Mark, Sifted, Wanted};
 use crate::app::{App, Error, Resource};
 use crate::aws::s3::{ListPage, ListRequest};
 use crate::model::list_filter::First;
+use crate::aws::{AwsError, ErrorKind};
 use crate::model::name::Name;
 use crate::model::object::{ListOptions, ObjectPage};
 use crate::model::operation::Operation;
@@ -21,7 +23,11 @@ pub const MOST_GATHERED: u64 = 100_000;
 /// Rows of the store that are read for one answer that is gathered or ordered.
 const MOST_SCANNED: u64 = 1_000_000;
 
-/// A list that is read page by page.
+/// A page, the store's id of the request, and what it was read with.
+type Fetched = ((ObjectPage, Option<String>), Arc<Connection>);
+
+/// A list that is read page by page. While one page is written the next one is read: never more than one, and none
+/// any more when the list is dropped.
 pub struct Listing {
     app: Arc<App>,
     resource: Arc<Resource>,
@@ -31,7 +37,8 @@ pub struct Listing {
     left: u64,
     /// Rows that are kept of an order.
     room: u64,
-    ready: VecDeque<ObjectPage>,
+    ready: Option<ObjectPage>,
+    ahead: Option<AbortOnDropHandle<Result<Fetched, Error>>>,
     done: bool,
     scanned: u64,
     /// Rows of the store that may be read.
@@ -98,7 +105,8 @@ impl App {
             scan: if ordered { scan.min(MOST_SCANNED) } else { scan },
             request: options,
             wanted,
-            ready: VecDeque::new(),
+            ready: None,
+            ahead: None,
             done: false,
             scanned: 0,
             freshness: Freshness::default(),
@@ -107,10 +115,10 @@ impl App {
             listing.done = true;
             return Ok(listing);
         }
-        let first = listing.fetch().await;
+        let first = listing.read_page().await;
         let first = self.end(&query, first, |(_, request_id)| (None, request_id.clone())).await?;
         listing.freshness = first.freshness;
-        listing.ready.push_back(first.value.0);
+        listing.ready = Some(first.value.0);
         Ok(listing)
     }
 }
@@ -125,13 +133,14 @@ impl Listing {
     }
 
     async fn in_order_of_keys(&mut self) -> Result<Option<ObjectPage>, Error> {
-        if let Some(page) = self.ready.pop_front() {
-            return Ok(Some(page));
+        let page = match self.ready.take() {
+            Some(page) => page,
+            None if self.done => return Ok(None),
+            None => self.read_page().await?.0.0,
+        };
+        if !self.done {
+            self.ahead = Some(self.begin_page()?);
         }
-        if self.done {
-            return Ok(None);
-        }
-        let ((page, _), _) = self.fetch().await?;
         Ok(Some(page))
     }
 
@@ -172,36 +181,34 @@ impl Listing {
         Ok(Some(all))
     }
 
-    async fn fetch(&mut self) -> Result<((ObjectPage, Option<String>), Arc<Connection>), Error> {
-        // of a page that is sifted nobody knows how many rows will be left
-        let most = if self.wanted.is_plain() { i32::try_from(self.left.min(1000)).unwrap_or(1000) } else { 1000 };
+    /// Waits for the page that is being read, or reads it.
+    async fn read_page(&mut self) -> Result<Fetched, Error> {
         let mark = self.wanted.mark(self.request.cursor.as_deref())?;
-        let (request, token) = (&self.request, &mark.token);
-        let (page, connection) = self
-            .app
-            .with_connection(&self.resource, &self.environment, |connection| async move {
-                let root = &connection.prefix;
-                let wanted = ListRequest {
-                    prefix: format!("{root}{}", request.prefix),
-                    delimiter: request.delimiter.clone().filter(|delimiter| !delimiter.is_empty()),
-                    start_after: request.start_after.as_ref().map(|after| format!("{root}{after}")),
-                    token: token.clone(),
-                    max_keys: most,
-                    fetch_owner: request.fetch_owner,
-                };
-                connection.s3.list(wanted).await
-            })
-            .await?;
-        let request_id = page.request_id.clone();
+        let page = match self.ahead.take() {
+            Some(page) => page,
+            None => self.begin_page()?,
+        };
+        let ended =
+            |_| AwsError::new(ErrorKind::Internal, "s3", "InternalError", "the list ended unexpectedly");
+        let ((page, request_id), connection) = page.await.map_err(ended)??;
         let rows = (page.objects.len() + page.prefixes.len()) as u64;
         self.scanned += rows;
-        let page = relative(page, &connection.prefix);
         let page = if self.wanted.is_plain() { page } else { self.sift(page, &mark).await };
         let shown = (page.objects.len() + page.prefixes.len()) as u64;
         self.left = self.left.saturating_sub(shown);
         self.request.cursor.clone_from(&page.cursor);
         self.done = page.cursor.is_none() || self.left == 0 || self.scanned >= self.scan;
         Ok(((page, request_id), connection))
+    }
+
+    fn begin_page(&self) -> Result<AbortOnDropHandle<Result<Fetched, Error>>, Error> {
+        // of a page that is sifted nobody knows how many rows will be left
+        let most = if self.wanted.is_plain() { i32::try_from(self.left.min(1000)).unwrap_or(1000) } else { 1000 };
+        let token = self.wanted.mark(self.request.cursor.as_deref())?.token;
+        let (app, resource) = (Arc::clone(&self.app), Arc::clone(&self.resource));
+        let (environment, request) = (self.environment.clone(), self.request.clone());
+        let page = async move { fetch(&app, &resource, &environment, &request, (token, most)).await };
+        Ok(AbortOnDropHandle::new(self.app.tracker.spawn(page)))
     }
 
     /// Leaves out what the filter does not show, and what lies behind the limit.
@@ -232,10 +239,39 @@ impl Listing {
     }
 }
 
+async fn fetch(
+    app: &Arc<App>,
+    resource: &Arc<Resource>,
+    environment: &Name,
+    request: &ListOptions,
+    (token, most): (Option<String>, i32),
+) -> Result<Fetched, Error> {
+    let token = &token;
+    let (page, connection) = app
+        .with_connection(resource, environment, |connection| async move {
+            let root = &connection.prefix;
+            let wanted = ListRequest {
+                prefix: format!("{root}{}", request.prefix),
+                delimiter: request.delimiter.clone().filter(|delimiter| !delimiter.is_empty()),
+                start_after: request.start_after.as_ref().map(|after| format!("{root}{after}")),
+                token: token.clone(),
+                max_keys: most,
+                fetch_owner: request.fetch_owner,
+            };
+            connection.s3.list(wanted).await
+        })
+        .await?;
+    let request_id = page.request_id.clone();
+    Ok(((relative(page, &connection.prefix), request_id), connection))
+}
+
 /// Keys without the resource's prefix. What lies outside it is left out, whatever the store answers.
 fn relative(page: ListPage, root: &str) -> ObjectPage {
     let objects = page.objects.into_iter().filter_map(|mut object| {
-        object.key = object.key.strip_prefix(root)?.to_owned();
+        if !object.key.starts_with(root) {
+            return None;
+        }
+        object.key.drain(..root.len());
         Some(object)
     });
     let prefixes =

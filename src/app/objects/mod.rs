@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::app::connection::{Connection, Freshness};
-use crate::app::{App, Error, Resource, audit};
+use crate::app::{App, Error, Resource, audit, meters};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::name::Name;
 use crate::model::object::{KeyError, ObjectKey};
@@ -181,10 +181,7 @@ impl App {
                 "error"
             }
         };
-        metrics::counter!("s3_connector_queries_total", "operation" => operation, "outcome" => label)
-            .increment(1);
-        metrics::histogram!("s3_connector_query_seconds", "operation" => operation)
-            .record(query.started.elapsed());
+        meters::count(query.operation, label, query.started.elapsed());
         self.audit.note(event).await;
         let (value, connection) = outcome?;
         let freshness = connection.freshness();
@@ -217,4 +214,71 @@ fn require(connection: &Connection, feature: Feature) -> Result<(), AwsError> {
         "the provider profile `{id}` does not promise {what}: if the store has them, set `provider` to what it is"
     );
     Err(AwsError::new(ErrorKind::Unsupported, "s3", "NotSupportedByProvider", text))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::app::App;
+    use crate::app::connection::Connection;
+    use crate::app::objects::Upload;
+    use crate::model::name::Name;
+    use crate::model::object::{GetOptions, ListOptions, ObjectKey};
+    use crate::model::principal::Caller;
+
+    /// Bytes; more is a fall back to what the SDK's calls made of it.
+    const MOST: usize = 3_500;
+
+    /// Bytes of the future that a call makes; nothing is called.
+    fn size<A, F>(_: impl Fn(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// The state of a query is allocated and moved for each one: what few queries need is boxed instead.
+    #[test]
+    fn the_state_of_a_query_is_small() {
+        type Who = (&'static Arc<App>, &'static Caller, &'static Name);
+        let key =
+            |(connection, key, options): (&'static Connection, &'static ObjectKey, &'static GetOptions)| {
+                connection.s3.get(key, options)
+            };
+        let connect = |(app, resource, name): (
+            &'static Arc<App>,
+            &'static Arc<crate::app::Resource>,
+            &'static Name,
+        )| app.connect(resource, name);
+        let get = |(app, caller, name): Who| {
+            app.get(
+                caller,
+                "r",
+                name,
+                "k",
+                const {
+                    &GetOptions {
+                        range: None,
+                        version_id: None,
+                        conditions: crate::model::object::Conditions {
+                            if_match: None,
+                            if_none_match: None,
+                            if_modified_since: None,
+                            if_unmodified_since: None,
+                        },
+                    }
+                },
+            )
+        };
+        let list = |(app, caller, name): Who| app.open_list(caller, "r", name, ListOptions::default());
+        let put = |((app, caller, name), upload): (Who, Upload)| app.put(caller, "r", name, upload);
+        let sizes = [
+            ("s3.get", size(key)),
+            ("connect", size(connect)),
+            ("get", size(get)),
+            ("open_list", size(list)),
+            ("put", size(put)),
+        ];
+        for (what, bytes) in sizes {
+            assert!(bytes < MOST, "{what} takes {bytes} bytes: {sizes:?}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Reading: an object or its metadata; the body is a stream.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use crate::app::objects::{Outcome, full_key, require};
@@ -16,27 +17,27 @@ pub type Opened = Outcome<Download>;
 
 impl App {
     /// An object's metadata.
-    pub async fn head(
+    pub fn head(
         self: &Arc<Self>,
         caller: &Caller,
         name: &str,
         environment: &Name,
         key: &str,
         options: &GetOptions,
-    ) -> Result<Opened, Error> {
-        self.read(caller, name, environment, key, options, Operation::Head).await
+    ) -> impl Future<Output = Result<Opened, Error>> {
+        self.read(caller, name, environment, key, options, Operation::Head)
     }
 
     /// An object; its body is a stream.
-    pub async fn get(
+    pub fn get(
         self: &Arc<Self>,
         caller: &Caller,
         name: &str,
         environment: &Name,
         key: &str,
         options: &GetOptions,
-    ) -> Result<Opened, Error> {
-        self.read(caller, name, environment, key, options, Operation::Get).await
+    ) -> impl Future<Output = Result<Opened, Error>> {
+        self.read(caller, name, environment, key, options, Operation::Get)
     }
 
     async fn read(

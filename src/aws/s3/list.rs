@@ -48,9 +48,11 @@ impl S3 {
     pub async fn list(&self, mut request: ListRequest) -> Result<ListPage, AwsError> {
         let version = self.profile.list;
         request.token = request.token.map(|cursor| open_cursor(version, &cursor)).transpose()?;
-        let mut page = match version {
-            ListVersion::V1 => self.list_by_marker(request).await?,
-            ListVersion::V2 => self.list_by_token(request).await?,
+        let mut page = match (&self.direct, version) {
+            (Some(direct), _) => self.within(direct.list(request)).await?,
+            // boxed: their state is large, and few take them
+            (None, ListVersion::V1) => Box::pin(self.list_by_marker(request)).await?,
+            (None, ListVersion::V2) => Box::pin(self.list_by_token(request)).await?,
         };
         page.next = page.next.map(|next| cursor(version, &next));
         Ok(page)

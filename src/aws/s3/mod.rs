@@ -79,7 +79,7 @@ pub struct S3 {
     expected_owner: Option<String>,
     payer: Option<RequestPayer>,
     defaults: UploadDefaults,
-    direct: Option<Direct>,
+    pub(in crate::aws) direct: Option<Direct>,
     signer: Option<Arc<Signer>>,
 }
 
@@ -204,6 +204,17 @@ impl S3 {
         }
     }
 
+    /// Bounds a call of the direct path, whose failures are told already.
+    pub(in crate::aws) async fn within<T>(
+        &self,
+        call: impl Future<Output = Result<T, AwsError>>,
+    ) -> Result<T, AwsError> {
+        match tokio::time::timeout(self.timeout, call).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(AwsError::timeout(SERVICE, self.timeout.as_millis())),
+        }
+    }
+
     pub(in crate::aws) fn expected_owner(&self) -> Option<String> {
         self.expected_owner.clone()
     }
@@ -219,7 +230,47 @@ fn rfc3339(at: &DateTime) -> Option<String> {
 
 /// An HTTP date as RFC 3339.
 pub(in crate::aws) fn rfc3339_of(date: &str) -> Option<String> {
-    DateTime::from_str(date, Format::HttpDate).ok().as_ref().and_then(rfc3339)
+    quick_rfc3339(date).or_else(|| DateTime::from_str(date, Format::HttpDate).ok().as_ref().and_then(rfc3339))
+}
+
+/// The form that every store writes, `Sun, 06 Nov 1994 08:49:37 GMT`, put in another order; none for others.
+fn quick_rfc3339(date: &str) -> Option<String> {
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let (day, month, year) = (date.get(5..7)?, date.get(8..11)?, date.get(12..16)?);
+    let (time, rest) = (date.get(17..25)?, date.get(25..)?);
+    let at = MONTHS.find(month).filter(|at| at % 3 == 0)?;
+    let below = |text: Option<&str>, bound: u8| {
+        text.and_then(|text| text.parse::<u8>().ok()).is_some_and(|number| number < bound)
+    };
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = rest == " GMT"
+        && digits(day)
+        && digits(year)
+        && below(Some(day), 32)
+        && below(time.get(0..2), 24)
+        && below(time.get(3..5), 60)
+        && below(time.get(6..8), 60)
+        && time.bytes().filter(|byte| *byte == b':').count() == 2;
+    plain.then(|| format!("{year}-{:02}-{day}T{time}Z", at / 3 + 1))
+}
+
+/// A moment as S3 writes it in XML, `2026-11-01T10:00:00.000Z`, as we write it: no fraction where it is nothing.
+pub(in crate::aws) fn rfc3339_of_iso(text: &str) -> Option<String> {
+    let digits = |part: Option<&str>| {
+        part.is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit() || b"-T:".contains(&byte)))
+    };
+    if text.len() == 24 && text.ends_with(".000Z") && digits(text.get(..19)) {
+        let mut short = text.to_owned();
+        short.truncate(19);
+        short.push('Z');
+        return Some(short);
+    }
+    DateTime::from_str(text.trim_ascii(), Format::DateTime).ok().as_ref().and_then(rfc3339)
+}
+
+/// An HTTP date in epoch milliseconds.
+pub(in crate::aws) fn epoch_ms_of(date: &str) -> Option<i64> {
+    DateTime::from_str(date, Format::HttpDate).ok()?.to_millis().ok()
 }
 
 pub(in crate::aws) fn total_size(content_range: Option<&str>) -> Option<u64> {

@@ -6,9 +6,9 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::Format;
 
+use crate::aws::AwsError;
 use crate::aws::body::DownloadBody;
-use crate::aws::s3::{S3, SERVICE, rfc3339, total_size};
-use crate::aws::{AwsError, ErrorKind};
+use crate::aws::s3::{S3, rfc3339, total_size};
 use crate::model::object::{GetOptions, ObjectKey, ObjectMetadata};
 use crate::model::object_facts::ObjectFacts;
 
@@ -125,15 +125,24 @@ macro_rules! asked {
 impl S3 {
     /// An object's metadata.
     pub async fn head(&self, key: &ObjectKey, options: &GetOptions) -> Result<Download, AwsError> {
+        let found = match &self.direct {
+            Some(direct) => self.within(direct.head(key, options)).await,
+            // boxed: its state is large, and few take it
+            None => Box::pin(self.head_by_sdk(key, options)).await,
+        };
+        match found {
+            Err(error) if is_refusal(&error) => Box::pin(self.refused(key, options, error)).await,
+            found => found,
+        }
+    }
+
+    async fn head_by_sdk(&self, key: &ObjectKey, options: &GetOptions) -> Result<Download, AwsError> {
         let call = asked!(self.client.head_object(), options)
             .bucket(&self.bucket)
             .key(key.as_str())
             .set_expected_bucket_owner(self.expected_owner.clone())
             .set_request_payer(self.payer.clone());
-        let found = match self.timed(call.send()).await {
-            Err(error) if is_refusal(&error) => return Err(self.refusal(key, options, error).await),
-            found => found?,
-        };
+        let found = self.timed(call.send()).await?;
         let size = total_size(found.content_range.as_deref())
             .map_or(found.content_length, |size| i64::try_from(size).ok());
         let archive_status = found.archive_status().map(|status| status.as_str().to_owned());
@@ -142,12 +151,10 @@ impl S3 {
 
     /// An object; the body is not read here.
     pub async fn get(&self, key: &ObjectKey, options: &GetOptions) -> Result<Download, AwsError> {
-        let Some(direct) = &self.direct else { return self.get_by_sdk(key, options).await };
-        match tokio::time::timeout(self.timeout, direct.get(key, options)).await {
-            // the SDK learns how far the clocks are apart, and signs by the store's
-            Ok(Err(error)) if error.kind == ErrorKind::ClockSkew => self.get_by_sdk(key, options).await,
-            Ok(outcome) => outcome,
-            Err(_) => Err(AwsError::timeout(SERVICE, self.timeout.as_millis())),
+        match &self.direct {
+            Some(direct) => self.within(direct.get(key, options)).await,
+            // boxed: its state is large, and few take it
+            None => Box::pin(self.get_by_sdk(key, options)).await,
         }
     }
 
@@ -163,21 +170,24 @@ impl S3 {
         Ok(download!(found, size, None, DownloadBody::Sdk(found.body.into_inner())))
     }
 
-    /// Why a HEAD was refused. Its answer has no body and so no code, which leaves a rotated key and a policy alike;
-    /// a GET of one byte needs the same permission and says which.
-    async fn refusal(&self, key: &ObjectKey, options: &GetOptions, error: AwsError) -> AwsError {
-        let call = self
-            .client
-            .get_object()
-            .bucket(&self.bucket)
-            .key(key.as_str())
-            .range("bytes=0-0")
-            .set_version_id(options.version_id.clone())
-            .set_expected_bucket_owner(self.expected_owner.clone())
-            .set_request_payer(self.payer.clone());
-        match self.timed(call.send()).await {
-            Err(told) if is_refusal(&told) => told,
-            _ => error,
+    /// What a refused HEAD comes to. Its answer has no body and so no code, which leaves a rotated key, a policy and a
+    /// wrong clock alike; a GET of one byte needs the same permission and says which. One that succeeds has corrected
+    /// the clock, so that the HEAD does, too.
+    async fn refused(
+        &self,
+        key: &ObjectKey,
+        options: &GetOptions,
+        error: AwsError,
+    ) -> Result<Download, AwsError> {
+        let first = GetOptions {
+            range: Some("bytes=0-0".to_owned()),
+            version_id: options.version_id.clone(),
+            ..GetOptions::default()
+        };
+        match (self.get(key, &first).await, &self.direct) {
+            (Err(told), _) if is_refusal(&told) => Err(told),
+            (Ok(_), Some(direct)) => self.within(direct.head(key, options)).await,
+            _ => Err(error),
         }
     }
 }

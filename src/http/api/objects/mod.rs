@@ -27,15 +27,23 @@ use crate::app::{Error, Listing, Opened, Permit, Upload};
 use crate::aws::s3::Download;
 use crate::http::Api;
 use crate::http::body::{Held, bounded};
-use crate::http::extract::{By, Environment, Object, Params, Segment, User, body_and_length, text_of};
+use crate::http::extract::{
+    By, Environment, Headers, Object, Params, Segment, User, body_and_length, text_of,
+};
 use crate::http::openapi::{ObjectBytes, ReadHeaders, ReadParams, Scope, WriteHeaders};
 use crate::http::problem::{Failure, Problems, problem};
 use crate::model::object::{DeleteOptions, ObjectPage, PutResult};
 
 const NDJSON: &str = "application/x-ndjson";
+/// Bytes that a row of a list usually has.
+const ROW_BYTES: usize = 192;
 /// Rows of a JSON page; the use case gathers no more.
 const MOST_GATHERED: u64 = 100_000;
 const META: &str = "x-amz-meta-";
+const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
+const ENCRYPTION: HeaderName = HeaderName::from_static("x-amz-server-side-encryption");
+const STORAGE_CLASS: HeaderName = HeaderName::from_static("x-amz-storage-class");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 
 pub(in crate::http::api) mod options;
 
@@ -127,9 +135,10 @@ pub(super) fn rows(listing: Listing, permit: Permit) -> Response {
     let state = Some((listing, permit, ObjectPage::default()));
     let lines = stream::unfold(state, |state| async move {
         let (mut listing, permit, end) = state?;
-        let mut text = String::new();
+        let mut text = Vec::new();
         let next = match listing.next().await {
             Ok(Some(mut page)) => {
+                text.reserve((page.objects.len() + page.prefixes.len()) * ROW_BYTES);
                 page.objects.iter().for_each(|object| push_line(&mut text, object));
                 page.prefixes
                     .iter()
@@ -167,11 +176,10 @@ fn last_line(end: &ObjectPage) -> serde_json::Value {
     last
 }
 
-fn push_line(text: &mut String, row: &impl serde::Serialize) {
+fn push_line(text: &mut Vec<u8>, row: &impl serde::Serialize) {
     // a row is text and numbers, which always can be written
-    if let Ok(line) = serde_json::to_string(row) {
-        text.push_str(&line);
-        text.push('\n');
+    if serde_json::to_writer(&mut *text, row).is_ok() {
+        text.push(b'\n');
     }
 }
 
@@ -183,7 +191,7 @@ pub async fn get_object(
     State(api): State<Api>,
     object: Object,
     Params(version): Params<options::ReadChoice>,
-    headers: HeaderMap,
+    Headers(headers): Headers,
 ) -> Result<Response, Failure> {
     let permit = api.app.admit(&by.0).await?;
     if version.is_redirect()? {
@@ -202,7 +210,7 @@ pub async fn get_object_by_key(
     state: State<Api>,
     object: Object,
     version: Params<options::ReadChoice>,
-    headers: HeaderMap,
+    headers: Headers,
 ) -> Result<Response, Failure> {
     get_object(by, environment, state, object, version, headers).await
 }
@@ -215,7 +223,7 @@ pub async fn head_object(
     State(api): State<Api>,
     object: Object,
     Params(version): Params<options::ReadChoice>,
-    headers: HeaderMap,
+    Headers(headers): Headers,
 ) -> Result<Response, Failure> {
     let permit = api.app.admit(&by.0).await?;
     let options = get_options(&headers, version)?;
@@ -231,7 +239,7 @@ pub async fn head_object_by_key(
     state: State<Api>,
     object: Object,
     version: Params<options::ReadChoice>,
-    headers: HeaderMap,
+    headers: Headers,
 ) -> Result<Response, Failure> {
     head_object(by, environment, state, object, version, headers).await
 }
@@ -325,21 +333,25 @@ fn download(api: &Api, opened: Opened, permit: Permit) -> Response {
     let Download { metadata, last_modified, content_length, content_range, body, request_id } = opened.value;
     let status = if content_range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
     let kind = metadata.content_type.as_deref().unwrap_or("application/octet-stream");
-    let mut headers = HeaderMap::with_capacity(16);
-    set(&mut headers, header::CONTENT_TYPE, Some(kind));
-    set(&mut headers, header::ETAG, metadata.etag.as_deref());
-    set(&mut headers, header::LAST_MODIFIED, last_modified.as_deref());
-    set(&mut headers, header::CONTENT_RANGE, content_range.as_deref());
-    set(&mut headers, header::CACHE_CONTROL, metadata.cache_control.as_deref());
-    set(&mut headers, header::CONTENT_ENCODING, metadata.content_encoding.as_deref());
-    set(&mut headers, header::CONTENT_LANGUAGE, metadata.content_language.as_deref());
-    set(&mut headers, HeaderName::from_static("x-amz-version-id"), metadata.version_id.as_deref());
-    set(&mut headers, HeaderName::from_static("x-amz-storage-class"), metadata.storage_class.as_deref());
-    let sse = metadata.server_side_encryption.as_deref();
-    set(&mut headers, HeaderName::from_static("x-amz-server-side-encryption"), sse);
-    set(&mut headers, HeaderName::from_static("x-amz-request-id"), request_id.as_deref());
-    for (name, value) in metadata.facts.headers() {
-        set(&mut headers, HeaderName::from_static(name), Some(&value));
+    let mut response = Response::new(Body::new(Held::new(body, idle, permit)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.reserve(12);
+    set(headers, header::CONTENT_TYPE, Some(kind));
+    set(headers, header::ETAG, metadata.etag.as_deref());
+    set(headers, header::LAST_MODIFIED, last_modified.as_deref());
+    set(headers, header::CONTENT_RANGE, content_range.as_deref());
+    set(headers, header::CACHE_CONTROL, metadata.cache_control.as_deref());
+    set(headers, header::CONTENT_ENCODING, metadata.content_encoding.as_deref());
+    set(headers, header::CONTENT_LANGUAGE, metadata.content_language.as_deref());
+    set(headers, VERSION_ID, metadata.version_id.as_deref());
+    set(headers, STORAGE_CLASS, metadata.storage_class.as_deref());
+    set(headers, ENCRYPTION, metadata.server_side_encryption.as_deref());
+    set(headers, REQUEST_ID, request_id.as_deref());
+    if !metadata.facts.is_empty() {
+        for (name, value) in metadata.facts.headers() {
+            set(headers, HeaderName::from_static(name), Some(&value));
+        }
     }
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     if let Some(length) = content_length {
@@ -356,14 +368,17 @@ fn download(api: &Api, opened: Opened, permit: Permit) -> Response {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
     let disposition = metadata.content_disposition.as_deref().filter(|_| !is_active(kind));
-    set(&mut headers, header::CONTENT_DISPOSITION, disposition.or(is_active(kind).then_some("attachment")));
-    let response = (status, headers, Body::new(Held::new(body, idle, permit))).into_response();
+    set(headers, header::CONTENT_DISPOSITION, disposition.or(is_active(kind).then_some("attachment")));
     with_freshness(response, opened.freshness)
 }
 
 /// Types that a browser would run.
 fn is_active(kind: &str) -> bool {
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if ["application/octet-stream", "text/plain"].contains(&kind) {
+        return false;
+    }
+    let kind = kind.to_ascii_lowercase();
     ["html", "xml", "svg", "javascript", "ecmascript", "pdf", "flash"].iter().any(|word| kind.contains(word))
 }
 
@@ -375,9 +390,12 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) {
 
 /// Says when a secret was served past its end, or another stage than the current one was used, and what `auto` is.
 pub(super) fn with_freshness(mut response: Response, freshness: Freshness) -> Response {
-    set(response.headers_mut(), HeaderName::from_static("secret-stage"), freshness.stage);
-    let region = freshness.region.as_ref().map(FoundRegion::as_str);
-    set(response.headers_mut(), HeaderName::from_static("bucket-region"), region);
+    if freshness.stage.is_some() {
+        set(response.headers_mut(), HeaderName::from_static("secret-stage"), freshness.stage);
+    }
+    if let Some(region) = freshness.region {
+        set(response.headers_mut(), HeaderName::from_static("bucket-region"), Some(region.as_str()));
+    }
     if let Some(age) = freshness.stale_ms {
         let value = format!("age={}", age / 1000);
         set(response.headers_mut(), HeaderName::from_static("secret-stale"), Some(&value));

@@ -1,0 +1,79 @@
+//! Writing an object in one request.
+//!
+//! Over TLS a body is not signed: the connection protects it, and hashing it twice costs more than sending it. Over
+//! plain HTTP a body that is in memory is signed; one that streams is not, because its hash would have to be known
+//! before its first byte is sent, and chunked signatures are refused by Ceph RGW 16 and Garage.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, ETAG};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use hyper::body::Incoming;
+
+use crate::aws::AwsError;
+use crate::aws::body::{RequestBody, Source};
+use crate::aws::direct::{Call, Direct, ERROR_BYTES, collect, unusable};
+use crate::aws::s3::Uploaded;
+use crate::aws::s3::options::HeaderList;
+use crate::aws::sigv4::Signed;
+use crate::model::object::ObjectKey;
+
+impl Direct {
+    /// Writes bytes that are in memory. The caller bounds the time.
+    pub(in crate::aws) async fn put_bytes(
+        &self,
+        key: &ObjectKey,
+        headers: HeaderList,
+        bytes: Bytes,
+    ) -> Result<Uploaded, AwsError> {
+        let call = Call { method: Method::PUT, key: key.as_str(), query: String::new() };
+        let headers = map(headers)?;
+        let signed = if self.address.is_tls() { Signed::Nothing } else { Signed::Bytes(&bytes) };
+        let body = || Some((RequestBody::Bytes(Some(bytes.clone())), signed));
+        uploaded(self.call(call, || Ok(self.put_headers(&headers)), body).await?).await
+    }
+
+    /// Writes a body that streams. It is sent again only when nothing of it was taken, or it can start over.
+    pub(in crate::aws) async fn put_stream(
+        &self,
+        key: &ObjectKey,
+        headers: HeaderList,
+        source: &Source,
+        length: u64,
+    ) -> Result<Uploaded, AwsError> {
+        let call = Call { method: Method::PUT, key: key.as_str(), query: String::new() };
+        let headers = map(headers)?;
+        let body = || source.rewind().then(|| (source.stretch(length), Signed::Nothing));
+        uploaded(self.call(call, || Ok(self.put_headers(&headers)), body).await?).await
+    }
+
+    fn put_headers(&self, given: &HeaderMap) -> HeaderMap {
+        let mut headers = self.headers();
+        headers.extend(given.iter().map(|(name, value)| (name.clone(), value.clone())));
+        // as the SDK does it; a store left alone would say `binary/octet-stream`
+        headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/octet-stream"));
+        headers
+    }
+}
+
+/// Headers whose names and values were checked when they were made from options.
+fn map(headers: HeaderList) -> Result<HeaderMap, AwsError> {
+    let mut map = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let name = HeaderName::try_from(name).map_err(|error| unusable(&error))?;
+        map.insert(name, HeaderValue::try_from(value).map_err(|error| unusable(&error))?);
+    }
+    Ok(map)
+}
+
+/// What the answer says; its body, which is empty or nearly so, is read so that the connection serves again.
+async fn uploaded(response: Response<Incoming>) -> Result<Uploaded, AwsError> {
+    let text = |name: &HeaderName| response.headers().get(name)?.to_str().ok().map(str::to_owned);
+    let done = Uploaded {
+        etag: text(&ETAG),
+        version_id: text(&HeaderName::from_static("x-amz-version-id")),
+        request_id: text(&HeaderName::from_static("x-amz-request-id")),
+        checksum: None,
+    };
+    collect(response, ERROR_BYTES).await?;
+    Ok(done)
+}
