@@ -19,11 +19,15 @@ const QUEUE: usize = 10_000;
 const BATCH: usize = 1_000;
 
 /// Where audit events go.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct AuditLog {
     /// None where nothing happens that could be audited.
-    shared: Option<Arc<Shared>>,
+    open: Option<Arc<Open>>,
 }
+
+/// Closes the queue with its last owner.
+#[derive(Debug)]
+struct Open(Arc<Shared>);
 
 /// What queries and the writer share. A query only puts its row down: the writer wakes by its clock, and is woken
 /// when there is a batch, or when somebody waits.
@@ -47,24 +51,24 @@ impl AuditLog {
     pub fn start(store: Arc<Store>, flush_ms: u64, tracker: &tokio_util::task::TaskTracker) -> AuditLog {
         let shared = Arc::new(Shared::default());
         tracker.spawn(write(store, Arc::clone(&shared), Duration::from_millis(flush_ms.max(1))));
-        AuditLog { shared: Some(shared) }
+        AuditLog { open: Some(Arc::new(Open(shared))) }
     }
 
     /// Keeps nothing, for what is explained and does not happen.
     pub fn silent() -> AuditLog {
-        AuditLog { shared: None }
+        AuditLog { open: None }
     }
 
     /// Queues one event. It is queued when this returns, unless the queue is full: then it is when the future ends.
     pub fn note(&self, event: Event) -> OptionFuture<impl Future<Output = ()> + Send> {
-        let full = self.shared.as_ref().and_then(|shared| Some((shared, shared.put(event)?)));
+        let full = self.open.as_ref().and_then(|open| Some((&open.0, open.0.put(event)?)));
         // boxed, because few wait and an event is large
         full.map(|(shared, event)| Box::pin(shared.wait_for_room(event))).into()
     }
 
     /// Returns when everything queued before is in the database.
     pub async fn flush(&self) {
-        let Some(shared) = &self.shared else { return };
+        let Some(Open(shared)) = self.open.as_deref() else { return };
         let (done, written) = oneshot::channel();
         shared.queue().waiting.push(done);
         shared.work.notify_one();
@@ -73,12 +77,10 @@ impl AuditLog {
     }
 }
 
-impl Drop for AuditLog {
+impl Drop for Open {
     fn drop(&mut self) {
-        if let Some(shared) = &self.shared {
-            shared.queue().closed = true;
-            shared.work.notify_one();
-        }
+        self.0.queue().closed = true;
+        self.0.work.notify_one();
     }
 }
 

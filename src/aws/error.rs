@@ -227,6 +227,7 @@ fn classified(
         etag: header("etag"),
         size: size_of_object(header("content-range").as_deref(), body),
         operation: None,
+        proposal: None,
     }
 }
 
@@ -235,7 +236,6 @@ fn deleted(status: u16) -> &'static str {
     match status {
         405 => "this version is a delete marker, which has no content",
         _ => "the object is deleted: its newest version is a delete marker",
-        proposal: None,
     }
 }
 

@@ -121,7 +121,7 @@ impl App {
         let resource = self.known_resource(caller, name)?;
         if let Some(unsent) = &self.unsent {
             unsent.begin(operation, &resource);
-            return Ok(Query { caller, resource, operation, key, started: Instant::now() });
+            return Ok(Query { caller, resource, operation, key, started: Instant::now(), note: None });
         }
         let allowed = resource.record.definition.operations.as_ref();
         if allowed.is_some_and(|allowed| !allowed.contains(&operation)) {
@@ -248,25 +248,8 @@ mod tests {
             &'static Arc<crate::app::Resource>,
             &'static Name,
         )| app.connect(resource, name);
-        let get = |(app, caller, name): Who| {
-            app.get(
-                caller,
-                "r",
-                name,
-                "k",
-                const {
-                    &GetOptions {
-                        range: None,
-                        version_id: None,
-                        conditions: crate::model::object::Conditions {
-                            if_match: None,
-                            if_none_match: None,
-                            if_modified_since: None,
-                            if_unmodified_since: None,
-                        },
-                    }
-                },
-            )
+        let get = |((app, caller, name), options): (Who, &'static GetOptions)| {
+            app.get(caller, "r", name, "k", options)
         };
         let list = |(app, caller, name): Who| app.open_list(caller, "r", name, ListOptions::default());
         let put = |((app, caller, name), upload): (Who, Upload)| app.put(caller, "r", name, upload);

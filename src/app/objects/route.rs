@@ -115,7 +115,11 @@ impl Route {
     /// How fresh the secrets of both were: the older one counts.
     pub(super) fn freshness(&self) -> Freshness {
         let (from, to) = (self.from.freshness(), self.to.freshness());
-        Freshness { stale_ms: from.stale_ms.max(to.stale_ms), stage: from.stage.or(to.stage) }
+        Freshness {
+            stale_ms: from.stale_ms.max(to.stale_ms),
+            stage: from.stage.or(to.stage),
+            region: from.region.filter(|_| self.other().is_none()),
+        }
     }
 
     /// The full keys at both ends.

@@ -115,7 +115,7 @@ impl S3 {
         let done = self.watched(|| 0, call.send()).await?;
         let request_id = done.request_id().map(str::to_owned);
         let etag = done.copy_object_result.and_then(|result| result.e_tag);
-        confirmed(Uploaded { etag, version_id: done.version_id, request_id })
+        confirmed(Uploaded { etag, version_id: done.version_id, request_id, checksum: None })
     }
 
     /// Copies an object of that size in parts, with the headers in `gets`: parts carry none. What fails is aborted.

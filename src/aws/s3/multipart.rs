@@ -72,7 +72,7 @@ impl S3 {
         let sent = call.customize().disable_payload_signing().send();
         let done = self.watched(|| source.taken(), sent).await?;
         let request_id = done.request_id().map(str::to_owned);
-        Ok(Uploaded { etag: done.e_tag, version_id: None, request_id })
+        Ok(Uploaded { etag: done.e_tag, version_id: None, request_id, checksum: None })
     }
 
     /// One page of the parts that are there.
@@ -132,7 +132,7 @@ impl S3 {
         let request_id = done.request_id().map(str::to_owned);
         // Ceph RGW 16 answers with an empty tag here
         let etag = done.e_tag.filter(|tag| !tag.is_empty());
-        Ok(Uploaded { etag, version_id: done.version_id, request_id })
+        Ok(Uploaded { etag, version_id: done.version_id, request_id, checksum: None })
     }
 
     /// One page of the uploads that are open below a prefix.

@@ -22,7 +22,7 @@ impl S3 {
         let overrides = options.response_overrides();
         query.extend(overrides.into_iter().map(|(name, value)| (name, value.to_owned())));
         let headers =
-            if options.method == SignMethod::Put { self.upload_headers(options) } else { Vec::new() };
+            if options.method == SignMethod::Put { self.signed_headers(options) } else { Vec::new() };
         let method = options.method.as_str();
         self.signer()?.presign(Wanted { method, key, query, headers, expires_in }).await
     }
@@ -80,7 +80,7 @@ impl S3 {
     }
 
     /// What the holder of an upload sends.
-    fn upload_headers(&self, options: &SignOptions) -> Vec<(String, String)> {
+    fn signed_headers(&self, options: &SignOptions) -> Vec<(String, String)> {
         let length = options.content_length.map(|length| length.to_string());
         let given = [
             ("content-type", &options.content_type),

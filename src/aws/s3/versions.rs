@@ -102,7 +102,7 @@ impl S3 {
         let done = self.timed(call.send()).await?;
         let request_id = done.request_id().map(str::to_owned);
         let etag = done.copy_object_result.and_then(|result| result.e_tag);
-        Ok(Uploaded { etag, version_id: done.version_id, request_id })
+        Ok(Uploaded { etag, version_id: done.version_id, request_id, checksum: None })
     }
 }
 

@@ -41,6 +41,20 @@ pub(super) const ENTRIES: &[ErrorEntry] = &[
         false,
     ),
     entry("InvalidObjectKey", "the key is empty or holds a NUL byte", "use another key", Caller, false),
+    entry(
+        "DeleteMarker",
+        "the object was deleted, and a delete marker stands in its place",
+        "list the versions and read an earlier one, or take the marker away with `restore_version` and `undelete`",
+        Caller,
+        false,
+    ),
+    entry(
+        "NotDeleted",
+        "there is no delete marker to take away",
+        "list the versions, and name the one to bring back in `version`",
+        Caller,
+        false,
+    ),
 ];
 
 const fn entry(

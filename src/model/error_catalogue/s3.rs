@@ -8,7 +8,7 @@ pub(super) const ENTRIES: &[ErrorEntry] = &[
     entry(
         "AccessControlListNotSupported",
         "the bucket has ACLs turned off (object ownership is bucket owner enforced)",
-        "remove `default_acl` from the resource",
+        "remove `default_acl` from the resource and send no ACL: the bucket's policy says who may read",
         ResourceEditor,
         false,
     ),

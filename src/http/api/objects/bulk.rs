@@ -183,10 +183,10 @@ fn lines(progress: Progress, permit: Permit) -> Response {
     // the place is held as long as the stream lives; without its end the answer is not complete
     let lines = stream::unfold(Some((progress, permit)), |state| async move {
         let (mut progress, permit) = state?;
-        let mut text = String::new();
+        let mut text = Vec::new();
         let next = match tokio::time::timeout(SILENCE, progress.next()).await {
             Err(_) => {
-                text.push('\n');
+                text.push(b'\n');
                 Some((progress, permit))
             }
             Ok(Some(Step::Key(key))) => {

@@ -22,7 +22,6 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::connection::Freshness;
-use crate::app::region::FoundRegion;
 use crate::app::{Error, Listing, Opened, Permit, Upload};
 use crate::aws::s3::Download;
 use crate::http::Api;

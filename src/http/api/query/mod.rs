@@ -227,13 +227,13 @@ pub async fn query(
     JsonBody(query): JsonBody<Query>,
 ) -> Result<Response, Failure> {
     let permit = api.app.admit(&by.0).await?;
-    if let Query::List(options) = query
-        && is_streamed(&headers)
-    {
-        let run = Run { app: &api.app, caller: &by.0, resource: &name, environment: &environment.0 };
-        return list::rows(run, options, permit).await;
+    match query {
+        Query::List(options) if is_streamed(&headers) => {
+            let run = Run { app: &api.app, caller: &by.0, resource: &name, environment: &environment.0 };
+            list::rows(run, options, permit).await
+        }
+        query => respond(&api, &by.0, &name, &environment.0, query).await,
     }
-    respond(&api, &by.0, &name, &environment.0, query).await
 }
 
 /// Answers a query that has its place.
