@@ -34,8 +34,10 @@ const ERROR_BYTES: usize = 64 * 1024;
 /// The wait before the first retry; it doubles.
 const RETRY_WAIT: Duration = Duration::from_millis(100);
 /// What stands in a path as it is (RFC 3986, unreserved) besides the slash.
-pub(super) const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
-pub(super) const KEPT_IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(super) const KEPT: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+pub(super) const KEPT_IN_QUERY: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Reads objects of one bucket.
 #[derive(Debug, Clone)]
@@ -170,7 +172,12 @@ impl Direct {
 }
 
 /// The address of a bucket's objects, as the SDK would make it; none where only the SDK knows it.
-pub(super) fn base(bucket: &str, region: &str, endpoint: Option<&Endpoint>, path_style: bool) -> Option<String> {
+pub(super) fn base(
+    bucket: &str,
+    region: &str,
+    endpoint: Option<&Endpoint>,
+    path_style: bool,
+) -> Option<String> {
     let plain = bucket.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
     if !plain || bucket.is_empty() || bucket.ends_with("--x-s3") {
         return None;

@@ -168,7 +168,8 @@ impl Signer {
         }
         let mut conditions = form.conditions;
         conditions.extend(own.iter().map(|(name, value)| json!({ name: value })));
-        let policy = json!({"expiration": with_millis(held.expires_ms), "conditions": conditions}).to_string();
+        let policy =
+            json!({"expiration": with_millis(held.expires_ms), "conditions": conditions}).to_string();
         let policy = BASE64.encode(policy);
         let secret = format!("AWS4{}", credentials.secret_access_key());
         let mut key = secret.into_bytes();
@@ -220,7 +221,8 @@ impl Signer {
             }
         } else if found.session_token().is_some() {
             warnings.push(
-                "the credentials hold a session token whose end is not known: what they signed ends with it".to_owned(),
+                "the credentials hold a session token whose end is not known: what they signed ends with it"
+                    .to_owned(),
             );
         }
         if expires_in == 0 {
@@ -234,12 +236,7 @@ impl Signer {
 }
 
 /// The address of a bucket for others: the data path's own rules, else those of the SDK.
-fn place(
-    bucket: &str,
-    region: &str,
-    endpoint: Option<&Endpoint>,
-    path_style: bool,
-) -> Result<Place, String> {
+fn place(bucket: &str, region: &str, endpoint: Option<&Endpoint>, path_style: bool) -> Result<Place, String> {
     if let Some(base) = base(bucket, region, endpoint, path_style) {
         return Ok(Place { base, region: region.to_owned(), service: SERVICE.to_owned() });
     }
@@ -349,7 +346,13 @@ mod tests {
     fn a_header_that_nobody_can_send_is_refused() {
         let check = |name: &str, value: &str| check_headers(&[(name.to_owned(), value.to_owned())]);
         check("x-amz-meta-a", "b c").unwrap();
-        for (name, value) in [("x-amz-meta-ü", "a"), ("x-amz-meta-a", "ü"), ("content-type", "a\r\nb: c"), ("a b", "c"), ("a", " c")] {
+        for (name, value) in [
+            ("x-amz-meta-ü", "a"),
+            ("x-amz-meta-a", "ü"),
+            ("content-type", "a\r\nb: c"),
+            ("a b", "c"),
+            ("a", " c"),
+        ] {
             assert!(check(name, value).is_err(), "{name}: {value}");
         }
     }

@@ -226,7 +226,9 @@ impl App {
             match aborted {
                 Ok(_) => cleaned(upload, "aborted", None),
                 // somebody else was faster, and it is gone all the same
-                Err(Error::Upstream(error)) if error.code == "NoSuchUpload" => cleaned(upload, "aborted", None),
+                Err(Error::Upstream(error)) if error.code == "NoSuchUpload" => {
+                    cleaned(upload, "aborted", None)
+                }
                 Err(error) => cleaned(upload, "failed", Some(error.to_string())),
             }
         });
