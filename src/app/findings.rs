@@ -70,11 +70,19 @@ impl App {
                     for reference in template.references() {
                         findings.extend(self.reference_finding(&subject, field, reference));
                         for destination in &destinations {
-                            findings
-                                .extend(self.usage_finding(&rules, &subject, destination, field, reference));
+                            findings.extend(self.usage_finding(
+                                &rules,
+                                &subject,
+                                destination,
+                                field,
+                                reference,
+                            ));
                         }
                     }
-                    if ["endpoint", "public_endpoint"].contains(&field) && !template.has_references() && !text.is_empty() {
+                    if ["endpoint", "public_endpoint"].contains(&field)
+                        && !template.has_references()
+                        && !text.is_empty()
+                    {
                         let blocked = self.egress().check_url(text).err();
                         findings.extend(
                             blocked.map(|blocked| {

@@ -70,8 +70,15 @@ pub struct TestOptions {
 }
 
 /// Fields whose change sends the stored keys to another place.
-const DESTINATION: &[&str] =
-    &["endpoint", "public_endpoint", "bucket", "expected_bucket_owner", "provider", "assume_role", "environments"];
+const DESTINATION: &[&str] = &[
+    "endpoint",
+    "public_endpoint",
+    "bucket",
+    "expected_bucket_owner",
+    "provider",
+    "assume_role",
+    "environments",
+];
 
 impl App {
     /// A page of the caller's resources whose name, description, folder or bucket holds `filter`, after `cursor`.

@@ -25,6 +25,7 @@ use sha2::Sha256;
 
 use crate::aws::credentials::Slot;
 use crate::aws::direct::address::{KEPT, KEPT_IN_QUERY, base};
+use crate::aws::egress::Endpoint;
 use crate::aws::s3::Settings;
 use crate::aws::{AwsError, ErrorKind};
 use crate::clock::rfc3339;
@@ -106,8 +107,9 @@ pub(super) struct Form {
 impl Signer {
     /// None for anonymous requests.
     pub(super) fn new(settings: &Settings) -> Option<Signer> {
+        let endpoint = settings.public_endpoint.as_ref().or(settings.endpoint.as_ref());
         Some(Signer {
-            place: place(settings),
+            place: place(&settings.bucket, &settings.region, endpoint, settings.path_style),
             credentials: settings.credentials.clone()?,
             session: settings.session.clone(),
         })
@@ -166,7 +168,8 @@ impl Signer {
         }
         let mut conditions = form.conditions;
         conditions.extend(own.iter().map(|(name, value)| json!({ name: value })));
-        let policy = json!({"expiration": with_millis(held.expires_ms), "conditions": conditions}).to_string();
+        let policy =
+            json!({"expiration": with_millis(held.expires_ms), "conditions": conditions}).to_string();
         let policy = BASE64.encode(policy);
         let secret = format!("AWS4{}", credentials.secret_access_key());
         let mut key = secret.into_bytes();
@@ -218,7 +221,8 @@ impl Signer {
             }
         } else if found.session_token().is_some() {
             warnings.push(
-                "the credentials hold a session token whose end is not known: what they signed ends with it".to_owned(),
+                "the credentials hold a session token whose end is not known: what they signed ends with it"
+                    .to_owned(),
             );
         }
         if expires_in == 0 {
@@ -232,16 +236,14 @@ impl Signer {
 }
 
 /// The address of a bucket for others: the data path's own rules, else those of the SDK.
-fn place(settings: &Settings) -> Result<Place, String> {
-    let endpoint = settings.public_endpoint.as_ref().or(settings.endpoint.as_ref());
-    let (bucket, region) = (&settings.bucket, &settings.region);
-    if let Some(base) = base(bucket, region, endpoint, settings.path_style) {
-        return Ok(Place { base, region: region.clone(), service: SERVICE.to_owned() });
+fn place(bucket: &str, region: &str, endpoint: Option<&Endpoint>, path_style: bool) -> Result<Place, String> {
+    if let Some(base) = base(bucket, region, endpoint, path_style) {
+        return Ok(Place { base, region: region.to_owned(), service: SERVICE.to_owned() });
     }
     let parameters = Params::builder()
         .bucket(bucket)
         .region(region)
-        .force_path_style(settings.path_style)
+        .force_path_style(path_style)
         .set_endpoint(endpoint.map(|endpoint| endpoint.url.clone()))
         .build()
         .map_err(|error| error.to_string())?;
@@ -258,7 +260,7 @@ fn place(settings: &Settings) -> Result<Place, String> {
     }
     Ok(Place {
         base: format!("{}/", found.url().trim_end_matches('/')),
-        region: text("signingRegion").unwrap_or_else(|| region.clone()),
+        region: text("signingRegion").unwrap_or_else(|| region.to_owned()),
         service: text("signingName").unwrap_or_else(|| SERVICE.to_owned()),
     })
 }
@@ -312,7 +314,27 @@ fn unusable(error: &dyn std::error::Error) -> AwsError {
 
 #[cfg(test)]
 mod tests {
-    use super::{check_headers, stamp, with_millis};
+    use super::{check_headers, place, stamp, with_millis};
+
+    #[test]
+    fn a_bucket_whose_address_only_the_sdk_knows_is_signed_for_there() {
+        let check = |bucket: &str, region: &str, base: &str| {
+            let found = place(bucket, region, None, false).unwrap();
+            assert_eq!((found.base.as_str(), found.service.as_str()), (base, "s3"), "{bucket} {region}");
+        };
+        check("b", "eu-central-1", "https://b.s3.eu-central-1.amazonaws.com/");
+        check("b", "cn-north-1", "https://b.s3.cn-north-1.amazonaws.com.cn/");
+        check("with.dots", "us-west-2", "https://s3.us-west-2.amazonaws.com/with.dots/");
+        let point = "arn:aws:s3:us-west-2:111122223333:accesspoint/p";
+        check(point, "us-west-2", "https://p-111122223333.s3-accesspoint.us-west-2.amazonaws.com/");
+    }
+
+    #[test]
+    fn what_has_signatures_of_its_own_is_not_signed_for() {
+        for bucket in ["b--use1-az4--x-s3", "arn:aws:s3::111122223333:accesspoint/m.mrap"] {
+            assert!(place(bucket, "us-east-1", None, false).is_err(), "{bucket}");
+        }
+    }
 
     #[test]
     fn moments_are_written_as_signatures_want_them() {
@@ -324,7 +346,13 @@ mod tests {
     fn a_header_that_nobody_can_send_is_refused() {
         let check = |name: &str, value: &str| check_headers(&[(name.to_owned(), value.to_owned())]);
         check("x-amz-meta-a", "b c").unwrap();
-        for (name, value) in [("x-amz-meta-ü", "a"), ("x-amz-meta-a", "ü"), ("content-type", "a\r\nb: c"), ("a b", "c"), ("a", " c")] {
+        for (name, value) in [
+            ("x-amz-meta-ü", "a"),
+            ("x-amz-meta-a", "ü"),
+            ("content-type", "a\r\nb: c"),
+            ("a b", "c"),
+            ("a", " c"),
+        ] {
             assert!(check(name, value).is_err(), "{name}: {value}");
         }
     }

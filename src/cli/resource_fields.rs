@@ -7,6 +7,7 @@ use crate::cli::definition::{self, CredentialFlags, RoleFlags};
 use crate::cli::exit::usage;
 use crate::cli::patch::{Number, Patch};
 use crate::cli::{Session, input};
+use crate::model::operation::Operation;
 use crate::model::provider;
 
 /// Words of S3 for canned ACLs, and one for none.
@@ -73,7 +74,7 @@ pub(crate) struct Fields {
     #[arg(long, value_name = "ACCOUNT")]
     expected_bucket_owner: Option<String>,
     /// Operations that may run through the resource, with commas between them; `all` lifts the limit
-    #[arg(long, value_delimiter = ',', value_parser = ["all", "list", "head", "get", "put", "delete"])]
+    #[arg(long, value_delimiter = ',', value_parser = operation)]
     operations: Option<Vec<String>>,
     /// Bytes that one read may answer
     #[arg(long, value_name = "BYTES")]
@@ -194,6 +195,15 @@ impl Fields {
 fn provider_help() -> String {
     let ids: Vec<&str> = provider::PROFILES.iter().map(|profile| profile.id).collect();
     format!("Profile of the provider: `auto` goes by the endpoint; else one of {}", ids.join(", "))
+}
+
+/// A word of the definition, or the one for all of them.
+fn operation(word: &str) -> Result<String, String> {
+    let words: Vec<&str> = Operation::ALL.iter().map(|operation| operation.as_str()).collect();
+    if word == "all" || words.contains(&word) {
+        return Ok(word.to_owned());
+    }
+    Err(format!("use `all`, or some of {}", words.join(", ")))
 }
 
 async fn session_policy(argument: &str) -> anyhow::Result<Value> {

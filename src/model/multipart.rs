@@ -156,7 +156,9 @@ fn cut(size: u64, part_size: Option<u64>) -> Result<Vec<PartWanted>, String> {
     }
     let count = size.div_ceil(part);
     if count > MOST_SIGNED.into() {
-        return Err(format!("that makes {count} parts, and one answer holds {MOST_SIGNED}: give a larger `part_size`, or name them in `parts`"));
+        return Err(format!(
+            "that makes {count} parts, and one answer holds {MOST_SIGNED}: give a larger `part_size`, or name them in `parts`"
+        ));
     }
     let numbers = 1..=u32::try_from(count).unwrap_or(MOST_SIGNED);
     Ok(numbers

@@ -316,6 +316,10 @@ mod tests {
         assert!(form(Some("a"), Some("b")).check().is_err());
         assert!(form(None, None).check().is_err());
         assert!(form(Some("a/${filename}"), None).check().unwrap_err().contains("key_prefix"));
-        assert!(SignPostOptions { min_bytes: Some(2), max_bytes: Some(1), ..form(Some("a"), None) }.check().is_err());
+        assert!(
+            SignPostOptions { min_bytes: Some(2), max_bytes: Some(1), ..form(Some("a"), None) }
+                .check()
+                .is_err()
+        );
     }
 }

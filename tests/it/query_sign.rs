@@ -61,7 +61,10 @@ async fn a_signed_url_does_what_it_says_without_a_token() {
         let done = follow(&signed, b"hello").await;
         assert_eq!(done.status, 200, "{}: {done:?}", place.name);
         let head = expect(admin.query("main", &json!({"operation": "head", "key": "a.txt"})).await, 200);
-        assert_eq!((&head["content_type"], &head["metadata"]["author"]), (&json!("text/plain"), &json!("ann")));
+        assert_eq!(
+            (&head["content_type"], &head["metadata"]["author"]),
+            (&json!("text/plain"), &json!("ann"))
+        );
         let read = follow(&sign(admin, "main", json!({"key": "a.txt"})).await, b"").await;
         assert_eq!((read.status, read.body.as_slice()), (200, b"hello".as_slice()), "{}", place.name);
         let looked = follow(&sign(admin, "main", json!({"method": "HEAD", "key": "a.txt"})).await, b"").await;

@@ -48,7 +48,12 @@ async fn a_form_uploads_what_its_conditions_allow_and_nothing_else() {
         assert_eq!(place.keys().await, ["root/in/photo.png"], "{}", place.name);
         let head = json!({"operation": "head", "key": "in/photo.png"});
         let head = expect(service.admin.query("main", &head).await, 200);
-        assert_eq!((&head["size"], &head["content_type"]), (&json!(5), &json!("image/png")), "{}", place.name);
+        assert_eq!(
+            (&head["size"], &head["content_type"]),
+            (&json!(5), &json!("image/png")),
+            "{}",
+            place.name
+        );
         assert_eq!(head["metadata"]["author"], "ann", "{}", place.name);
 
         let changed = |name: &str, value: &str| {
@@ -69,7 +74,10 @@ async fn a_form_uploads_what_its_conditions_allow_and_nothing_else() {
             ("other metadata", changed("x-amz-meta-author", "bob")),
         ] {
             let refused = post(url, &fields, b"12345").await;
-            assert_eq!(refused.status, 403, "{} took {what}: {refused:?}", place.name);
+            // the embedded store calls a condition that does not hold a bad request, S3 and Ceph a denial
+            let is_condition = !["another signature", "another policy"].contains(&what);
+            let wanted = if place.embedded.is_some() && is_condition { 400 } else { 403 };
+            assert_eq!(refused.status, wanted, "{} took {what}: {refused:?}", place.name);
         }
         for (what, file) in [("too much", b"12345678901".as_slice()), ("too little", b"1".as_slice())] {
             let refused = post(url, &right, file).await;

@@ -52,9 +52,8 @@ pub(crate) async fn post(url: &str, fields: &Value, file: &[u8]) -> Raw {
     let mut body = Vec::new();
     for (name, value) in fields.as_object().unwrap() {
         let value = value.as_str().unwrap();
-        let part = format!(
-            "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
-        );
+        let part =
+            format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
         body.extend_from_slice(part.as_bytes());
     }
     let head = format!(

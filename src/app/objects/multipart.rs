@@ -203,10 +203,7 @@ impl App {
                 Ok((report, connection))
             }
         };
-        query.note = outcome.as_ref().ok().map(|(report, _)| match report.dry_run {
-            true => format!("dry run: {} uploads would be aborted", report.uploads.len()),
-            false => format!("{} uploads aborted, {} failed", report.aborted, report.failed),
-        });
+        query.note = outcome.as_ref().ok().map(|(report, _)| told(report));
         self.end(&query, outcome, |_| (None, None)).await
     }
 
@@ -229,7 +226,9 @@ impl App {
             match aborted {
                 Ok(_) => cleaned(upload, "aborted", None),
                 // somebody else was faster, and it is gone all the same
-                Err(Error::Upstream(error)) if error.code == "NoSuchUpload" => cleaned(upload, "aborted", None),
+                Err(Error::Upstream(error)) if error.code == "NoSuchUpload" => {
+                    cleaned(upload, "aborted", None)
+                }
                 Err(error) => cleaned(upload, "failed", Some(error.to_string())),
             }
         });
@@ -365,9 +364,17 @@ async fn old_uploads(
 /// Keys without the resource's prefix. What lies outside it is left out, whatever the store answers.
 fn relative(page: Uploads, root: &str) -> impl Iterator<Item = (OpenUpload, Option<i64>)> {
     page.uploads.into_iter().zip(page.initiated_ms).filter_map(move |(mut upload, at)| {
-        upload.key = upload.key.strip_prefix(root)?.to_owned();
+        // no key of the resource is empty
+        upload.key = upload.key.strip_prefix(root).filter(|key| !key.is_empty())?.to_owned();
         Some((upload, at))
     })
+}
+
+fn told(report: &CleanReport) -> String {
+    if report.dry_run {
+        return format!("dry run: {} uploads would be aborted", report.uploads.len());
+    }
+    format!("{} uploads aborted, {} failed", report.aborted, report.failed)
 }
 
 fn would_abort(old: Vec<OpenUpload>) -> CleanReport {

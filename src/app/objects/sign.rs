@@ -123,8 +123,10 @@ impl App {
             }
         };
         let count = wanted.len();
-        query.note =
-            outcome.as_ref().ok().map(|(parts, _)| format!("PUT of {count} parts until {}", parts.expires_at));
+        query.note = outcome
+            .as_ref()
+            .ok()
+            .map(|(parts, _)| format!("PUT of {count} parts until {}", parts.expires_at));
         self.end(&query, outcome, |_| (None, None)).await
     }
 }
@@ -159,7 +161,9 @@ async fn sign_form(
         FormKey::StartsWith(start) => (full_key(prefix, start)?.as_str().to_owned(), true),
     };
     if full.contains(FILE_NAME) {
-        let text = format!("`{FILE_NAME}` in a form stands for the name of the file: give a key or prefix without it");
+        let text = format!(
+            "`{FILE_NAME}` in a form stands for the name of the file: give a key or prefix without it"
+        );
         return Err(AwsError::new(ErrorKind::InvalidRequest, "s3", "InvalidObjectKey", text));
     }
     let expires_in = options.expires_in.unwrap_or(DEFAULT_EXPIRES);
@@ -169,7 +173,9 @@ async fn sign_form(
         warnings.push("add a field `Content-Type` to the form that starts as was asked".to_owned());
     }
     if connection.plan.expected_owner.is_some() {
-        warnings.push("a form cannot check who owns the bucket: `expected_bucket_owner` is not looked at".to_owned());
+        warnings.push(
+            "a form cannot check who owns the bucket: `expected_bucket_owner` is not looked at".to_owned(),
+        );
     }
     Ok(SignedForm {
         url: form.url,

@@ -51,7 +51,11 @@ impl S3 {
         let field = if is_prefix { format!("{key}${{filename}}") } else { key.to_owned() };
         let mut fields = Vec::new();
         let mut conditions: Vec<Value> = vec![json!({"bucket": self.bucket})];
-        conditions.push(if is_prefix { json!(["starts-with", "$key", key]) } else { json!(["eq", "$key", key]) });
+        conditions.push(if is_prefix {
+            json!(["starts-with", "$key", key])
+        } else {
+            json!(["eq", "$key", key])
+        });
         let least = options.min_bytes.unwrap_or(0);
         conditions.push(json!(["content-length-range", least, most]));
         if let Some(start) = &options.content_type_prefix {

@@ -21,7 +21,9 @@ const CLEANED: &[Column] =
 #[derive(Debug, Subcommand)]
 pub(crate) enum UploadCommand {
     /// Begins an upload in parts
-    #[command(after_help = "Example:\n  s3-connector object upload create videos 2026/film.mp4 --content-type video/mp4")]
+    #[command(
+        after_help = "Example:\n  s3-connector object upload create videos 2026/film.mp4 --content-type video/mp4"
+    )]
     Create(Create),
     /// Lists the parts that are there
     #[command(after_help = "Example:\n  s3-connector object upload parts videos 2026/film.mp4 \"$UPLOAD\"")]
@@ -32,7 +34,9 @@ pub(crate) enum UploadCommand {
   s3-connector object upload complete videos 2026/film.mp4 \"$UPLOAD\" --part 1='\"9bb5…\"' --part 2='\"ab12…\"'")]
     Complete(Complete),
     /// Ends an upload without an object
-    #[command(after_help = "Example:\n  s3-connector object upload abort videos 2026/film.mp4 \"$UPLOAD\" --yes")]
+    #[command(
+        after_help = "Example:\n  s3-connector object upload abort videos 2026/film.mp4 \"$UPLOAD\" --yes"
+    )]
     Abort(Abort),
     /// Lists the uploads that are open
     #[command(after_help = "Example:\n  s3-connector object upload list videos --prefix 2026/")]
@@ -190,11 +194,8 @@ impl Parts {
 impl Complete {
     async fn run(self, session: &Session) -> anyhow::Result<Exit> {
         let path = ["resources", &self.resource, "uploads", &self.upload_id, "complete"];
-        let named: Vec<Value> = self
-            .parts
-            .iter()
-            .map(|(number, etag)| json!({"part_number": number, "etag": etag}))
-            .collect();
+        let named: Vec<Value> =
+            self.parts.iter().map(|(number, etag)| json!({"part_number": number, "etag": etag})).collect();
         let mut body = Map::new();
         set(&mut body, "parts", (!named.is_empty()).then_some(named));
         set(&mut body, "if_none_match", self.if_none_match.then_some("*"));

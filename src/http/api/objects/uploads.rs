@@ -132,8 +132,7 @@ pub async fn clean_object_uploads(
     let _permit = api.app.admit(&by.0).await?;
     let target = Target { caller: &by.0, resource: &name, environment: &environment.0 };
     let older_than = params.older_than.as_deref().map(Age::parse).transpose();
-    let older_than =
-        older_than.map_err(|why| Failure(Error::BadRequest(format!("`older_than`: {why}"))))?;
+    let older_than = older_than.map_err(|why| Failure(Error::BadRequest(format!("`older_than`: {why}"))))?;
     let wanted = CleanUploads {
         prefix: params.prefix,
         older_than: older_than.unwrap_or_default(),
@@ -155,8 +154,7 @@ pub async fn list_object_parts(
 ) -> Result<Response, Failure> {
     let _permit = api.app.admit(&by.0).await?;
     let target = Target { caller: &by.0, resource: &name, environment: &environment.0 };
-    let wanted =
-        ListPartsOptions { key: object.key, upload_id, cursor: params.cursor, limit: params.limit };
+    let wanted = ListPartsOptions { key: object.key, upload_id, cursor: params.cursor, limit: params.limit };
     let page = api.app.list_parts(target, &wanted).await?;
     Ok(with_freshness(Json(page.value).into_response(), page.freshness))
 }
