@@ -48,7 +48,10 @@ impl App {
         let error = match call(Arc::clone(&connection)).await {
             Ok(done) => return Ok((done, connection)),
             Err(error) if error.kind == ErrorKind::BadCredentials => error,
-            Err(error) => return self.elsewhere(resource, environment, connection, error, call).await,
+            // boxed: its state is large, and few take it
+            Err(error) => {
+                return Box::pin(self.elsewhere(resource, environment, connection, error, call)).await;
+            }
         };
         let mut refused = Refused { tried: vec![connection.used.clone()], error };
         let healed = self.heal(&connection, began_ms).await;
