@@ -10,17 +10,15 @@ use crate::model::resource::{Addressing, Definition, Encryption};
 pub(super) fn findings(definition: &Definition) -> Vec<Finding> {
     let host = definition.endpoint.as_deref().and_then(|url| url::Url::parse(url).ok());
     let profile = provider::choose(&definition.provider, host.as_ref().and_then(url::Url::host_str));
-    let endpoints = definition.environments.values().filter_map(|overrides| overrides.endpoint.as_deref());
-    let plain = endpoints
-        .chain(definition.endpoint.as_deref())
-        .find(|url| is_plain(profile_of(definition, url), url));
-    let https = plain.map(|url| {
-        Finding::error("HTTPS_ONLY", "endpoint", https_only(profile_of(definition, url)))
-            .with_help("write the endpoint with `https://`")
-    });
     let unsupported =
         [acl(definition, profile), encryption(definition, profile), addressing(definition, profile)];
-    https.into_iter().chain(unsupported.into_iter().flatten()).collect()
+    let environments = definition.environments.iter().filter_map(|(name, overrides)| {
+        Some((format!("environments.{name}.endpoint"), overrides.endpoint.as_deref()?))
+    });
+    let own = definition.endpoint.as_deref().map(|url| ("endpoint".to_owned(), url));
+    let plain =
+        own.into_iter().chain(environments).filter_map(|(path, url)| plain_http(definition, &path, url));
+    plain.chain(unsupported.into_iter().flatten()).collect()
 }
 
 /// The same for an endpoint that came out of a template.
@@ -32,18 +30,17 @@ pub(super) fn check_endpoint(profile: &Profile, endpoint: Option<&Endpoint>) -> 
     Ok(())
 }
 
-fn profile_of(definition: &Definition, url: &str) -> &'static Profile {
-    let url = url::Url::parse(url).ok();
-    provider::choose(&definition.provider, url.as_ref().and_then(url::Url::host_str))
-}
-
-fn is_plain(profile: &Profile, url: &str) -> bool {
-    let scheme = url::Url::parse(url).is_ok_and(|url| url.scheme() == "http");
-    scheme && profile.does(Quirk::HttpsOnly)
+fn plain_http(definition: &Definition, path: &str, url: &str) -> Option<Finding> {
+    let url = url::Url::parse(url).ok().filter(|url| url.scheme() == "http")?;
+    let profile = provider::choose(&definition.provider, url.host_str());
+    profile.does(Quirk::HttpsOnly).then(|| {
+        Finding::error("HTTPS_ONLY", path, https_only(profile))
+            .with_help("write the endpoint with `https://`")
+    })
 }
 
 fn https_only(profile: &Profile) -> String {
-    format!("the provider `{}` answers HTTPS only: a key would cross the network for nothing", profile.id)
+    format!("the provider `{}` answers HTTPS only, and the endpoint says `http`", profile.id)
 }
 
 fn acl(definition: &Definition, profile: &Profile) -> Option<Finding> {
