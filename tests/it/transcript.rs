@@ -86,7 +86,7 @@ fn steps(page: &str) -> Vec<Step> {
         }
         rest = after;
     }
-    assert!(steps.len() > 8, "the page has its commands in `sh` blocks");
+    assert!(!steps.is_empty(), "the page has its commands in `sh` blocks");
     steps
 }
 

@@ -256,7 +256,7 @@ impl CsvReader {
 }
 
 fn lines(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+    bytes.split(|byte| *byte == b'\n').skip(1).count() as u64
 }
 
 fn cut(name: &str) -> String {
@@ -325,7 +325,8 @@ mod tests {
             ..CsvOptions::default()
         };
         let rows = read(options, &[file], 10, true).unwrap();
-        assert_eq!((texts(&rows), rows.columns), (vec![r#"["1","2"]"#, r#"["3","4","5"]"#], None));
+        assert_eq!(texts(&rows), [r#"["1","2"]"#, r#"["3","4","5"]"#]);
+        assert_eq!(rows.columns, None);
         let options = CsvOptions {
             header: HeaderRow::Names(names(&["a", "b"])),
             delimiter: Some(b';'),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 use serde::Deserialize;
 
 use crate::app::Error;
@@ -106,7 +106,7 @@ pub(super) fn put_options(headers: &HeaderMap) -> Result<PutOptions, Failure> {
 fn extras(headers: &HeaderMap) -> Result<UploadExtras, Failure> {
     let text = |name: &str| text_of(headers, name).map(str::to_owned);
     let known = [SSE, KMS_KEY];
-    let stranger = headers.keys().map(|name| name.as_str()).find(|name| {
+    let stranger = headers.keys().map(HeaderName::as_str).find(|name| {
         (name.starts_with(SSE) && !known.contains(name)) || name.starts_with("x-amz-grant-") || name.starts_with("x-amz-object-lock-")
     });
     if let Some(name) = stranger {
