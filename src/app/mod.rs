@@ -68,7 +68,8 @@ pub use explain::{ExplainWanted, Explanation};
 pub use keys::{NewMaster, change_master_key, open_store, rotate_data_key};
 pub use move_to_local::{MoveWanted, Moved};
 pub use objects::{
-    Body, Content, ContentBody, ContentOptions, Listing, MOST_CONTENT, Opened, Outcome, Target, Upload, Written,
+    Body, Content, ContentBody, ContentOptions, Listing, MOST_CONTENT, Opened, Outcome, Target, Upload,
+    Written,
 };
 pub use registry::Resource;
 pub use rehearse::{Rehearsal, RehearsalWanted};

@@ -178,8 +178,9 @@ impl S3 {
                 parts.push(self.send_part(key, upload_id, number, bytes, sums).await?);
             } else {
                 let call = self.part_call(key, upload_id, number, this, source.part(this));
-                let done =
-                    self.watched(|| source.taken(), call.customize().disable_payload_signing().send()).await?;
+                let done = self
+                    .watched(|| source.taken(), call.customize().disable_payload_signing().send())
+                    .await?;
                 parts.push(CompletedPart::builder().part_number(number).set_e_tag(done.e_tag).build());
             }
             left -= this;

@@ -28,8 +28,10 @@ fn every_operation_has_a_schema_of_its_own_that_the_mapping_names() {
     assert_eq!(query["discriminator"]["propertyName"], "operation");
     let mapping = query["discriminator"]["mapping"].as_object().unwrap();
     let variants = query["oneOf"].as_array().unwrap();
-    let named: BTreeSet<&str> =
-        variants.iter().map(|variant| variant["$ref"].as_str().unwrap_or_else(|| panic!("{variant:#}"))).collect();
+    let named: BTreeSet<&str> = variants
+        .iter()
+        .map(|variant| variant["$ref"].as_str().unwrap_or_else(|| panic!("{variant:#}")))
+        .collect();
     let mapped: BTreeSet<&str> = mapping.values().map(|target| target.as_str().unwrap()).collect();
     assert_eq!(named, mapped);
     assert!(mapping.len() >= 5 && mapping.len() == variants.len(), "{mapping:?}");

@@ -73,7 +73,8 @@ async fn pages_of_a_filtered_list_give_every_row_once() {
             let mut found = Vec::new();
             loop {
                 let page = list(client, 200, fields.clone()).await;
-                let prefixes = page["prefixes"].as_array().unwrap().iter().map(|prefix| prefix.as_str().unwrap());
+                let prefixes =
+                    page["prefixes"].as_array().unwrap().iter().map(|prefix| prefix.as_str().unwrap());
                 let rows: Vec<String> = keys(&page).into_iter().chain(prefixes).map(str::to_owned).collect();
                 assert!(rows.len() <= 1, "{rows:?}");
                 found.extend(rows);
@@ -103,22 +104,38 @@ async fn an_order_gives_the_first_rows_of_everything() {
         let all = ["a.pdf", "b.txt", "x/c.pdf", "x/d.pdf", "x/y/e.pdf"];
         for (sort, wanted) in [
             (json!({"by": "size"}), ["b.txt", "x/c.pdf", "x/y/e.pdf", "a.pdf", "x/d.pdf"]),
-            (json!({"by": "size", "direction": "desc"}), ["x/d.pdf", "a.pdf", "x/c.pdf", "x/y/e.pdf", "b.txt"]),
-            (json!({"by": "key", "direction": "desc"}), ["x/y/e.pdf", "x/d.pdf", "x/c.pdf", "b.txt", "a.pdf"]),
+            (
+                json!({"by": "size", "direction": "desc"}),
+                ["x/d.pdf", "a.pdf", "x/c.pdf", "x/y/e.pdf", "b.txt"],
+            ),
+            (
+                json!({"by": "key", "direction": "desc"}),
+                ["x/y/e.pdf", "x/d.pdf", "x/c.pdf", "b.txt", "a.pdf"],
+            ),
             (json!({"by": "key"}), all),
         ] {
             let page = list(client, 200, json!({"sort": sort})).await;
             assert_eq!(keys(&page), wanted, "{}: {sort}", place.name);
             assert_eq!((&page["truncated"], &page["cursor"]), (&json!(false), &Value::Null), "{sort}");
         }
-        let largest = json!({"sort": {"by": "size", "direction": "desc"}, "filter": {"glob": "x/**"}, "limit": 2});
+        let largest =
+            json!({"sort": {"by": "size", "direction": "desc"}, "filter": {"glob": "x/**"}, "limit": 2});
         let page = list(client, 200, largest).await;
-        assert_eq!((keys(&page), &page["scanned"]), (vec!["x/d.pdf", "x/c.pdf"], &json!(5)), "{}", place.name);
+        assert_eq!(
+            (keys(&page), &page["scanned"]),
+            (vec!["x/d.pdf", "x/c.pdf"], &json!(5)),
+            "{}",
+            place.name
+        );
         assert_eq!((&page["truncated"], &page["read_everything"]), (&json!(true), &json!(true)));
         assert!(page["notes"][0].as_str().unwrap().contains("limit of 2"), "{page}");
         let latest = list(client, 200, json!({"sort": {"by": "last_modified", "direction": "desc"}})).await;
-        let times: Vec<&str> =
-            latest["objects"].as_array().unwrap().iter().map(|row| row["last_modified"].as_str().unwrap()).collect();
+        let times: Vec<&str> = latest["objects"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["last_modified"].as_str().unwrap())
+            .collect();
         assert!(times.is_sorted_by(|one, other| one >= other), "{times:?}");
         let refused = list(client, 400, json!({"sort": {"by": "size"}, "cursor": "x"})).await;
         assert!(refused["detail"].as_str().unwrap().contains("leave out `cursor`"), "{refused}");
@@ -166,11 +183,16 @@ async fn parameters_and_streams_filter_too() {
         let text = request.send().await.unwrap().text().await.unwrap();
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let (last, rows) = lines.split_last().unwrap();
-        assert_eq!(rows.iter().map(|row| row["key"].as_str().unwrap()).collect::<Vec<_>>(), wanted, "{parameters}");
+        assert_eq!(
+            rows.iter().map(|row| row["key"].as_str().unwrap()).collect::<Vec<_>>(),
+            wanted,
+            "{parameters}"
+        );
         assert_eq!((&last["scanned"], &last["read_everything"]), (&json!(5), &json!(true)), "{last}");
     }
     let query = json!({"operation": "list", "filter": {"glob": "*.txt"}});
-    let request = client.request(Method::POST, "/v1/resources/main/query").header("accept", "application/x-ndjson");
+    let request =
+        client.request(Method::POST, "/v1/resources/main/query").header("accept", "application/x-ndjson");
     let text = request.json(&query).send().await.unwrap().text().await.unwrap();
     assert!(text.starts_with("{\"key\":\"b.txt\"") && text.lines().count() == 2, "{text}");
     for (wrong, said) in [

@@ -78,7 +78,8 @@ async fn a_json_value_comes_as_it_is_written() {
     let place = Place::embedded().await;
     let service = service_at(&place).await;
     let client = &service.admin;
-    put(client, "k", "application/json", "\u{FEFF}{\"z\": 12345678901234567890, \"a\": 1.50}".as_bytes()).await;
+    put(client, "k", "application/json", "\u{FEFF}{\"z\": 12345678901234567890, \"a\": 1.50}".as_bytes())
+        .await;
     let query = json!({"operation": "get", "key": "k", "as": "json"});
     let request = client.request(reqwest::Method::POST, "/v1/resources/main/query").json(&query);
     let text = request.send().await.unwrap().text().await.unwrap();
@@ -257,7 +258,12 @@ async fn the_answer_has_the_headers_that_were_asked_for() {
         );
         let found = raw(client, "GET", &path, &[], b"").await;
         assert_eq!(found.header("content-type"), Some("text/markdown"), "{}: {found:?}", place.name);
-        assert_eq!(found.header("content-disposition"), Some("attachment; filename=\"a b.md\""), "{}", place.name);
+        assert_eq!(
+            found.header("content-disposition"),
+            Some("attachment; filename=\"a b.md\""),
+            "{}",
+            place.name
+        );
         assert_eq!(found.header("cache-control"), Some("no-store"), "{}", place.name);
         let read = get(client, 200, "k", json!({"response_content_type": "a/b; charset=latin1"})).await;
         assert_eq!(read["content_type"], "a/b; charset=latin1", "{}", place.name);

@@ -138,7 +138,8 @@ async fn an_upload_in_parts_has_checksums_too() {
         let put = raw(client, "PUT", &by_path("main", "k"), &headers, &body).await;
         assert_eq!(put.status, 200, "{algorithm}: {put:?}");
         let whole = put.json()["checksum"]["value"].as_str().unwrap().to_owned();
-        let head = raw(client, "HEAD", "/v1/resources/main/object?key=k&checksum_mode=enabled", &[], b"").await;
+        let head =
+            raw(client, "HEAD", "/v1/resources/main/object?key=k&checksum_mode=enabled", &[], b"").await;
         let name = format!("x-amz-checksum-{algorithm}");
         assert!(head.header(&name).is_some(), "{algorithm}: {head:?}");
         let again = raw(client, "PUT", &by_path("main", "k"), &[(name.as_str(), &whole)], &body).await;
@@ -152,7 +153,9 @@ async fn an_acl_and_tags_are_allowed_by_themselves() {
     let place = Place::embedded().await;
     let service = service_with(&place, Setup::new(), &json!({"operations": ["put"]})).await;
     let before = place.embedded.as_ref().unwrap().store.requests();
-    for (field, value, operation) in [("acl", json!("private"), "put_acl"), ("tags", json!({"a": "b"}), "put_tags")] {
+    for (field, value, operation) in
+        [("acl", json!("private"), "put_acl"), ("tags", json!({"a": "b"}), "put_tags")]
+    {
         let put = json!({"operation": "put", "key": "k", "text": "x", field: value});
         let refused = expect(service.admin.query("main", &put).await, 403);
         assert!(refused["detail"].as_str().unwrap().contains(operation), "{refused}");
@@ -180,7 +183,10 @@ async fn what_cannot_be_sent_is_refused_and_says_what_to_write() {
     for (header, said) in [
         (("x-amz-acl", "everyone"), "`x-amz-acl` takes one of `private`"),
         (("x-amz-server-side-encryption", "DES"), "takes `AES256` or `aws:kms`"),
-        (("x-amz-server-side-encryption-aws-kms-key-id", "k"), "needs `x-amz-server-side-encryption: aws:kms`"),
+        (
+            ("x-amz-server-side-encryption-aws-kms-key-id", "k"),
+            "needs `x-amz-server-side-encryption: aws:kms`",
+        ),
         (("x-amz-server-side-encryption-customer-algorithm", "AES256"), "is not taken by an upload"),
         (("x-amz-grant-read", "id=1"), "is not taken by an upload"),
         (("x-amz-checksum-algorithm", "MD4"), "takes CRC32"),
@@ -226,7 +232,8 @@ async fn defaults_of_the_resource_hold_where_nothing_is_given() {
     };
     let texts = |all: [&str; 4]| all.map(|text| (!text.is_empty()).then(|| text.to_owned()));
     assert_eq!(send(json!({})).await, texts(["private", "STANDARD_IA", "aws:kms", "k1"]));
-    let given = json!({"acl": "public-read", "storage_class": "GLACIER_IR", "encryption": {"kind": "sse_s3"}});
+    let given =
+        json!({"acl": "public-read", "storage_class": "GLACIER_IR", "encryption": {"kind": "sse_s3"}});
     assert_eq!(send(given).await, texts(["public-read", "GLACIER_IR", "AES256", ""]));
     assert_eq!(
         send(json!({"encryption": {"kind": "bucket_default"}})).await,

@@ -156,7 +156,9 @@ fn no_text(charset: Charset) -> Error {
 fn charset(given: Option<Charset>, bytes: &[u8], kind: Option<&str>, at_start: bool) -> Charset {
     let mark = at_start.then(|| Charset::of_mark(bytes)).flatten();
     match (given, mark) {
-        (Some(given), Some(mark)) if given.name().starts_with("UTF-16") && mark.name().starts_with("UTF-16") => {
+        (Some(given), Some(mark))
+            if given.name().starts_with("UTF-16") && mark.name().starts_with("UTF-16") =>
+        {
             mark
         }
         (Some(given), _) => given,

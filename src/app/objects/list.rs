@@ -174,7 +174,8 @@ impl Listing {
 
     async fn fetch(&mut self) -> Result<((ObjectPage, Option<String>), Arc<Connection>), Error> {
         // of a page that is sifted nobody knows how many rows will be left
-        let most = if self.wanted.is_plain() { i32::try_from(self.left.min(1000)).unwrap_or(1000) } else { 1000 };
+        let most =
+            if self.wanted.is_plain() { i32::try_from(self.left.min(1000)).unwrap_or(1000) } else { 1000 };
         let mark = self.wanted.mark(self.request.cursor.as_deref())?;
         let (request, token) = (&self.request, &mark.token);
         let (page, connection) = self
