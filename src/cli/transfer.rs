@@ -160,7 +160,9 @@ impl Get {
     /// The server reads the content.
     async fn read(self, session: &Session) -> anyhow::Result<Exit> {
         if self.to.is_some_and(|to| to.as_os_str() != "-") {
-            return Err(usage("content that the server reads goes to stdout: leave out the file, or write `> file`"));
+            return Err(usage(
+                "content that the server reads goes to stdout: leave out the file, or write `> file`",
+            ));
         }
         let mut fields = json!({"key": checked_key(&self.key)?});
         if let Some(fields) = fields.as_object_mut() {
@@ -398,7 +400,9 @@ impl Put {
         }
         if let Some(checksum) = &self.checksum {
             let (name, value) = match checksum.split_once('=') {
-                Some((algorithm, value)) => (format!("x-amz-checksum-{}", algorithm.to_ascii_lowercase()), value),
+                Some((algorithm, value)) => {
+                    (format!("x-amz-checksum-{}", algorithm.to_ascii_lowercase()), value)
+                }
                 None => ("x-amz-checksum-algorithm".to_owned(), checksum.as_str()),
             };
             request = request.header(known_checksum(&name)?, header_value("checksum", value)?);

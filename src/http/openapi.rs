@@ -116,7 +116,7 @@ pub struct ReadParams {
     #[param(required = false)]
     version: Option<String>,
     /// A part of a multipart upload.
-    #[param(required = false, minimum = 1, maximum = 10000)]
+    #[param(required = false, minimum = 1, maximum = 10_000)]
     part: Option<u16>,
     /// `enabled` asks for the checksums that the store keeps.
     #[param(required = false)]

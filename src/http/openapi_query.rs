@@ -56,7 +56,9 @@ fn operation_of(object: &Object) -> Option<String> {
 /// would refuse each other's fields.
 fn with_tag(both: &AllOf, fields: &Ref, tag: &str, schemas: &Schemas) -> Schema {
     let name = fields.ref_location.rsplit('/').next().unwrap_or_default();
-    let Some(RefOr::T(Schema::Object(object))) = schemas.get(name) else { return Schema::AllOf(both.clone()) };
+    let Some(RefOr::T(Schema::Object(object))) = schemas.get(name) else {
+        return Schema::AllOf(both.clone());
+    };
     let mut object = object.clone();
     let only = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([tag])).build();
     object.properties.insert(TAG.to_owned(), RefOr::T(Schema::Object(only)));

@@ -115,7 +115,9 @@ fn class(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<Token, S
                 return Ok(Token::Class { negated, ranges });
             }
             last if last < first => {
-                return Err(format!("`glob` has the range `{first}-{last}`, which holds nothing: turn it round"));
+                return Err(format!(
+                    "`glob` has the range `{first}-{last}`, which holds nothing: turn it round"
+                ));
             }
             last => ranges.push((first, last)),
         }

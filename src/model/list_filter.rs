@@ -359,7 +359,10 @@ mod tests {
             (json!({"size": {"lt": 100}}), false),
             (json!({"modified": {"after": "2026-11-10T00:00:00Z"}}), true),
             (json!({"modified": {"before": "2026-11-10T00:00:00Z"}}), false),
-            (json!({"modified": {"after": "2026-11-10T01:00:00+02:00", "before": "2026-12-01T00:00:00Z"}}), true),
+            (
+                json!({"modified": {"after": "2026-11-10T01:00:00+02:00", "before": "2026-12-01T00:00:00Z"}}),
+                true,
+            ),
             (json!({"glob": "**.pdf", "size": {"gt": 100}}), false),
             (json!({"and": [{"glob": "**.pdf"}, {"size": {"gt": 1}}]}), true),
             (json!({"or": [{"glob": "x"}, {"size": {"gt": 1}}]}), true),

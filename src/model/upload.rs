@@ -108,7 +108,10 @@ impl UploadExtras {
             return Err("`Content-MD5` takes the 16 bytes of an MD5 in base64".to_owned());
         }
         if self.storage_class.as_deref().is_some_and(|class| {
-            class.is_empty() || !class.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_' || byte.is_ascii_digit())
+            class.is_empty()
+                || !class
+                    .bytes()
+                    .all(|byte| byte.is_ascii_uppercase() || byte == b'_' || byte.is_ascii_digit())
         }) {
             return Err("the storage class is a word like `STANDARD_IA`".to_owned());
         }

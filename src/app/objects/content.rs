@@ -81,7 +81,7 @@ impl App {
         let range = content_range.as_deref().and_then(range_bounds);
         let kind = metadata.content_type.as_deref();
         let idle = Duration::from_millis(self.config.server.body_idle_timeout_ms);
-        let pieces = Pieces { body, idle, left: most, length: content_length };
+        let pieces = Pieces { body, idle, left: most, length: content_length, cut: false };
         let read = read_as(pieces, &wanted, kind, range.is_none_or(|(start, _)| start == 0)).await?;
         let next_range = read.next.map(|next| match range {
             // the rest of what was asked for, and no more
@@ -135,6 +135,10 @@ async fn read_as(
                 charset.decode(&bytes).map(|text| (text, bytes.len()))
             };
             let (text, taken) = decoded.ok_or_else(|| no_text(charset))?;
+            if cut && taken == 0 {
+                let text = "`max_bytes` has no room for one character: ask for 4 or more";
+                return Err(Error::BadRequest(text.to_owned()));
+            }
             let next = cut.then_some(taken as u64);
             Ok(Read { body: ContentBody::Text(text.into_owned(), charset), next })
         }
@@ -152,7 +156,9 @@ fn no_text(charset: Charset) -> Error {
 fn charset(given: Option<Charset>, bytes: &[u8], kind: Option<&str>, at_start: bool) -> Charset {
     let mark = at_start.then(|| Charset::of_mark(bytes)).flatten();
     match (given, mark) {
-        (Some(given), Some(mark)) if given.name().starts_with("UTF-16") && mark.name().starts_with("UTF-16") => {
+        (Some(given), Some(mark))
+            if given.name().starts_with("UTF-16") && mark.name().starts_with("UTF-16") =>
+        {
             mark
         }
         (Some(given), _) => given,
@@ -212,7 +218,9 @@ struct Pieces {
     body: DownloadBody,
     idle: Duration,
     left: u64,
+    /// Bytes that the store has still to send, when it says so.
     length: Option<u64>,
+    cut: bool,
 }
 
 impl Pieces {
@@ -222,6 +230,7 @@ impl Pieces {
             return Ok(None);
         }
         let Some(mut bytes) = self.frame().await? else { return Ok(None) };
+        self.cut = bytes.len() as u64 > self.left;
         bytes.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
         self.left -= bytes.len() as u64;
         self.length = self.length.map(|length| length.saturating_sub(bytes.len() as u64));
@@ -230,8 +239,8 @@ impl Pieces {
 
     /// Whether the bound came before the end.
     async fn was_cut(&mut self) -> Result<bool, Error> {
-        if self.left > 0 {
-            return Ok(false);
+        if self.left > 0 || self.cut {
+            return Ok(self.cut);
         }
         match self.length {
             Some(left) => Ok(left > 0),

@@ -34,7 +34,6 @@ impl Summed {
         self.sum.update(bytes);
     }
 
-
     /// The checksum; an error where the caller gave another one.
     pub(in crate::aws) fn checked(self, given: Option<&str>) -> Result<Checksum, AwsError> {
         let algorithm = self.algorithm;
@@ -100,7 +99,9 @@ impl Sums {
         if let (Some(md5), Some(given)) = (self.md5, &extras.content_md5) {
             let value = BASE64.encode(md5.finalize());
             if value != *given {
-                let text = format!("the content has the MD5 {value}, which is not the one of `Content-MD5`: send it again");
+                let text = format!(
+                    "the content has the MD5 {value}, which is not the one of `Content-MD5`: send it again"
+                );
                 return Err(AwsError::new(ErrorKind::InvalidRequest, SERVICE, "BadDigest", text));
             }
         }

@@ -83,9 +83,7 @@ macro_rules! facts {
             "x-amz-replication-status" => text($found.replication_status().map(|status| status.as_str())),
             "x-amz-website-redirect-location" => text($found.website_redirect_location()),
             "x-amz-object-lock-mode" => text($found.object_lock_mode().map(|mode| mode.as_str())),
-            "x-amz-object-lock-retain-until-date" => {
-                $found.object_lock_retain_until_date().and_then(rfc3339)
-            }
+            "x-amz-object-lock-retain-until-date" => $found.object_lock_retain_until_date().and_then(rfc3339),
             "x-amz-object-lock-legal-hold" => {
                 text($found.object_lock_legal_hold_status().map(|status| status.as_str()))
             }

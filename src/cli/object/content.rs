@@ -132,9 +132,11 @@ fn header_row(text: &str) -> anyhow::Result<Value> {
         "true" => Ok(json!(true)),
         "false" => Ok(json!(false)),
         "" => Err(usage("`--header` takes `true`, `false` or names")),
-        list if list.starts_with('[') => serde_json::from_str::<Vec<String>>(list)
-            .map(|names| json!(names))
-            .map_err(|_| usage("`--header` takes names as a JSON list of texts, or with commas between them")),
+        list if list.starts_with('[') => {
+            serde_json::from_str::<Vec<String>>(list).map(|names| json!(names)).map_err(|_| {
+                usage("`--header` takes names as a JSON list of texts, or with commas between them")
+            })
+        }
         names => Ok(json!(names.split(',').collect::<Vec<_>>())),
     }
 }

@@ -59,7 +59,7 @@ pub(crate) enum ObjectCommand {
   s3-connector object list invoices --sort last_modified --direction desc --limit 10
 
 A filter and an order are evaluated by the server, which reads every key below the prefix for them.")]
-    List(List),
+    List(Box<List>),
     /// Reads an object to a file, or to stdout
     #[command(after_help = "Examples:
   s3-connector object get invoices 2026/a.pdf a.pdf
@@ -68,13 +68,13 @@ A filter and an order are evaluated by the server, which reads every key below t
   s3-connector object get invoices 2026/old.txt --as text --charset latin1
 
 The file appears when it is complete; a transfer that fails leaves nothing behind.")]
-    Get(Get),
+    Get(Box<Get>),
     /// Writes an object from a file, or from stdin
     #[command(after_help = "Examples:
   s3-connector object put invoices 2026/a.pdf a.pdf --content-type application/pdf --metadata author=ann
   tar c docs | s3-connector object put backups docs.tar - --if-none-match
   s3-connector object put invoices 2026/a.pdf a.pdf --tag team=books --storage-class STANDARD_IA --checksum sha256")]
-    Put(Put),
+    Put(Box<Put>),
     /// Shows what is known about an object besides its bytes
     #[command(after_help = "Examples:
   s3-connector object head invoices 2026/a.pdf

@@ -85,9 +85,10 @@ impl NdjsonReader {
 
     fn row(&self, line: &[u8]) -> Result<Box<RawValue>, String> {
         let line = if self.number == 1 { without_mark(line) } else { line };
-        let text = self.charset.decode(line).ok_or_else(|| {
-            format!("not text in {}: name its charset with `charset`", self.charset.name())
-        })?;
+        let text = self
+            .charset
+            .decode(line)
+            .ok_or_else(|| format!("not text in {}: name its charset with `charset`", self.charset.name()))?;
         check_depth(text.as_bytes())?;
         let broken = |error: serde_json::Error| {
             format!("not JSON: error at column {}; read the object as `text` to see it", error.column())

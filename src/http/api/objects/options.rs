@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 use serde::Deserialize;
 
 use crate::app::Error;
@@ -138,8 +138,10 @@ pub(super) fn put_options(headers: &HeaderMap) -> Result<PutOptions, Failure> {
 fn extras(headers: &HeaderMap) -> Result<UploadExtras, Failure> {
     let text = |name: &str| text_of(headers, name).map(str::to_owned);
     let known = [SSE, KMS_KEY];
-    let stranger = headers.keys().map(|name| name.as_str()).find(|name| {
-        (name.starts_with(SSE) && !known.contains(name)) || name.starts_with("x-amz-grant-") || name.starts_with("x-amz-object-lock-")
+    let stranger = headers.keys().map(HeaderName::as_str).find(|name| {
+        (name.starts_with(SSE) && !known.contains(name))
+            || name.starts_with("x-amz-grant-")
+            || name.starts_with("x-amz-object-lock-")
     });
     if let Some(name) = stranger {
         return Err(bad(&format!("the header `{name}` is not taken by an upload: leave it out")));
@@ -190,17 +192,19 @@ fn encryption(kind: Option<&str>, key_id: Option<String>) -> Result<Option<Encry
 fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Failure> {
     let mut found = None;
     for algorithm in ChecksumAlgorithm::ALL {
-        let Some(value) = text_of(headers, &format!("x-amz-checksum-{}", algorithm.as_str())) else { continue };
+        let Some(value) = text_of(headers, &format!("x-amz-checksum-{}", algorithm.as_str())) else {
+            continue;
+        };
         if found.is_some() {
             return Err(bad("an upload takes one `x-amz-checksum-*`: leave out the others"));
         }
         found = Some(Checksum { algorithm, value: Some(value.to_owned()) });
     }
-    let named = text_of(headers, "x-amz-checksum-algorithm").or_else(|| text_of(headers, "x-amz-sdk-checksum-algorithm"));
+    let named = text_of(headers, "x-amz-checksum-algorithm")
+        .or_else(|| text_of(headers, "x-amz-sdk-checksum-algorithm"));
     let Some(named) = named else { return Ok(found) };
-    let algorithm = ChecksumAlgorithm::parse(named).ok_or_else(|| {
-        bad("`x-amz-checksum-algorithm` takes CRC32, CRC32C, CRC64NVME, SHA1 or SHA256")
-    })?;
+    let algorithm = ChecksumAlgorithm::parse(named)
+        .ok_or_else(|| bad("`x-amz-checksum-algorithm` takes CRC32, CRC32C, CRC64NVME, SHA1 or SHA256"))?;
     match found {
         Some(found) if found.algorithm != algorithm => {
             Err(bad("`x-amz-checksum-algorithm` names another algorithm than the checksum that is given"))

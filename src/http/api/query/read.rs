@@ -16,7 +16,7 @@ use crate::model::read_as::{Charset, CsvOptions, Encoding, HeaderRow, MOST_ROWS}
 const DEFAULT_ROWS: u64 = 1_000;
 
 /// One object.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyQuery {
     /// The key, relative to the resource's prefix.
@@ -39,7 +39,7 @@ pub struct HeadQuery {
     version: Option<String>,
     /// A part of a multipart upload, from 1 to 10000; the answer says how many there are.
     #[serde(default)]
-    #[schema(minimum = 1, maximum = 10000)]
+    #[schema(minimum = 1, maximum = 10_000)]
     part: Option<u16>,
     /// `enabled` asks for the checksums that the store keeps.
     #[serde(default)]
@@ -73,7 +73,7 @@ pub struct GetQuery {
     range: Option<String>,
     /// A part of a multipart upload, from 1 to 10000.
     #[serde(default)]
-    #[schema(minimum = 1, maximum = 10000)]
+    #[schema(minimum = 1, maximum = 10_000)]
     part: Option<u16>,
     /// `enabled` asks for the checksums that the store keeps.
     #[serde(default)]
@@ -100,11 +100,11 @@ pub struct GetQuery {
     charset: Option<String>,
     /// Rows at most, for `csv` and `ndjson`; default 1000. What lies behind them is not read.
     #[serde(default)]
-    #[schema(minimum = 1, maximum = 10000)]
+    #[schema(minimum = 1, maximum = 10_000)]
     limit: Option<u64>,
     /// Bytes to read at most; default 4194304, which is also the most.
     #[serde(default)]
-    #[schema(minimum = 1, maximum = 4194304)]
+    #[schema(minimum = 1, maximum = 4_194_304)]
     max_bytes: Option<u64>,
     /// The first row of a CSV file: `true` (names), `false` (data, so that rows are lists), or the names themselves,
     /// when there is no such row. Default `true`.
@@ -178,8 +178,9 @@ pub struct ObjectContent {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct NotModified {
     /// Always true.
+    #[serde(rename = "not_modified")]
     #[schema(example = true)]
-    not_modified: bool,
+    holds: bool,
     /// The key.
     key: String,
     /// With its quotes, where the store tells.
@@ -273,7 +274,7 @@ fn answer(read: app::Content, encoding: Encoding) -> ObjectContent {
 fn not_modified(error: Error, key: String) -> Ran {
     match error {
         Error::Upstream(upstream) if upstream.kind == ErrorKind::NotModified => {
-            let answer = NotModified { not_modified: true, key, etag: upstream.etag };
+            let answer = NotModified { holds: true, key, etag: upstream.etag };
             Ok((QueryAnswer::NotModified(answer), crate::app::connection::Freshness::default()))
         }
         error => Err(Failure(error)),
