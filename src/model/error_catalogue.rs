@@ -536,6 +536,13 @@ pub const ENTRIES: &[ErrorEntry] = &[
         Caller,
         false,
     ),
+    entry(
+        "NotDeleted",
+        "there is no delete marker to take away",
+        "list the versions, and name the one to bring back in `version`",
+        Caller,
+        false,
+    ),
     entry("InvalidObjectKey", "the key is empty or holds a NUL byte", "use another key", Caller, false),
 ];
 

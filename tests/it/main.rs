@@ -17,6 +17,8 @@ mod objects_lists;
 mod openapi;
 mod outside_clients;
 mod planted;
+mod query_bucket;
+mod query_metadata;
 mod quickstart;
 mod registry;
 mod requests;
