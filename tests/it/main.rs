@@ -34,6 +34,8 @@ mod query_lists;
 mod query_read_pages;
 mod query_reads;
 mod query_writes;
+mod query_bucket;
+mod query_metadata;
 mod quickstart;
 mod registry;
 mod requests;

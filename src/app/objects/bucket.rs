@@ -49,12 +49,14 @@ pub(super) async fn ask(connection: &Connection, aspect: Aspect) -> Asked {
     connection.s3.setting(aspect).await
 }
 
-/// The failure that has nothing to do with any aspect, when every one of them has it.
+/// The failure that has nothing to do with any aspect, when every one that the provider has fails with it.
 fn shared_failure(answers: &[Asked]) -> Option<AwsError> {
+    let is_asked = |answer: &&Asked| !matches!(answer, Err(error) if error.kind == ErrorKind::Unsupported);
+    let answers: Vec<&Asked> = answers.iter().filter(is_asked).collect();
     let errors: Vec<&AwsError> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
     let first = *errors.first()?;
     let of_aspects =
-        matches!(first.kind, ErrorKind::AccessDenied | ErrorKind::Unsupported | ErrorKind::NotFound);
+        matches!(first.kind, ErrorKind::AccessDenied | ErrorKind::NotFound);
     let shared = errors.len() == answers.len() && errors.iter().all(|error| error.kind == first.kind);
     (shared && !of_aspects).then(|| first.clone())
 }
@@ -101,6 +103,7 @@ mod tests {
         let failed = |kind| Err(AwsError::new(kind, "s3", "Code", "text"));
         let bad = ErrorKind::BadCredentials;
         assert!(shared_failure(&[failed(bad), failed(bad)]).is_some());
+        assert!(shared_failure(&[failed(bad), failed(ErrorKind::Unsupported)]).is_some());
         assert!(shared_failure(&[failed(bad), Ok(None)]).is_none());
         assert!(shared_failure(&[failed(bad), failed(ErrorKind::Timeout)]).is_none());
         assert!(shared_failure(&[failed(ErrorKind::AccessDenied)]).is_none());

@@ -85,7 +85,7 @@ async fn copy_back(
         let text = format!(
             "the version has {size} bytes, and one copy takes {MOST_COPIED}: read the version and write it anew"
         );
-        return Err(AwsError::new(ErrorKind::InvalidRequest, "s3", "EntityTooLarge", text));
+        return Err(AwsError::new(ErrorKind::InvalidRequest, "s3", "InvalidRequest", text));
     }
     let done = connection.s3.copy_version(full, version, found.storage_class.as_deref()).await?;
     let value = RestoredVersion {
