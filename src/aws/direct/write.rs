@@ -6,8 +6,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, ETAG, IF_MATCH,
-    IF_NONE_MATCH,
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE,
+    ETAG, IF_MATCH, IF_NONE_MATCH,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use hyper::body::Incoming;
@@ -54,7 +54,8 @@ impl Direct {
         let call = Call { method: Method::PUT, key: key.as_str(), query: String::new() };
         let signed = if self.address.is_tls() { Signed::Nothing } else { Signed::Bytes(&bytes) };
         let body = || Some((RequestBody::Bytes(Some(bytes.clone())), signed));
-        uploaded(self.call(call, || self.put_headers(options), body).await?).await
+        let length = bytes.len() as u64;
+        uploaded(self.call(call, || self.put_headers(options, length), body).await?).await
     }
 
     /// Writes a body that streams. It is sent again only when nothing of it was taken, or it can start over.
@@ -67,10 +68,10 @@ impl Direct {
     ) -> Result<Uploaded, AwsError> {
         let call = Call { method: Method::PUT, key: key.as_str(), query: String::new() };
         let body = || source.rewind().then(|| (source.stretch(length), Signed::Nothing));
-        uploaded(self.call(call, || self.put_headers(options), body).await?).await
+        uploaded(self.call(call, || self.put_headers(options, length), body).await?).await
     }
 
-    fn put_headers(&self, options: &PutOptions) -> Result<HeaderMap, AwsError> {
+    fn put_headers(&self, options: &PutOptions, length: u64) -> Result<HeaderMap, AwsError> {
         // all by name: an option that is added and not sent here would be lost without a word
         let PutOptions {
             content_type,
@@ -88,6 +89,8 @@ impl Direct {
         }
         // as the SDK does it; a store left alone would say `binary/octet-stream`
         set(&mut headers, CONTENT_TYPE, content_type.as_deref().or(Some("application/octet-stream")))?;
+        // given, because of an empty body the client would say nothing, and stores want to be told
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         set(&mut headers, CACHE_CONTROL, cache_control.as_deref())?;
         set(&mut headers, CONTENT_DISPOSITION, content_disposition.as_deref())?;
         set(&mut headers, CONTENT_ENCODING, content_encoding.as_deref())?;
