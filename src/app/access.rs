@@ -132,7 +132,7 @@ impl App {
             role: token.record.role,
             installation: token.record.project_id.is_none(),
             project: project.clone(),
-            from: presented.from.to_string(),
+            from: text_of(presented.from),
             request_id: presented.request_id.to_owned(),
             queries: Arc::clone(&token.queries),
         })
@@ -305,6 +305,21 @@ impl App {
     }
 }
 
+/// An address as text; those of the common kind are written without the detours of formatting.
+fn text_of(address: IpAddr) -> String {
+    let IpAddr::V4(v4) = address else { return address.to_string() };
+    let mut text = String::with_capacity(15);
+    for octet in v4.octets() {
+        if !text.is_empty() {
+            text.push('.');
+        }
+        let digits = [octet / 100, octet / 10 % 10, octet % 10];
+        let skipped = usize::from(octet < 100) + usize::from(octet < 10);
+        text.extend(digits.into_iter().skip(skipped).map(|digit| char::from(b'0' + digit)));
+    }
+    text
+}
+
 fn find_token<'a>(state: &'a State, text: &str, now_ms: i64) -> Option<&'a Arc<KnownToken>> {
     let hash = hash(text);
     let token = state.token(&hash)?;
@@ -386,7 +401,14 @@ fn check_form(text: &str) -> Result<(), String> {
 mod tests {
     use secrecy::ExposeSecret;
 
-    use super::{check_form, new_token};
+    use super::{check_form, new_token, text_of};
+
+    #[test]
+    fn addresses_are_written_as_ever() {
+        for text in ["0.0.0.0", "127.0.0.1", "10.20.9.255", "100.101.99.5", "::1", "2001:db8::a"] {
+            assert_eq!(text_of(text.parse().unwrap()), text);
+        }
+    }
 
     #[test]
     fn a_token_checks_itself() {

@@ -27,7 +27,7 @@ const MOST_CLIENTS: usize = 256;
 /// The time that a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes that one connection buffers: large bodies want large reads, and 64 slow readers must still cost little.
-const BUFFER: usize = 192 * 1024;
+const BUFFER: usize = 256 * 1024;
 
 /// Makes and shares HTTP clients.
 #[derive(Debug)]

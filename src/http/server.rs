@@ -23,7 +23,7 @@ use crate::config;
 use crate::http::extract::Peer;
 
 /// Bytes that one connection buffers in each direction; 64 slow readers must not cost more than a few MiB.
-const BUFFER: usize = 192 * 1024;
+const BUFFER: usize = 256 * 1024;
 
 /// Serves until `stop`, then lets what is under way end, for as long as the grace allows.
 pub async fn serve(

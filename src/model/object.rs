@@ -37,7 +37,7 @@ impl ObjectKey {
         if key.contains('\0') {
             return Err(KeyError::Nul);
         }
-        let full = format!("{prefix}{key}");
+        let full = [prefix, key].concat();
         if full.len() > 1024 {
             return Err(KeyError::TooLong(full.len()));
         }

@@ -212,9 +212,10 @@ async fn a_page_that_cannot_be_read_is_told_and_not_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_list_of_two_hundred_thousand_keys_takes_the_memory_of_a_few_pages() {
-    const PAGES: usize = 200;
-    const MOST_KIB: u64 = 16 * 1024;
+async fn a_long_list_takes_the_memory_of_a_few_pages() {
+    const PAGES: usize = 60;
+    // gathered, the rows would be more than twice of it
+    const MOST_KIB: u64 = 8 * 1024;
     let store = HttpFault::alone().await;
     let service = service_before(&store).await;
     store.answer(PAGES - 1, page(1000, Some("next")));
@@ -272,9 +273,12 @@ async fn a_body_without_the_checksum_that_the_store_sent_breaks_off() {
         let mut body = Answer::new(200, "text/plain", "123456789");
         body.headers.push((name, value.to_owned()));
         store.answer(1, body);
-        let got = service.admin.request(Method::GET, &by_path("main", "k")).send().await.unwrap();
-        assert_eq!(got.status(), 200);
-        assert_eq!(got.text().await.is_ok(), whole, "{name}: {value}");
+        // a body as short as this one may break off before its head is sent
+        let got = match service.admin.request(Method::GET, &by_path("main", "k")).send().await {
+            Ok(got) => got.text().await.ok(),
+            Err(_) => None,
+        };
+        assert_eq!(got.as_deref(), whole.then_some("123456789"), "{name}: {value}");
     }
     // a part of the object has no checksum of its own
     let mut part = Answer::new(206, "text/plain", "123");

@@ -149,7 +149,7 @@ impl App {
         }
         let operation = query.operation.as_str();
         let mut event = audit::event(query.caller, "", query.resource.name().as_str(), self.clock.now_ms());
-        event.action = format!("object.{operation}");
+        event.action = ["object.", operation].concat();
         event.key = query.key.map(str::to_owned);
         let label = match &mut outcome {
             Ok((value, connection)) => {
@@ -163,7 +163,7 @@ impl App {
                 event.secrets = connection
                     .used
                     .iter()
-                    .map(|used| format!("{}@{}", used.key.secret, used.version_id))
+                    .map(|used| [&*used.key.secret, "@", used.version_id.as_str()].concat())
                     .collect();
                 "ok"
             }

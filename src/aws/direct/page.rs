@@ -214,20 +214,23 @@ impl<'a> Reader<'a> {
 
     /// Passes over an element that has begun, and all that is in it.
     fn skip(&mut self, element: &'a str) -> Result<(), PageError> {
-        let mut open = vec![element];
-        while let Some(inner) = open.last() {
+        let mut open = Vec::new();
+        loop {
             match self.piece()? {
                 Piece::Start(_) if open.len() >= MOST_DEPTH => return Err(PageError::TooLarge),
                 Piece::Start(name) => open.push(name),
-                Piece::End(name) if name == *inner => {
-                    open.pop();
+                Piece::End(name) if name != open.last().copied().unwrap_or(element) => {
+                    return Err(PageError::NotXml("an element ends that did not begin"));
                 }
-                Piece::End(_) => return Err(PageError::NotXml("an element ends that did not begin")),
+                Piece::End(_) => {
+                    if open.pop().is_none() {
+                        return Ok(());
+                    }
+                }
                 Piece::Text(raw) => drop(unescape(raw)?),
                 Piece::Empty(_) | Piece::Raw(_) => {}
             }
         }
-        Ok(())
     }
 
     fn piece(&mut self) -> Result<Piece<'a>, PageError> {
@@ -241,11 +244,15 @@ impl<'a> Reader<'a> {
                 if self.rest.is_empty() {
                     return Ok(None);
                 }
-                let end = self.rest.find('<').unwrap_or(self.rest.len());
+                let end = place_of(b'<', self.rest).unwrap_or(self.rest.len());
                 let (text, rest) = self.rest.split_at_checked(end).unwrap_or((self.rest, ""));
                 self.rest = rest;
                 return Ok(Some(Piece::Text(text)));
             };
+            if let Some((piece, rest)) = plain_tag(inner) {
+                self.rest = rest;
+                return Ok(Some(piece));
+            }
             if let Some(after) = inner.strip_prefix('?') {
                 self.rest = after.split_once("?>").ok_or(PageError::NotXml("it ends early"))?.1;
             } else if let Some(after) = inner.strip_prefix("!--") {
@@ -274,6 +281,24 @@ impl<'a> Reader<'a> {
         let name = plain_name(name)?;
         Ok(if empty { Piece::Empty(name) } else { Piece::Start(name) })
     }
+}
+
+/// `<name>` and `</name>`, as nearly all tags are; none for those with anything else in them. Tags and the texts
+/// between them are a few bytes long, so that a plain walk is quicker than a search.
+fn plain_tag(inner: &str) -> Option<(Piece<'_>, &str)> {
+    let (name, ends) = match inner.strip_prefix('/') {
+        Some(name) => (name, true),
+        None => (inner, false),
+    };
+    let end = name.bytes().position(|byte| !byte.is_ascii_alphanumeric())?;
+    let (name, rest) = name.split_at_checked(end)?;
+    let rest = rest.strip_prefix('>')?;
+    let begins = name.as_bytes().first().is_some_and(u8::is_ascii_alphabetic);
+    begins.then_some((if ends { Piece::End(name) } else { Piece::Start(name) }, rest))
+}
+
+fn place_of(wanted: u8, text: &str) -> Option<usize> {
+    text.bytes().position(|byte| byte == wanted)
 }
 
 struct Child<'a> {
@@ -313,7 +338,9 @@ fn plain_name(name: &str) -> Result<&str, PageError> {
 /// The text with its entities replaced: the five of XML, and characters by number. A key may hold characters that XML
 /// cannot, and stores write them by number all the same.
 fn unescape(raw: &str) -> Result<Cow<'_, str>, PageError> {
-    let Some((before, mut rest)) = raw.split_once('&') else { return Ok(Cow::Borrowed(raw)) };
+    let Some(first) = place_of(b'&', raw) else { return Ok(Cow::Borrowed(raw)) };
+    let (before, rest) = raw.split_at_checked(first).unwrap_or((raw, ""));
+    let mut rest = rest.strip_prefix('&').unwrap_or(rest);
     let mut text = String::with_capacity(raw.len());
     text.push_str(before);
     loop {

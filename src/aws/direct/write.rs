@@ -5,7 +5,7 @@
 //! before its first byte is sent, and chunked signatures are refused by Ceph RGW 16 and Garage.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, ETAG};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use hyper::body::Incoming;
 
@@ -29,7 +29,8 @@ impl Direct {
         let headers = map(headers)?;
         let signed = if self.address.is_tls() { Signed::Nothing } else { Signed::Bytes(&bytes) };
         let body = || Some((RequestBody::Bytes(Some(bytes.clone())), signed));
-        uploaded(self.call(call, || Ok(self.put_headers(&headers)), body).await?).await
+        let length = bytes.len() as u64;
+        uploaded(self.call(call, || Ok(self.put_headers(&headers, length)), body).await?).await
     }
 
     /// Writes a body that streams. It is sent again only when nothing of it was taken, or it can start over.
@@ -43,14 +44,16 @@ impl Direct {
         let call = Call { method: Method::PUT, key: key.as_str(), query: String::new() };
         let headers = map(headers)?;
         let body = || source.rewind().then(|| (source.stretch(length), Signed::Nothing));
-        uploaded(self.call(call, || Ok(self.put_headers(&headers)), body).await?).await
+        uploaded(self.call(call, || Ok(self.put_headers(&headers, length)), body).await?).await
     }
 
-    fn put_headers(&self, given: &HeaderMap) -> HeaderMap {
+    fn put_headers(&self, given: &HeaderMap, length: u64) -> HeaderMap {
         let mut headers = self.headers();
         headers.extend(given.iter().map(|(name, value)| (name.clone(), value.clone())));
         // as the SDK does it; a store left alone would say `binary/octet-stream`
         headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/octet-stream"));
+        // given, because of an empty body the client would say nothing, and stores want to be told
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         headers
     }
 }
