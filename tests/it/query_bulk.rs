@@ -144,7 +144,7 @@ async fn a_prefix_stays_inside_the_resources_own() {
 
 #[tokio::test]
 async fn every_named_key_has_an_outcome_and_a_row_in_the_audit() {
-    let odd = ["a//b", "../x", "a%2Fb", "ü 🚀+", "&?#%=", "quo\"te'<b>", "line\nfeed", "\u{1}"];
+    let odd = ["a//b", "../x", "a%2Fb", "ü 🚀+", "&?#%=", "quo\"te'<b>", "line\nfeed"];
     for place in Place::both().await {
         let service = service_at(&place).await;
         let admin = &service.admin;
@@ -158,7 +158,8 @@ async fn every_named_key_has_an_outcome_and_a_row_in_the_audit() {
         assert_eq!((&plan["keys"], &plan["missing"]), (&json!(["a//b"]), &json!(["missing"])));
         assert_eq!(place.keys().await.len(), odd.len() + 1);
         keys.push(json!("k".repeat(1025)));
-        keys.push(json!({"key": "missing"}));
+        // XML cannot carry it, so that it goes alone
+        keys.push(json!({"key": "\u{1}"}));
         let done = expect(admin.query("main", &json!({"operation": "delete_many", "keys": keys})).await, 200);
         assert_eq!((&done["done"], &done["failed"]), (&json!(odd.len() + 1), &json!(1)), "{done:#}");
         let failed = &done["results"][odd.len()];

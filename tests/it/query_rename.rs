@@ -18,7 +18,7 @@ use crate::harness::aws;
 use crate::harness::http_fault::{Answer, HttpFault};
 use crate::query_bulk::{all_keys, audit, fill, lines};
 use crate::stores::{Place, create, service_at, service_with};
-use crate::support::{Client, LONG, Service, Setup, expect};
+use crate::support::{Client, LONG, Setup, expect};
 
 /// Reads a streamed answer up to its first cursor, and lets it go.
 async fn up_to_the_first_cursor(client: &Client, body: &Value) -> String {
@@ -144,7 +144,7 @@ async fn a_caller_who_goes_away_stops_the_work_between_two_chunks() {
     let service = service_at(&place).await;
     let body = json!({"from": "from/", "to": "to/", "confirm_count": 1000});
     up_to_the_first_cursor(&service.admin, &body).await;
-    let left = settled(&place, &service).await;
+    let left = settled(&place).await;
     assert_nothing_is_lost(&place, 1000).await;
     assert!(left > 0 && left % 100 == 0, "the chunk that was under way is whole: {left} were left");
     let rows = audit(&service, "object.delete").await;
@@ -154,19 +154,20 @@ async fn a_caller_who_goes_away_stops_the_work_between_two_chunks() {
     assert_everything_moved(&place, 1000).await;
 }
 
-/// Waits until nothing moves any more; how many are left.
-async fn settled(place: &Place, service: &Service) -> usize {
+/// Waits until the store is asked for nothing any more; how many are left.
+async fn settled(place: &Place) -> usize {
+    let store = &place.embedded.as_ref().unwrap().store;
     let deadline = Instant::now() + LONG;
-    let mut rows = audit(service, "object.delete").await.len();
+    let mut requests = store.requests();
     loop {
-        sleep(Duration::from_millis(500)).await;
-        let now = audit(service, "object.delete").await.len();
-        if now == rows {
+        sleep(Duration::from_millis(700)).await;
+        let now = store.requests();
+        if now == requests {
             let keys = all_keys(place).await;
             return keys.iter().filter(|key| key.starts_with("from/")).count();
         }
         assert!(Instant::now() < deadline, "the work does not stop");
-        rows = now;
+        requests = now;
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A move deletes the source only after the store said what the copy is, and a look at the copy said the same.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::app::connection::Connection;
@@ -146,6 +147,10 @@ impl App {
             })
         };
         let (uploaded, _) = self.patiently(copy).await?;
+        if let Some(tags) = &gets.tags {
+            // Ceph RGW 16 takes the directive and does not follow it
+            self.give_tags(route, piece, tags).await?;
+        }
         Ok(Copied { uploaded, way: CopyWay::Server })
     }
 
@@ -188,7 +193,7 @@ impl App {
         self: &Arc<Self>,
         route: &Route,
         piece: &Piece<'_>,
-    ) -> Result<Option<std::collections::BTreeMap<String, String>>, Error> {
+    ) -> Result<Option<BTreeMap<String, String>>, Error> {
         if !route.from.plan.profile.has(Feature::ObjectTags) {
             return Ok(None);
         }
@@ -211,6 +216,21 @@ impl App {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Gives these tags to the copy, and no others.
+    pub(super) async fn give_tags(
+        self: &Arc<Self>,
+        route: &Route,
+        piece: &Piece<'_>,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        let give = || {
+            self.with_connection(&route.target, &route.environment, |connection| async move {
+                connection.s3.carry_tags(&full_key(&connection.prefix, piece.to)?, tags).await
+            })
+        };
+        self.patiently(give).await.map(drop)
     }
 
     /// What the source is.
@@ -415,7 +435,7 @@ pub(super) fn gets_of(options: &CopyOptions) -> CopyGets {
 pub(super) fn check_gets(connection: &Connection, options: &CopyOptions) -> Result<(), AwsError> {
     let needs = [
         (options.acl.is_some(), Feature::ObjectAcl),
-        (!options.tags.is_empty(), Feature::ObjectTags),
+        (options.tags_directive == Directive::Replace, Feature::ObjectTags),
         (options.if_none_match.is_some(), Feature::ConditionalPut),
     ];
     needs.iter().filter(|(needed, _)| *needed).try_for_each(|(_, feature)| require(connection, *feature))

@@ -46,15 +46,7 @@ impl App {
         let source = Source::new(Relayed(download.body).boxed_unsync());
         let uploaded = self.send(route, piece, options, &headers, &source).await?;
         if let Some(tags) = tags {
-            let give = || {
-                self.with_connection(&route.target, &route.environment, |connection| {
-                    let tags = &tags;
-                    async move {
-                        connection.s3.carry_tags(&full_key(&connection.prefix, piece.to)?, tags).await
-                    }
-                })
-            };
-            self.patiently(give).await?;
+            self.give_tags(route, piece, &tags).await?;
         }
         Ok(Copied { uploaded, way: CopyWay::Streamed })
     }

@@ -114,8 +114,16 @@ impl S3 {
         // a store answers only when it has copied everything
         let done = self.watched(|| 0, call.send()).await?;
         let request_id = done.request_id().map(str::to_owned);
+<<<<<<< ours
         let etag = done.copy_object_result.and_then(|result| result.e_tag);
         confirmed(Uploaded { etag, version_id: done.version_id, request_id, checksum: None })
+||||||| base
+        let etag = done.copy_object_result.and_then(|result| result.e_tag);
+        confirmed(Uploaded { etag, version_id: done.version_id, request_id })
+=======
+        let etag = done.copy_object_result.and_then(|result| result.e_tag).map(quoted);
+        confirmed(Uploaded { etag, version_id: done.version_id, request_id })
+>>>>>>> theirs
     }
 
     /// Copies an object of that size in parts, with the headers in `gets`: parts carry none. What fails is aborted.
@@ -196,6 +204,10 @@ impl S3 {
             .set_expected_bucket_owner(self.expected_owner.clone())
             .set_expected_source_bucket_owner(source.owner.clone())
             .set_request_payer(self.payer.clone());
+        // Ceph RGW 16 wants a length although there is no body
+        let call = call.customize().mutate_request(|request| {
+            request.headers_mut().insert("content-length", "0");
+        });
         let done = self.watched(|| 0, call.send()).await?;
         done.copy_part_result.and_then(|result| result.e_tag).ok_or_else(unconfirmed)
     }
@@ -218,8 +230,17 @@ impl S3 {
         Ok(found.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect())
     }
 
-    /// Gives the tags to the copy.
+    /// Gives the tags to the copy, and no others.
     pub async fn carry_tags(&self, key: &ObjectKey, tags: &BTreeMap<String, String>) -> Result<(), AwsError> {
+        if tags.is_empty() {
+            let call = self
+                .client
+                .delete_object_tagging()
+                .bucket(&self.bucket)
+                .key(key.as_str())
+                .set_expected_bucket_owner(self.expected_owner.clone());
+            return self.timed(call.send()).await.map(drop);
+        }
         let set = tags.iter().map(|(name, value)| Tag::builder().key(name).value(value).build());
         let set = set.collect::<Result<Vec<_>, _>>().map_err(|error| unusable(&error))?;
         let tagging = Tagging::builder().set_tag_set(Some(set)).build().map_err(|error| unusable(&error))?;
@@ -246,6 +267,11 @@ impl S3 {
 /// An answer without a tag names no object: whoever moves would delete the source for nothing.
 fn confirmed(copied: Uploaded) -> Result<Uploaded, AwsError> {
     if copied.etag.as_ref().is_some_and(|etag| !etag.is_empty()) { Ok(copied) } else { Err(unconfirmed()) }
+}
+
+/// As HTTP writes it; Ceph RGW 16 leaves the quotes out here.
+fn quoted(etag: String) -> String {
+    if etag.is_empty() || etag.starts_with(['"', 'W']) { etag } else { format!("\"{etag}\"") }
 }
 
 fn unconfirmed() -> AwsError {
