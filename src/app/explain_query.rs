@@ -202,16 +202,16 @@ impl App {
     /// Tells what the query came to that ran on this twin ([`App::unsent`]).
     pub fn explained_query(
         &self,
-        resource: Arc<Resource>,
+        resource: &Arc<Resource>,
         environment: &Name,
         asked: Asked,
     ) -> QueryExplanation {
         let unsent = self.unsent.clone().unwrap_or_default();
         let mut begun = unsent.begun();
         if begun.is_empty() {
-            begun.extend(class_named(&asked.body).map(|operation| (operation, Arc::clone(&resource))));
+            begun.extend(class_named(&asked.body).map(|operation| (operation, Arc::clone(resource))));
         }
-        let main = self.connect_unsent(&resource, environment, &unsent).ok();
+        let main = self.connect_unsent(resource, environment, &unsent).ok();
         let plan = main.as_deref().map(|connection| &connection.plan);
         let definition = resource.record.definition.in_environment(environment);
         let first = unsent.capture().first();
@@ -234,7 +234,7 @@ impl App {
             identity: plan.map(|plan| self.explained_identity(&definition, plan)),
             permissions: self.permissions(&begun, environment, &asked.body, &unsent),
             not_supported: unsent.lacking().into_iter().map(provider::Feature::as_str).collect(),
-            secrets: self.explained_secrets(&resource, &definition, environment),
+            secrets: self.explained_secrets(resource, &definition, environment),
             unknown: unsent.unknown(),
             refused: asked.refused,
             answer: asked.answer.filter(|_| first.is_none()).map(without_signatures),

@@ -36,7 +36,6 @@ pub fn calls(operation: Operation, body: &Value, batch: usize) -> Calls {
         Operation::Head => {
             told(Some(2), "one; a refusal is asked again as a read of one byte, whose answer says why")
         }
-        Operation::Get => told(Some(1), "one"),
         Operation::Put => match body_bytes(body) {
             Some(bytes) if bytes >= PART => {
                 let parts = bytes.div_ceil(PART);
@@ -70,7 +69,7 @@ pub fn calls(operation: Operation, body: &Value, batch: usize) -> Calls {
         Operation::PutBucket => {
             told(None, "what is there is read first where a lockout is checked, then one that writes")
         }
-        Operation::GetTags | Operation::PutTags | Operation::GetAcl | Operation::PutAcl => {
+        Operation::Get | Operation::GetTags | Operation::PutTags | Operation::GetAcl | Operation::PutAcl => {
             told(Some(1), "one")
         }
     }

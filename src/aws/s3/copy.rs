@@ -114,16 +114,8 @@ impl S3 {
         // a store answers only when it has copied everything
         let done = self.watched(|| 0, call.send()).await?;
         let request_id = done.request_id().map(str::to_owned);
-<<<<<<< ours
-        let etag = done.copy_object_result.and_then(|result| result.e_tag);
-        confirmed(Uploaded { etag, version_id: done.version_id, request_id, checksum: None })
-||||||| base
-        let etag = done.copy_object_result.and_then(|result| result.e_tag);
-        confirmed(Uploaded { etag, version_id: done.version_id, request_id })
-=======
         let etag = done.copy_object_result.and_then(|result| result.e_tag).map(quoted);
-        confirmed(Uploaded { etag, version_id: done.version_id, request_id })
->>>>>>> theirs
+        confirmed(Uploaded { etag, version_id: done.version_id, request_id, checksum: None })
     }
 
     /// Copies an object of that size in parts, with the headers in `gets`: parts carry none. What fails is aborted.

@@ -15,6 +15,7 @@ use crate::http::openapi::Scope;
 use crate::http::problem::{Failure, Problems, problem};
 
 /// A query, with its body as it came.
+#[derive(Debug)]
 pub struct Explained {
     query: Query,
     body: Value,
@@ -51,7 +52,7 @@ pub async fn explain_query(
         Err(failure) => (None, refusal(failure.0)?),
     };
     let asked = Asked { body, answer, refused };
-    Ok(Json(twin.explained_query(resource, &environment.0, asked)))
+    Ok(Json(twin.explained_query(&resource, &environment.0, asked)))
 }
 
 /// Why the query would fail; none where it only was not sent. What is wrong with the question itself is the answer to
