@@ -1,6 +1,6 @@
 //! `region: auto`: which region a bucket is in, found out once and remembered.
 //!
-//! What the endpoint's host names is believed; else the bucket is asked with one HeadBucket, whose answer names the
+//! What the endpoint's host names is believed; else the bucket is asked with one `HeadBucket`, whose answer names the
 //! region also when it refuses. A definition that names a region is never second-guessed: see `propose`.
 
 use std::collections::{BTreeMap, HashMap};

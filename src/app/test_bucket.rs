@@ -55,7 +55,7 @@ impl App {
     }
 }
 
-/// What the refusal of HeadBucket comes to: a check that does not fail, or what the bucket says when it is listed.
+/// What the refusal of `HeadBucket` comes to: a check that does not fail, or what the bucket says when it is listed.
 async fn refusal(connection: &Connection, head: AwsError) -> Result<Check, AwsError> {
     let bucket = connection.s3.bucket();
     if head.kind == ErrorKind::NotFound {

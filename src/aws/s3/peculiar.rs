@@ -83,7 +83,7 @@ impl Intercept for Peculiar {
     }
 }
 
-/// The operations whose bodies S3 takes only with a checksum: DeleteObjects and all that put a configuration.
+/// The operations whose bodies S3 takes only with a checksum: `DeleteObjects` and all that put a configuration.
 fn wants_checksum(operation: &str) -> bool {
     operation == "DeleteObjects" || (operation.starts_with("Put") && operation != "PutObject")
 }

@@ -140,7 +140,7 @@ pub enum Quirk {
     VirtualHostsOnly,
     /// `encoding-type=url` is not understood, so keys in lists are plain XML.
     PlainLists,
-    /// A body whose checksum S3 requires (DeleteObjects, configurations) goes with `Content-MD5` and nothing newer.
+    /// A body whose checksum S3 requires (`DeleteObjects`, configurations) goes with `Content-MD5` and nothing newer.
     BodyMd5,
     /// Plain HTTP is not answered.
     HttpsOnly,

@@ -1,11 +1,11 @@
 //! The profiles themselves, one row a provider.
 //!
 //! Sources, beside the answers of Ceph, Garage, s3s and moto in our tests: the providers' pages on S3 compatibility -
-//! Amazon S3 user guide (conditional requests, multipart limits, checking object integrity); MinIO "S3 API
+//! Amazon S3 user guide (conditional requests, multipart limits, checking object integrity); `MinIO` "S3 API
 //! compatibility"; Cloudflare R2 "S3 API compatibility" and "Limits"; Backblaze B2 "S3-compatible API"; Wasabi "S3 API
-//! reference"; DigitalOcean "Spaces API"; Google Cloud Storage "XML API" and "Migrate from Amazon S3"; Ceph "Object
-//! Gateway S3 API"; Garage "S3 compatibility status"; SeaweedFS "Amazon S3 API"; Hetzner "Supported actions"; Scaleway
-//! "Object Storage limits"; OVHcloud "S3 compliancy"; IBM "Cloud Object Storage S3 API"; Oracle "Amazon S3
+//! reference"; `DigitalOcean` "Spaces API"; Google Cloud Storage "XML API" and "Migrate from Amazon S3"; Ceph "Object
+//! Gateway S3 API"; Garage "S3 compatibility status"; `SeaweedFS` "Amazon S3 API"; Hetzner "Supported actions"; Scaleway
+//! "Object Storage limits"; `OVHcloud` "S3 compliancy"; IBM "Cloud Object Storage S3 API"; Oracle "Amazon S3
 //! compatibility API"; Alibaba "OSS and Amazon S3"; Huawei "OBS API reference"; Tencent "COS and S3 SDKs"; Storj "S3
 //! compatibility". Where a page is silent nothing is missing: the store then answers for itself.
 
