@@ -49,17 +49,7 @@ pub fn documented() -> OpenApiRouter<Api> {
             objects::put_object_by_key,
             objects::delete_object_by_key
         ))
-        .routes(routes!(objects::uploads::put_object_part))
-        .routes(routes!(objects::sign::sign_object))
-        .routes(routes!(objects::sign::sign_object_post))
-        .routes(routes!(objects::sign::sign_object_parts))
-        .routes(routes!(
-            objects::uploads::create_object_upload,
-            objects::uploads::list_object_uploads,
-            objects::uploads::clean_object_uploads
-        ))
-        .routes(routes!(objects::uploads::list_object_parts, objects::uploads::abort_object_upload))
-        .routes(routes!(objects::uploads::complete_object_upload))
+        .merge(signed_and_in_parts())
         .routes(routes!(sources::list_sources, sources::create_source))
         .routes(routes!(sources::test_source_definition))
         .routes(routes!(sources::activate_source))
@@ -101,6 +91,22 @@ pub fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(access::list_projects, access::create_project))
         .routes(routes!(access::list_audit))
         .routes(routes!(access::verify_audit))
+}
+
+/// What others do on behalf of a caller: signed URLs, forms, uploads in parts.
+fn signed_and_in_parts() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(objects::uploads::put_object_part))
+        .routes(routes!(objects::sign::sign_object))
+        .routes(routes!(objects::sign::sign_object_post))
+        .routes(routes!(objects::sign::sign_object_parts))
+        .routes(routes!(
+            objects::uploads::create_object_upload,
+            objects::uploads::list_object_uploads,
+            objects::uploads::clean_object_uploads
+        ))
+        .routes(routes!(objects::uploads::list_object_parts, objects::uploads::abort_object_upload))
+        .routes(routes!(objects::uploads::complete_object_upload))
 }
 
 /// The service.
