@@ -397,7 +397,7 @@ impl Slot {
             _ => given,
         };
         let rest = session.ends_ms.saturating_sub(self.clock.now_ms());
-        wanted_ms.min(life).saturating_sub(rest) >= WORTH_MS
+        rest < wanted_ms && life.saturating_sub(rest) >= WORTH_MS
     }
 
     fn current(self: &Arc<Self>, now: i64) -> Option<Credentials> {

@@ -49,32 +49,8 @@ pub fn documented() -> OpenApiRouter<Api> {
             objects::put_object_by_key,
             objects::delete_object_by_key
         ))
-        .routes(routes!(objects::uploads::put_object_part))
-        .routes(routes!(objects::sign::sign_object))
-        .routes(routes!(objects::sign::sign_object_post))
-        .routes(routes!(objects::sign::sign_object_parts))
-        .routes(routes!(
-            objects::uploads::create_object_upload,
-            objects::uploads::list_object_uploads,
-            objects::uploads::clean_object_uploads
-        ))
-        .routes(routes!(objects::uploads::list_object_parts, objects::uploads::abort_object_upload))
-        .routes(routes!(objects::uploads::complete_object_upload))
-        .routes(routes!(objects::bulk::delete_objects))
-        .routes(routes!(objects::bulk::copy_object))
-        .routes(routes!(objects::bulk::move_object))
-        .routes(routes!(objects::bulk::rename_objects))
-        .routes(routes!(
-            objects::tags::get_object_tags,
-            objects::tags::put_object_tags,
-            objects::tags::delete_object_tags
-        ))
-        .routes(routes!(objects::acl::get_object_acl, objects::acl::put_object_acl))
-        .routes(routes!(objects::versions::list_object_versions))
-        .routes(routes!(objects::versions::restore_object_version))
-        .routes(routes!(bucket::get_bucket))
-        .routes(routes!(bucket::put_bucket_cors, bucket::delete_bucket_cors))
-        .routes(routes!(bucket::put_bucket_policy, bucket::delete_bucket_policy))
+        .merge(signed_and_in_parts())
+        .merge(many_and_metadata())
         .routes(routes!(sources::list_sources, sources::create_source))
         .routes(routes!(sources::test_source_definition))
         .routes(routes!(sources::activate_source))
@@ -116,6 +92,42 @@ pub fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(access::list_projects, access::create_project))
         .routes(routes!(access::list_audit))
         .routes(routes!(access::verify_audit))
+}
+
+/// What others do on behalf of a caller: signed URLs, forms, uploads in parts.
+fn signed_and_in_parts() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(objects::uploads::put_object_part))
+        .routes(routes!(objects::sign::sign_object))
+        .routes(routes!(objects::sign::sign_object_post))
+        .routes(routes!(objects::sign::sign_object_parts))
+        .routes(routes!(
+            objects::uploads::create_object_upload,
+            objects::uploads::list_object_uploads,
+            objects::uploads::clean_object_uploads
+        ))
+        .routes(routes!(objects::uploads::list_object_parts, objects::uploads::abort_object_upload))
+        .routes(routes!(objects::uploads::complete_object_upload))
+}
+
+/// Many objects at once, and what objects, versions and buckets are beside their bytes.
+fn many_and_metadata() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(objects::bulk::delete_objects))
+        .routes(routes!(objects::bulk::copy_object))
+        .routes(routes!(objects::bulk::move_object))
+        .routes(routes!(objects::bulk::rename_objects))
+        .routes(routes!(
+            objects::tags::get_object_tags,
+            objects::tags::put_object_tags,
+            objects::tags::delete_object_tags
+        ))
+        .routes(routes!(objects::acl::get_object_acl, objects::acl::put_object_acl))
+        .routes(routes!(objects::versions::list_object_versions))
+        .routes(routes!(objects::versions::restore_object_version))
+        .routes(routes!(bucket::get_bucket))
+        .routes(routes!(bucket::put_bucket_cors, bucket::delete_bucket_cors))
+        .routes(routes!(bucket::put_bucket_policy, bucket::delete_bucket_policy))
 }
 
 /// The service.

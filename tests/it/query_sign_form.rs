@@ -18,8 +18,8 @@ use crate::signed::post;
 use crate::stores::{Place, create, service_with};
 use crate::support::{Client, Setup, expect};
 
-async fn form(client: &Client, options: Value) -> Value {
-    expect(client.post("/v1/resources/main/objects:sign-post", &options).await, 200)
+async fn form(client: &Client, options: &Value) -> Value {
+    expect(client.post("/v1/resources/main/objects:sign-post", options).await, 200)
 }
 
 /// The form with another field.
@@ -35,7 +35,7 @@ async fn a_form_uploads_what_its_conditions_allow_and_nothing_else() {
         let service = service_with(&place, Setup::new(), &json!({"prefix": "root/"})).await;
         let options = json!({"key_prefix": "in/", "content_type_prefix": "image/", "min_bytes": 2,
             "max_bytes": 10, "metadata": {"author": "ann"}, "success_action_status": 201});
-        let form = form(&service.admin, options).await;
+        let form = form(&service.admin, &options).await;
         let url = form["url"].as_str().unwrap();
         let mut right = with(&form, "Content-Type", "image/png");
         assert_eq!(right["key"], "root/in/${filename}");
@@ -93,7 +93,7 @@ async fn a_form_for_one_key_writes_that_key_and_ends() {
         let service = service_with(&place, Setup::new(), &json!({})).await;
         let key = "a b/ü+\"1\".txt";
         let options = json!({"key": key, "content_type": "text/plain", "expires_in": 3});
-        let form = form(&service.admin, options).await;
+        let form = form(&service.admin, &options).await;
         let url = form["url"].as_str().unwrap();
         assert_eq!(form["expires_in"], 3);
         let done = post(url, &form["fields"], b"hello").await;
@@ -116,7 +116,7 @@ async fn a_form_stays_within_what_the_resource_allows() {
     let place = Place::embedded().await;
     let service = service_with(&place, Setup::new(), &json!({"limits": {"max_put_bytes": 10}})).await;
     let admin = &service.admin;
-    let bounded = form(admin, json!({"key": "a"})).await;
+    let bounded = form(admin, &json!({"key": "a"})).await;
     assert_eq!(bounded["max_bytes"], 10);
     let url = bounded["url"].as_str().unwrap();
     assert_eq!(post(url, &bounded["fields"], b"12345678901").await.status, 400);

@@ -21,14 +21,14 @@ const BOUNDARY: &str = "a-boundary-that-no-field-holds";
 pub(crate) async fn send(method: &str, url: &str, headers: &[(String, String)], body: &[u8]) -> Raw {
     let (host, path) = url.strip_prefix("http://").expect("a URL of http").split_once('/').unwrap();
     let mut stream = TcpStream::connect(host).await.unwrap();
-    let mut head = format!("{method} /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
-    if !headers.iter().any(|(name, _)| name == "content-length") {
-        head.push_str(&format!("content-length: {}\r\n", body.len()));
-    }
-    for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    stream.write_all(format!("{head}\r\n").as_bytes()).await.unwrap();
+    let length = ("content-length".to_owned(), body.len().to_string());
+    let given = headers.iter().any(|(name, _)| *name == length.0);
+    let own = (!given).then_some(&length);
+    let lines: Vec<String> =
+        headers.iter().chain(own).map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head =
+        format!("{method} /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{}\r\n", lines.concat());
+    stream.write_all(head.as_bytes()).await.unwrap();
     // a refusal may come before all is sent
     stream.write_all(body).await.ok();
     finish(stream).await

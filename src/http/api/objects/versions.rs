@@ -68,7 +68,7 @@ fn rows(listing: VersionListing, permit: Permit) -> Response {
     let state = Some((listing, permit, None));
     let lines = stream::unfold(state, |state| async move {
         let (mut listing, permit, cursor) = state?;
-        let mut text = String::new();
+        let mut text = Vec::new();
         let next = match listing.next().await {
             Ok(Some(page)) => {
                 page.versions.iter().for_each(|version| push_line(&mut text, version));
