@@ -95,7 +95,12 @@ impl App {
     /// A twin that runs one query and sends nothing. What it learnt is told by [`App::explained_query`].
     #[must_use]
     pub fn unsent(&self) -> Arc<App> {
-        Arc::new(App { unsent: Some(Arc::default()), audit: AuditLog::silent(), ..self.clone() })
+        Arc::new(App {
+            unsent: Some(Arc::default()),
+            audit: AuditLog::silent(),
+            identities: Arc::new(self.identities.silent()),
+            ..self.clone()
+        })
     }
 
     /// A connection of what is cached, whose requests are kept. It is used once.

@@ -61,7 +61,7 @@ impl Capture {
         let headers = headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
         let (method, url) = (request.method().as_str(), request.uri().to_string());
         self.keep(method, &url, headers, Some(body_bytes));
-        not_sent()
+        not_sent("s3")
     }
 
     fn keep<'a>(
@@ -110,7 +110,7 @@ impl HttpConnector for Capture {
         let length = request.headers().get("content-length").and_then(|length| length.parse().ok());
         let bytes = length.or_else(|| request.body().content_length());
         self.keep(request.method(), request.uri(), request.headers().iter(), bytes);
-        HttpConnectorFuture::ready(Err(ConnectorError::user(Box::new(not_sent()))))
+        HttpConnectorFuture::ready(Err(ConnectorError::user(Box::new(not_sent("s3")))))
     }
 }
 
@@ -121,8 +121,9 @@ fn signed_headers(authorization: &str) -> Vec<String> {
     list.split(';').filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-fn not_sent() -> AwsError {
-    AwsError::new(ErrorKind::InvalidRequest, "s3", NOT_SENT, "the request is explained and not sent")
+/// What a request ends with that is explained.
+pub(super) fn not_sent(service: &'static str) -> AwsError {
+    AwsError::new(ErrorKind::InvalidRequest, service, NOT_SENT, "the request is explained and not sent")
 }
 
 /// Made-up credentials to sign with what is never sent.

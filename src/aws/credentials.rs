@@ -22,6 +22,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use tokio_util::task::TaskTracker;
 
+use crate::aws::capture;
 use crate::aws::http::HttpClients;
 use crate::aws::{AwsError, ErrorKind};
 use crate::clock::Clock;
@@ -150,11 +151,13 @@ struct Session {
 
 /// All identities, and what is needed to ask for more.
 pub struct Identities {
-    slots: Mutex<HashMap<[u8; 32], Arc<Slot>>>,
+    slots: Arc<Mutex<HashMap<[u8; 32], Arc<Slot>>>>,
     salt: [u8; 32],
     http: Arc<HttpClients>,
     clock: Clock,
     tracker: TaskTracker,
+    /// Tells what is known, and asks nobody.
+    silent: bool,
 }
 
 impl std::fmt::Debug for Identities {
@@ -166,7 +169,19 @@ impl std::fmt::Debug for Identities {
 impl Identities {
     /// Knows none yet.
     pub fn new(http: Arc<HttpClients>, clock: Clock, tracker: TaskTracker) -> Identities {
-        Identities { slots: Mutex::new(HashMap::new()), salt: rand::random(), http, clock, tracker }
+        Identities { slots: Arc::default(), salt: rand::random(), http, clock, tracker, silent: false }
+    }
+
+    /// The same identities, of which STS is not asked: a call ends with [`NOT_SENT`](crate::aws::capture::NOT_SENT).
+    pub fn silent(&self) -> Identities {
+        Identities {
+            slots: Arc::clone(&self.slots),
+            salt: self.salt,
+            http: Arc::clone(&self.http),
+            clock: self.clock.clone(),
+            tracker: self.tracker.clone(),
+            silent: true,
+        }
     }
 
     /// The credentials of a base without a role, for an SDK client.
@@ -280,6 +295,9 @@ impl Identities {
 
     /// Who the credentials belong to, as STS says: the ARN.
     pub async fn caller_identity(&self, base: &Base, target: &StsTarget) -> Result<String, AwsError> {
+        if self.silent {
+            return Err(capture::not_sent("sts"));
+        }
         let client = self.sts(base, target)?;
         let answer = tokio::time::timeout(STS_TIMEOUT, client.get_caller_identity().send())
             .await
