@@ -25,6 +25,7 @@ use crate::harness::aws::{self, Secrets, unique};
 use crate::harness::fault_proxy::{Fault, FaultProxy};
 use crate::harness::http_fault::{Answer, HttpFault};
 use crate::harness::servers::{AccessKey, Servers};
+use crate::query_metadata;
 use crate::stores::Place;
 use crate::support::{Client, Service, Setup, definition, expect, moto_source};
 
@@ -72,6 +73,7 @@ async fn every_code_of_the_catalogue_is_provoked() {
     let mut cases = recorded_by_s3().await;
     cases.extend(recorded_by_sts().await);
     cases.extend(said_by_stores().await);
+    cases.extend(said_of_versions().await);
     cases.extend(said_by_sts().await);
     cases.extend(recorded_by_secrets_manager(&service.admin).await);
     cases.extend(said_by_sources(&service.admin).await);
@@ -233,6 +235,23 @@ async fn said_by_stores() -> Vec<Case> {
         case("NoSuchKey", radosgw.definition("x"), get(), vec![]),
         case("InvalidRange", at_embedded.clone(), range, vec![]),
         case("PreconditionFailed", at_embedded, only_new, vec![Box::new(embedded)]),
+    ]
+}
+
+/// What is deleted leaves a marker in a bucket that keeps versions.
+async fn said_of_versions() -> Vec<Case> {
+    let place = query_metadata::versioned().await;
+    let store = place.client();
+    for key in ["k", "there"] {
+        aws::put_object(&store, &place.bucket, key, "x").await;
+    }
+    let deleted = store.delete_object().bucket(&place.bucket).key("k").send().await.unwrap();
+    let marker = json!({"operation": "get", "key": "k", "version": deleted.version_id().unwrap()});
+    let undelete = json!({"operation": "restore_version", "key": "there", "undelete": true});
+    let at_radosgw = place.definition("x");
+    vec![
+        case("DeleteMarker", at_radosgw.clone(), marker, vec![]),
+        case("NotDeleted", at_radosgw, undelete, vec![]),
     ]
 }
 

@@ -26,7 +26,7 @@ async fn ask(client: &Client, query: Value) -> Value {
 }
 
 /// A store that really keeps tags, ACLs and versions, with versions turned on.
-async fn versioned() -> Place {
+pub(crate) async fn versioned() -> Place {
     let place = Place::radosgw().await;
     turn_on(&place).await;
     place

@@ -25,6 +25,9 @@ impl App {
         operation: Operation,
         row: Row<'_>,
     ) {
+        if self.unsent.is_some() {
+            return;
+        }
         let mut event = audit::event(caller, "", resource.name().as_str(), self.clock.now_ms());
         event.action = format!("object.{}", operation.as_str());
         event.key = row.key.map(str::to_owned);
