@@ -29,7 +29,7 @@ fn keys(page: &Value) -> Vec<&str> {
 /// Objects of different sizes below a prefix, and one beside it.
 async fn fill(place: &Place) {
     for (key, size) in [("a.pdf", 5), ("b.txt", 1), ("x/c.pdf", 3), ("x/d.pdf", 9), ("x/y/e.pdf", 3)] {
-        aws::put_object(&place.client(), &place.bucket, &format!("root/{key}"), &"x".repeat(size)).await;
+        aws::put_object(&place.client(), &place.bucket, &format!("root/{key}"), "x".repeat(size)).await;
     }
     aws::put_object(&place.client(), &place.bucket, "beside.pdf", "x").await;
 }
@@ -148,14 +148,14 @@ async fn an_order_looks_behind_the_first_page_of_the_store() {
     let store = place.client();
     let puts = (0..1100).map(|number| {
         let (store, bucket) = (store.clone(), place.bucket.clone());
-        async move { aws::put_object(&store, &bucket, &format!("{number:04}"), &"x".repeat(number % 7)).await }
+        async move { aws::put_object(&store, &bucket, &format!("{number:04}"), "x".repeat(number % 7)).await }
     });
     futures_util::StreamExt::collect::<Vec<()>>(futures_util::StreamExt::buffer_unordered(
         futures_util::stream::iter(puts),
         16,
     ))
     .await;
-    aws::put_object(&store, &place.bucket, "9999", &"x".repeat(50)).await;
+    aws::put_object(&store, &place.bucket, "9999", "x".repeat(50)).await;
     let service = service_at(&place).await;
     let page =
         list(&service.admin, 200, json!({"sort": {"by": "size", "direction": "desc"}, "limit": 1})).await;
