@@ -255,8 +255,8 @@ fn lifecycle_rule(rule: LifecycleRule) -> Value {
 fn filter(filter: &LifecycleRuleFilter) -> Value {
     let pair = |tag: &Tag| (tag.key.clone(), Value::String(tag.value.clone()));
     let (both, own) = (filter.and.as_ref(), filter.tag.as_ref());
-    let tags: Map<String, Value> =
-        own.into_iter().chain(both.map(LifecycleRuleAndOperator::tags).unwrap_or_default()).map(pair).collect();
+    let several = both.map(LifecycleRuleAndOperator::tags).unwrap_or_default();
+    let tags: Map<String, Value> = own.into_iter().chain(several).map(pair).collect();
     without_nulls(json!({
         "prefix": filter.prefix.as_deref().or(both.and_then(LifecycleRuleAndOperator::prefix)),
         "tags": (!tags.is_empty()).then_some(tags),
