@@ -261,6 +261,10 @@ async fn a_policy_that_locks_the_resource_out_needs_force() {
     assert_eq!(denied["code"], "AccessDenied", "the store does what the check said");
     let gone = expect(answer(client.request(Method::DELETE, POLICY)).await, 200);
     assert_eq!((&gone["after"], &gone["removed"]), (&Value::Null, &shut["Statement"]), "{gone:#}");
+    let audit = expect(client.get("/v1/audit?limit=100").await, 200).to_string();
+    for what in ["\"?policy\"", "\"?policy (dry run)\"", "\"Invalid\""] {
+        assert!(audit.contains(what), "{what}: {audit}");
+    }
 }
 
 #[tokio::test]

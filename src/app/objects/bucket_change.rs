@@ -73,7 +73,8 @@ impl App {
         wanted: &Wanted,
         care: Care,
     ) -> Result<Outcome<BucketChange>, Error> {
-        let query = self.begin(target.caller, target.resource, Operation::PutBucket, None).await?;
+        let what = Some(wanted.audited(care.dry_run));
+        let query = self.begin(target.caller, target.resource, Operation::PutBucket, what).await?;
         let definition = &query.resource.record.definition;
         let change = |connection: Arc<Connection>| async move {
             require(&connection, wanted.feature())?;
@@ -197,6 +198,16 @@ impl Wanted {
         match self {
             Wanted::PutCors(_) | Wanted::DeleteCors => Feature::BucketCors,
             Wanted::PutPolicy(_) | Wanted::DeletePolicy => Feature::BucketPolicy,
+        }
+    }
+
+    /// What stands in the audit in place of a key: the sub-resource, as S3 writes it.
+    fn audited(&self, dry_run: bool) -> &'static str {
+        match (self.aspect(), dry_run) {
+            (Aspect::Cors, false) => "?cors",
+            (Aspect::Cors, true) => "?cors (dry run)",
+            (_, false) => "?policy",
+            (_, true) => "?policy (dry run)",
         }
     }
 

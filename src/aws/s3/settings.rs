@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::types::{
     BucketLocationConstraint, CorsConfiguration, CorsRule as SdkCorsRule, LifecycleExpiration, LifecycleRule,
-    LifecycleRuleFilter, Tag, Transition,
+    LifecycleRuleAndOperator, LifecycleRuleFilter, Tag, Transition,
 };
 use serde_json::{Map, Value, json};
 
@@ -255,13 +255,13 @@ fn lifecycle_rule(rule: LifecycleRule) -> Value {
 fn filter(filter: &LifecycleRuleFilter) -> Value {
     let pair = |tag: &Tag| (tag.key.clone(), Value::String(tag.value.clone()));
     let (both, own) = (filter.and.as_ref(), filter.tag.as_ref());
-    let tags: Map<String, Value> =
-        own.into_iter().chain(both.map(|both| both.tags()).unwrap_or_default()).map(pair).collect();
+    let several = both.map(LifecycleRuleAndOperator::tags).unwrap_or_default();
+    let tags: Map<String, Value> = own.into_iter().chain(several).map(pair).collect();
     without_nulls(json!({
-        "prefix": filter.prefix.as_deref().or(both.and_then(|both| both.prefix())),
+        "prefix": filter.prefix.as_deref().or(both.and_then(LifecycleRuleAndOperator::prefix)),
         "tags": (!tags.is_empty()).then_some(tags),
-        "larger_than": filter.object_size_greater_than.or(both.and_then(|both| both.object_size_greater_than())),
-        "smaller_than": filter.object_size_less_than.or(both.and_then(|both| both.object_size_less_than())),
+        "larger_than": filter.object_size_greater_than.or(both.and_then(LifecycleRuleAndOperator::object_size_greater_than)),
+        "smaller_than": filter.object_size_less_than.or(both.and_then(LifecycleRuleAndOperator::object_size_less_than)),
     }))
 }
 
