@@ -5,6 +5,7 @@
 
 mod bulk;
 mod bulk_delete;
+mod confirm;
 mod copy;
 mod acl;
 mod bucket;

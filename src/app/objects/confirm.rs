@@ -1,0 +1,115 @@
+//! Looks at both ends of a copy: what is there before it, and whether the copy is what its source was.
+
+use std::sync::Arc;
+
+use crate::app::objects::copy::Piece;
+use crate::app::objects::full_key;
+use crate::app::objects::route::Route;
+use crate::app::{App, Error};
+use crate::aws::s3::{Download, Uploaded};
+use crate::aws::{AwsError, ErrorKind};
+use crate::model::object::{DeleteOptions, GetOptions, ObjectMetadata};
+use crate::model::provider::Feature;
+
+impl App {
+    /// What the source is.
+    pub(super) async fn look(
+        self: &Arc<Self>,
+        route: &Route,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<Download, Error> {
+        let options = GetOptions { version_id: version.map(str::to_owned), ..GetOptions::default() };
+        let found = self.with_connection(&route.source, &route.environment, |connection| {
+            let options = &options;
+            async move { connection.s3.head(&full_key(&connection.prefix, key)?, options).await }
+        });
+        Ok(found.await?.0)
+    }
+
+    /// What stands under the new key, if anything does.
+    pub(super) async fn look_at_target(
+        self: &Arc<Self>,
+        route: &Route,
+        key: &str,
+    ) -> Result<Option<ObjectMetadata>, Error> {
+        let options = GetOptions::default();
+        let look = || {
+            self.with_connection(&route.target, &route.environment, |connection| {
+                let options = &options;
+                async move { connection.s3.head(&full_key(&connection.prefix, key)?, options).await }
+            })
+        };
+        match self.patiently(look).await {
+            Ok((found, _)) => Ok(Some(found.metadata)),
+            Err(Error::Upstream(error)) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn refuse_existing(self: &Arc<Self>, route: &Route, key: &str) -> Result<(), Error> {
+        if self.look_at_target(route, key).await?.is_none() {
+            return Ok(());
+        }
+        let text = format!("there is an object `{key}` already");
+        Err(AwsError::new(ErrorKind::PreconditionFailed, "s3", "PreconditionFailed", text).into())
+    }
+
+    /// Two addresses may lead to one bucket. Then what is there under the new key is the source itself, to the second.
+    pub(super) async fn is_the_same(
+        self: &Arc<Self>,
+        route: &Route,
+        piece: &Piece<'_>,
+        last_modified: Option<&str>,
+    ) -> Result<bool, Error> {
+        let (from, to) = route.full_keys(piece.from, piece.to)?;
+        if route.one_bucket() || !route.same_name() || from != to {
+            return Ok(false);
+        }
+        let there = self.look_at_target(route, piece.to).await?;
+        let seconds = |at: &str| at.get(..19).map(str::to_owned);
+        Ok(there.is_some_and(|there| {
+            there.etag.as_deref() == piece.etag
+                && there.last_modified.as_deref().and_then(seconds) == last_modified.and_then(seconds)
+        }))
+    }
+
+    /// Nothing is deleted unless the copy is what the source was.
+    pub(super) async fn confirm(
+        self: &Arc<Self>,
+        route: &Route,
+        piece: &Piece<'_>,
+        uploaded: &Uploaded,
+    ) -> Result<(), Error> {
+        let there = self.look_at_target(route, piece.to).await?;
+        let same = there.as_ref().is_some_and(|there| {
+            let tags = (there.etag.as_deref(), uploaded.etag.as_deref());
+            there.size == Some(piece.size) && !matches!(tags, (Some(there), Some(told)) if there != told)
+        });
+        if same {
+            return Ok(());
+        }
+        let text = "the copy is not what the source was: the source stays where it is, look at both";
+        Err(AwsError::new(ErrorKind::Conflict, "s3", "OperationAborted", text).into())
+    }
+
+    pub(super) async fn delete_moved(
+        self: &Arc<Self>,
+        route: &Route,
+        piece: &Piece<'_>,
+    ) -> Result<(), Error> {
+        let delete = || {
+            self.with_connection(&route.source, &route.environment, |connection| async move {
+                let conditional =
+                    piece.version.is_none() && connection.plan.profile.has(Feature::ConditionalDelete);
+                let options = DeleteOptions {
+                    version_id: piece.version.map(str::to_owned),
+                    // what was written meanwhile was not copied
+                    if_match: piece.etag.filter(|_| conditional).map(str::to_owned),
+                };
+                connection.s3.delete(&full_key(&connection.prefix, piece.from)?, &options).await
+            })
+        };
+        self.patiently(delete).await.map(drop)
+    }
+}
