@@ -75,7 +75,8 @@ pub use explain_query::{Asked, QueryExplanation, Refusal};
 pub use keys::{NewMaster, change_master_key, open_store, rotate_data_key};
 pub use move_to_local::{MoveWanted, Moved};
 pub use objects::{
-    Body, Content, ContentBody, ContentOptions, Listing, MOST_CONTENT, Opened, Outcome, PartUpload, Target, Upload, Written,
+    Body, Content, ContentBody, ContentOptions, Listing, MOST_CONTENT, Opened, Outcome, PartUpload, Target,
+    Upload, Written,
 };
 pub use objects::{BulkEnd, BulkKey, BulkMark, Progress, Step};
 pub use objects::{Care as BucketCare, VersionListing, Wanted as BucketWanted};

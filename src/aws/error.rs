@@ -7,8 +7,8 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::aws::egress::{Blocked, ResolveError};
-use crate::model::error_catalogue::{self, Origin};
 use crate::model::check::Proposal;
+use crate::model::error_catalogue::{self, Origin};
 use crate::model::object::BodyError;
 use crate::model::operation::Operation;
 

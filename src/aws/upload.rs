@@ -25,8 +25,8 @@ use crate::aws::s3::options::{HeaderList, UploadCall};
 use crate::aws::s3::{S3, Uploaded, part_checksum, with_headers};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{BodyError, ObjectKey, PutOptions};
-use crate::model::upload::{Checksum, ChecksumAlgorithm};
 use crate::model::provider::{Checksums, Profile};
+use crate::model::upload::{Checksum, ChecksumAlgorithm};
 
 const SERVICE: &str = "s3";
 /// From this size on an upload goes in parts.
@@ -209,8 +209,9 @@ impl S3 {
                 parts.push(self.send_part(key, upload_id, number, bytes, sums).await?);
             } else {
                 let call = self.part_call(key, upload_id, number, this, source.part(this));
-                let done =
-                    self.watched(|| source.taken(), call.customize().disable_payload_signing().send()).await?;
+                let done = self
+                    .watched(|| source.taken(), call.customize().disable_payload_signing().send())
+                    .await?;
                 parts.push(completed(number, done));
             }
             left -= this;

@@ -336,6 +336,8 @@ mod tests {
             last_modified: (!at.is_empty()).then(|| at.to_owned()),
             storage_class: None,
             owner: None,
+            url: None,
+            url_expires_at: None,
         }
     }
 

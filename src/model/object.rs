@@ -70,6 +70,12 @@ pub struct ObjectSummary {
     /// Who owns it; told when `fetch_owner` is true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Owner>,
+    /// A signed URL to read it; given when `sign_expires_in` is. Whoever has it may read the object until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// When the URL ends (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_expires_at: Option<String>,
 }
 
 /// Who owns an object.
@@ -132,6 +138,11 @@ pub struct ListOptions {
     /// Tell who owns each object.
     #[serde(default)]
     pub fetch_owner: bool,
+    /// Give each row a signed URL to read it that holds for so many seconds, 1 to 604800; less when the credentials
+    /// end sooner.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 604_800, example = 600)]
+    pub sign_expires_in: Option<u64>,
 }
 
 /// Everything that is known about an object besides its bytes.

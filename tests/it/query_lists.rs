@@ -13,7 +13,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::aws;
-use crate::stores::{Place, service_at, service_with};
+use crate::stores::{Place, create, service_at, service_with};
 use crate::support::{Client, Setup, expect};
 
 async fn list(client: &Client, status: u16, fields: Value) -> Value {
@@ -218,4 +218,39 @@ async fn the_owner_is_told_when_it_is_asked_for() {
     let path = format!("/v1/resources/main/objects?prefix={prefix}");
     let page = expect(service.admin.get(&path).await, 200);
     assert_eq!(page["objects"][0].get("owner"), None, "{page}");
+}
+
+#[tokio::test]
+async fn each_row_has_a_url_that_reads_it_where_that_is_asked_and_allowed() {
+    for place in Place::both().await {
+        let service = service_with(&place, Setup::new(), &json!({"prefix": "root/"})).await;
+        let store = place.client();
+        for key in ["root/", "root/a b", "root/ü+", "outside"] {
+            aws::put_object(&store, &place.bucket, key, key).await;
+        }
+        let asked = json!({"operation": "list", "sign_expires_in": 60, "sort": {"by": "key", "direction": "desc"}, "limit": 2});
+        let (status, page) = service.admin.query("main", &asked).await;
+        assert_eq!(status, 200, "{}: {page:#}", place.name);
+        let rows = page["objects"].as_array().unwrap();
+        assert_eq!(rows.len(), 2, "{page:#}");
+        for row in rows {
+            let response = reqwest::get(row["url"].as_str().unwrap()).await.unwrap();
+            assert_eq!(response.status(), 200, "{}: {row:#}", place.name);
+            assert_eq!(response.text().await.unwrap(), format!("root/{}", row["key"].as_str().unwrap()));
+            assert!(row["url_expires_at"].is_string(), "{row:#}");
+        }
+        let path = "/v1/resources/main/objects?sign_expires_in=60";
+        let response = service.admin.request(reqwest::Method::GET, path).send().await.unwrap();
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        for wrong in [0, 604_801] {
+            let asked = json!({"operation": "list", "sign_expires_in": wrong});
+            expect(service.admin.query("main", &asked).await, 400);
+        }
+        create(&service.admin, &place, "unsigned", &json!({"operations": ["list", "get"]})).await;
+        let refused = expect(
+            service.admin.query("unsigned", &json!({"operation": "list", "sign_expires_in": 60})).await,
+            403,
+        );
+        assert_eq!(refused["code"], "OperationNotAllowed", "{refused:#}");
+    }
 }

@@ -153,7 +153,11 @@ async fn versions_and_markers_are_listed_newest_first_under_the_prefix() {
     let rows = all["versions"].as_array().unwrap();
     let shown: Vec<(&str, &str)> =
         rows.iter().map(|row| (row["key"].as_str().unwrap(), row["version_id"].as_str().unwrap())).collect();
-    assert_eq!(shown[..3], [("k", marker.as_str()), ("k", second.as_str()), ("k", first.as_str())], "{all:#}");
+    assert_eq!(
+        shown[..3],
+        [("k", marker.as_str()), ("k", second.as_str()), ("k", first.as_str())],
+        "{all:#}"
+    );
     assert_eq!(shown[3..].iter().map(|row| row.0).collect::<Vec<_>>(), ["n/1", "n/2"], "{all:#}");
     let flags = |row: &Value| (row["is_latest"] == true, row["delete_marker"] == true);
     assert_eq!(flags(&rows[0]), (true, true));

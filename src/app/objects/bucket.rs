@@ -55,8 +55,7 @@ fn shared_failure(answers: &[Asked]) -> Option<AwsError> {
     let answers: Vec<&Asked> = answers.iter().filter(is_asked).collect();
     let errors: Vec<&AwsError> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
     let first = *errors.first()?;
-    let of_aspects =
-        matches!(first.kind, ErrorKind::AccessDenied | ErrorKind::NotFound);
+    let of_aspects = matches!(first.kind, ErrorKind::AccessDenied | ErrorKind::NotFound);
     let shared = errors.len() == answers.len() && errors.iter().all(|error| error.kind == first.kind);
     (shared && !of_aspects).then(|| first.clone())
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::app::connection::{Connection, Freshness};
-use crate::app::objects::Outcome;
 use crate::app::objects::list_rows::{Mark, Sifted, Wanted};
+use crate::app::objects::sign::{may_sign_rows, sign_get_url};
+use crate::app::objects::{Outcome, full_key};
 use crate::app::{App, Error, Resource};
 use crate::aws::s3::{ListPage, ListRequest};
-use crate::model::list_filter::First;
 use crate::aws::{AwsError, ErrorKind};
+use crate::model::list_filter::First;
 use crate::model::name::Name;
 use crate::model::object::{ListOptions, ObjectPage};
 use crate::model::operation::Operation;
@@ -92,7 +93,11 @@ impl App {
     ) -> Result<Listing, Error> {
         let wanted = Wanted::of(&mut options)?;
         let prefix = options.prefix.clone();
-        let query = self.begin(caller, name, Operation::List, Some(&prefix)).await?;
+        let mut query = self.begin(caller, name, Operation::List, Some(&prefix)).await?;
+        if let Some(expires_in) = options.sign_expires_in {
+            may_sign_rows(&query, expires_in)?;
+            query.note = Some(format!("each row with a URL for {expires_in} s"));
+        }
         // what is ordered is gathered, even for a stream, and read to the end
         let ordered = wanted.sort.is_some();
         let limit = options.limit.unwrap_or(u64::MAX);
@@ -126,10 +131,24 @@ impl App {
 impl Listing {
     /// The next page; `None` after the last one.
     pub async fn next(&mut self) -> Result<Option<ObjectPage>, Error> {
-        if self.wanted.sort.is_some() {
-            return self.ordered().await;
+        let page =
+            if self.wanted.sort.is_some() { self.ordered().await? } else { self.in_order_of_keys().await? };
+        match (page, self.request.sign_expires_in) {
+            (Some(page), Some(expires_in)) => self.sign(page, expires_in).await.map(Some),
+            (page, _) => Ok(page),
         }
-        self.in_order_of_keys().await
+    }
+
+    /// Only rows that are shown are signed.
+    async fn sign(&self, mut page: ObjectPage, expires_in: u64) -> Result<ObjectPage, Error> {
+        let connection = self.app.connect(&self.resource, &self.environment).await?;
+        for row in &mut page.objects {
+            // the prefix itself may be an object, which no key of the resource names
+            let Ok(key) = full_key(&connection.prefix, &row.key) else { continue };
+            let signed = sign_get_url(&connection, &key, expires_in).await?;
+            (row.url, row.url_expires_at) = (Some(signed.url), Some(signed.expires_at));
+        }
+        Ok(page)
     }
 
     async fn in_order_of_keys(&mut self) -> Result<Option<ObjectPage>, Error> {
@@ -203,7 +222,8 @@ impl Listing {
 
     fn begin_page(&self) -> Result<AbortOnDropHandle<Result<Fetched, Error>>, Error> {
         // of a page that is sifted nobody knows how many rows will be left
-        let most = if self.wanted.is_plain() { i32::try_from(self.left.min(1000)).unwrap_or(1000) } else { 1000 };
+        let most =
+            if self.wanted.is_plain() { i32::try_from(self.left.min(1000)).unwrap_or(1000) } else { 1000 };
         let token = self.wanted.mark(self.request.cursor.as_deref())?.token;
         let (app, resource) = (Arc::clone(&self.app), Arc::clone(&self.resource));
         let (environment, request) = (self.environment.clone(), self.request.clone());

@@ -3,27 +3,27 @@
 //! A query is audited whatever its outcome, counted, and bounded by the resource's limits. One that reads or writes
 //! a single object is one call to the store. Bodies are streams in both directions.
 
-mod bulk;
-mod bulk_delete;
-mod confirm;
-mod copy;
 mod acl;
 mod bucket;
 mod bucket_change;
+mod bulk;
+mod bulk_delete;
 mod change;
+mod confirm;
 mod content;
+mod copy;
 mod delete;
 mod list;
+mod list_rows;
 mod multipart;
 mod parts;
-mod list_rows;
 mod read;
-mod sign;
 mod relay;
 mod rename;
+mod restore;
 mod route;
 mod row;
-mod restore;
+mod sign;
 mod tags;
 mod versions;
 mod write;
@@ -43,8 +43,8 @@ use crate::model::provider::Feature;
 
 pub use crate::aws::body::UploadBody as Body;
 
-pub use bulk::{BulkEnd, BulkKey, BulkMark, Progress, Step};
 pub use bucket_change::{Care, Wanted};
+pub use bulk::{BulkEnd, BulkKey, BulkMark, Progress, Step};
 pub use content::{Content, ContentBody, ContentOptions, MOST_CONTENT};
 pub use list::Listing;
 pub use parts::PartUpload;

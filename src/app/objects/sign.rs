@@ -17,7 +17,7 @@ use crate::model::operation::Operation;
 use crate::model::provider::Feature;
 use crate::model::resource::Auth;
 use crate::model::signed::{
-    DEFAULT_EXPIRES, FormKey, SignMethod, SignOptions, SignPostOptions, SignedForm, SignedUrl,
+    DEFAULT_EXPIRES, FormKey, MOST_EXPIRES, SignMethod, SignOptions, SignPostOptions, SignedForm, SignedUrl,
 };
 
 /// Bytes that one POST carries at the most (S3 API reference, POST object).
@@ -133,8 +133,7 @@ impl App {
 
 /// A URL to read an object, for a key that was listed over this connection. Neither audited nor checked against
 /// the resource's operations: whoever calls it has done both.
-#[expect(dead_code, reason = "the lists with a URL for each row call it")]
-pub(in crate::app) async fn sign_get_url(
+pub(super) async fn sign_get_url(
     connection: &Connection,
     key: &ObjectKey,
     expires_in: u64,
@@ -238,6 +237,17 @@ fn form_is_allowed(query: &Query<'_>, options: &SignPostOptions) -> Result<u64, 
         return Err(Error::TooLarge(format!("`{asked}` bytes are more than the {most} that can be allowed")));
     }
     Ok(wanted)
+}
+
+/// Whether a list may give each row a URL to read it.
+pub(super) fn may_sign_rows(query: &Query<'_>, expires_in: u64) -> Result<(), Error> {
+    if !(1..=MOST_EXPIRES).contains(&expires_in) {
+        let text = format!("`sign_expires_in` takes a whole number of seconds from 1 to {MOST_EXPIRES}");
+        return Err(Error::BadRequest(text));
+    }
+    signable(query)?;
+    also(query, Operation::Sign)?;
+    also(query, Operation::Get)
 }
 
 /// An anonymous resource has nothing to sign with.

@@ -92,7 +92,9 @@ mod tests {
         let common = "delimiter=%2F&encoding-type=url&max-keys=7&prefix=a%20b%2F%2B";
         assert_eq!(
             query(&request, find("aws").unwrap()),
-            format!("{common}&list-type=2&fetch-owner=true&continuation-token=1%2F2%3D%3D&start-after=%C3%BC")
+            format!(
+                "{common}&list-type=2&fetch-owner=true&continuation-token=1%2F2%3D%3D&start-after=%C3%BC"
+            )
         );
         assert_eq!(query(&request, find("seaweedfs").unwrap()), format!("{common}&marker=1%2F2%3D%3D"));
         assert!(!query(&request, find("generic").unwrap()).contains("encoding-type"));

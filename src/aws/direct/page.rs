@@ -150,6 +150,8 @@ impl<'a> Reader<'a> {
             last_modified,
             storage_class,
             owner,
+            url: None,
+            url_expires_at: None,
         })
     }
 

@@ -128,6 +128,8 @@ impl Names {
             last_modified: object.last_modified.as_ref().and_then(rfc3339),
             storage_class: object.storage_class.map(|class| class.as_str().to_owned()),
             owner: object.owner.map(|owner| Owner { id: owner.id, display_name: owner.display_name }),
+            url: None,
+            url_expires_at: None,
         };
         objects.into_iter().map(summary).collect()
     }

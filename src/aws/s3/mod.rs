@@ -7,16 +7,16 @@
 mod acl;
 mod bucket;
 mod bulk;
-mod copy;
 pub(in crate::aws) mod checksum;
+mod copy;
 mod delete;
 mod list;
 mod multipart;
 pub(in crate::aws) mod options;
 mod peculiar;
 mod read;
-mod sign;
 mod settings;
+mod sign;
 mod tags;
 mod versions;
 mod write;
@@ -43,8 +43,8 @@ use aws_smithy_types::date_time::Format;
 use aws_smithy_types::retry::RetryConfig;
 
 use crate::aws::AwsError;
-use crate::aws::credentials::Slot;
 use crate::aws::capture::Capture;
+use crate::aws::credentials::Slot;
 use crate::aws::direct::Direct;
 use crate::aws::egress::Endpoint;
 use crate::aws::http::DirectClient;

@@ -198,6 +198,9 @@ pub(crate) struct List {
     /// Tell who owns each object, in JSON
     #[arg(long)]
     fetch_owner: bool,
+    /// Give each row a signed URL that holds so long, for example `10m`, in JSON
+    #[arg(long, value_name = "TIME", value_parser = sign::seconds)]
+    sign_expires_in: Option<u64>,
 }
 
 /// Flags of `object head`.
@@ -324,7 +327,8 @@ impl List {
             .query("modified_before", self.modified_before.as_ref())
             .query("sort", self.sort.as_ref())
             .query("direction", self.direction.as_ref())
-            .query("fetch_owner", self.fetch_owner.then_some(true));
+            .query("fetch_owner", self.fetch_owner.then_some(true))
+            .query("sign_expires_in", self.sign_expires_in);
         let mut lines = session.client.lines(call).await?;
         // there is one after every page of the store: the last one counts
         let mut end = None;

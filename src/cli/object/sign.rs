@@ -248,6 +248,6 @@ pub(super) fn pairs(pairs: Vec<(String, String)>) -> Option<Map<String, Value>> 
     (!object.is_empty()).then_some(object)
 }
 
-fn seconds(text: &str) -> Result<u64, String> {
+pub(super) fn seconds(text: &str) -> Result<u64, String> {
     Age::parse(text).map(|age| age.0)
 }

@@ -86,6 +86,9 @@ pub struct ObjectParams {
     /// Tell who owns each object.
     #[param(required = false)]
     fetch_owner: Option<bool>,
+    /// Give each row a signed URL to read it that holds for so many seconds.
+    #[param(minimum = 1, maximum = 604_800)]
+    sign_expires_in: Option<u64>,
 }
 
 /// Lists objects: a JSON page, or with `Accept: application/x-ndjson` one row a line, to the end.
@@ -102,12 +105,17 @@ pub async fn list_objects(
     check_limit(params.limit, !streamed)?;
     let permit = api.app.admit(&by.0).await?;
     let options = options::list_options(params)?;
-    if streamed {
-        let listing = api.app.open_list(&by.0, &name, &environment.0, options).await?;
-        return Ok(rows(listing, permit));
+    let signed = options.sign_expires_in.is_some();
+    let mut response = if streamed {
+        rows(api.app.open_list(&by.0, &name, &environment.0, options).await?, permit)
+    } else {
+        let page = api.app.list(&by.0, &name, &environment.0, options).await?;
+        with_freshness(Json(page.value).into_response(), page.freshness)
+    };
+    if signed {
+        sign::keep_nowhere(&mut response);
     }
-    let page = api.app.list(&by.0, &name, &environment.0, options).await?;
-    Ok(with_freshness(Json(page.value).into_response(), page.freshness))
+    Ok(response)
 }
 
 /// Whether rows are asked for one a line.

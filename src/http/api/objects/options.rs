@@ -242,6 +242,7 @@ pub(super) fn list_options(params: ObjectParams) -> Result<ListOptions, Failure>
         filter: (filter != Filter::default()).then_some(filter),
         sort: sort(params.sort.as_deref(), params.direction.as_deref())?,
         fetch_owner: params.fetch_owner.unwrap_or_default(),
+        sign_expires_in: params.sign_expires_in,
     })
 }
 

@@ -3,6 +3,7 @@
 use axum::response::Response;
 
 use crate::app::Permit;
+use crate::http::api::objects::sign::keep_nowhere;
 use crate::http::api::objects::{self, check_limit};
 use crate::http::api::query::{QueryAnswer, Ran, Run};
 use crate::http::problem::Failure;
@@ -17,6 +18,11 @@ pub(super) async fn list(run: Run<'_>, options: ListOptions) -> Ran {
 /// One row a line, to the end.
 pub(super) async fn rows(run: Run<'_>, options: ListOptions, permit: Permit) -> Result<Response, Failure> {
     check_limit(options.limit, false)?;
+    let signed = options.sign_expires_in.is_some();
     let listing = run.app.open_list(run.caller, run.resource, run.environment, options).await?;
-    Ok(objects::rows(listing, permit))
+    let mut response = objects::rows(listing, permit);
+    if signed {
+        keep_nowhere(&mut response);
+    }
+    Ok(response)
 }

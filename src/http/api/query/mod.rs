@@ -1,7 +1,7 @@
 //! The JSON query endpoint: the same queries for callers that speak only JSON.
 
-pub(super) mod bulk;
 mod bucket;
+pub(super) mod bulk;
 mod delete;
 pub mod explain;
 mod list;
@@ -21,8 +21,8 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use self::bulk::BulkAnswer;
 use self::bucket::{BucketQuery, DeleteCorsQuery, DeletePolicyQuery, PutCorsQuery, PutPolicyQuery};
+use self::bulk::BulkAnswer;
 use self::delete::Deleted;
 use self::multipart::AbortedUpload;
 use self::read::{GetQuery, HeadQuery, KeyQuery, NotModified, ObjectContent};
@@ -38,13 +38,13 @@ use crate::http::extract::{By, Environment, Segment, User};
 use crate::http::json_body::JsonBody;
 use crate::http::openapi::Scope;
 use crate::http::problem::{Failure, Problems};
+use crate::model::acl::ObjectAcl;
+use crate::model::bucket::{BucketChange, BucketSettings};
+use crate::model::bulk::{CopyOptions, CopyResult, DeleteMany, DeletePrefix, RenamePrefix};
 use crate::model::multipart::{
     AbortUpload, CleanReport, CleanUploads, CompleteUpload, CompletedUpload, ListPartsOptions,
     ListUploadsOptions, PartPage, SignPartsOptions, SignedParts, StartUpload, StartedUpload, UploadPage,
 };
-use crate::model::bulk::{CopyOptions, CopyResult, DeleteMany, DeletePrefix, RenamePrefix};
-use crate::model::acl::ObjectAcl;
-use crate::model::bucket::{BucketChange, BucketSettings};
 use crate::model::name::Name;
 use crate::model::object::{ListOptions, ObjectMetadata, ObjectPage, PutResult};
 use crate::model::principal::Caller;

@@ -22,7 +22,11 @@ pub(super) async fn sign_parts(run: Run<'_>, options: SignPartsOptions) -> Ran {
 
 /// Whether an answer holds a credential, which nobody on the way may keep.
 pub(super) fn is_credential(answer: &QueryAnswer) -> bool {
-    matches!(answer, QueryAnswer::Sign(_) | QueryAnswer::SignPost(_) | QueryAnswer::SignParts(_))
+    match answer {
+        QueryAnswer::Sign(_) | QueryAnswer::SignPost(_) | QueryAnswer::SignParts(_) => true,
+        QueryAnswer::List(page) => page.objects.iter().any(|row| row.url.is_some()),
+        _ => false,
+    }
 }
 
 pub(super) fn target(run: Run<'_>) -> Target<'_> {
