@@ -321,32 +321,37 @@ impl S3 {
     }
 
     /// Bounds a call of the SDK that streams, as [`S3::watching`] does.
-    pub(in crate::aws) async fn watched<T, E>(
+    pub(in crate::aws) fn watched<T, E>(
         &self,
         progress: impl Fn() -> u64,
         call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, AwsError>
+    ) -> impl Future<Output = Result<T, AwsError>>
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let told = async { call.await.map_err(|error| AwsError::from_sdk(SERVICE, &error)) };
-        self.watching(progress, told).await
+        // calls hold large state: boxed before anything is awaited, so that it is part of no other
+        let call = Box::pin(call);
+        self.watching(progress, async { call.await.map_err(|error| AwsError::from_sdk(SERVICE, &error)) })
     }
 
     /// Bounds a call that streams: not its whole time, but the time in which no byte moves.
-    async fn watching<T>(
+    fn watching<T>(
         &self,
         progress: impl Fn() -> u64,
         call: impl Future<Output = Result<T, AwsError>>,
-    ) -> Result<T, AwsError> {
+    ) -> impl Future<Output = Result<T, AwsError>> {
         let idle = self.timeout + IDLE;
         let mut call = Box::pin(call);
-        let mut seen = progress();
-        loop {
-            match tokio::time::timeout(idle, &mut call).await {
-                Ok(outcome) => return outcome,
-                Err(_) if progress() == seen => return Err(AwsError::timeout(SERVICE, idle.as_millis())),
-                Err(_) => seen = progress(),
+        async move {
+            let mut seen = progress();
+            loop {
+                match tokio::time::timeout(idle, &mut call).await {
+                    Ok(outcome) => return outcome,
+                    Err(_) if progress() == seen => {
+                        return Err(AwsError::timeout(SERVICE, idle.as_millis()));
+                    }
+                    Err(_) => seen = progress(),
+                }
             }
         }
     }

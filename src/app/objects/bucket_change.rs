@@ -116,13 +116,10 @@ impl App {
             wanted.after()
         } else {
             wanted.send(connection, care.force).await?;
-            match ask(connection, aspect).await {
-                Ok(after) => after,
-                Err(_) => {
-                    findings.push(unread("after", aspect));
-                    wanted.after()
-                }
-            }
+            ask(connection, aspect).await.unwrap_or_else(|_| {
+                findings.push(unread("after", aspect));
+                wanted.after()
+            })
         };
         let parts =
             |value: &Option<Value>| value.as_ref().map(|value| wanted.parts(value)).unwrap_or_default();

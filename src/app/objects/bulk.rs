@@ -274,7 +274,8 @@ impl App {
             };
             let (page, connection) = self.patiently(list).await?;
             let objects = page.objects.into_iter().filter_map(|mut object| {
-                object.key = object.key.strip_prefix(&connection.prefix)?.to_owned();
+                let key = object.key.strip_prefix(&connection.prefix)?.to_owned();
+                object.key = key;
                 // an object whose whole key is the resource's prefix cannot be named through the resource
                 (!object.key.is_empty()).then_some(object)
             });

@@ -119,7 +119,7 @@ impl App {
         keys: Vec<KeyVersion>,
     ) -> Result<Progress, Error> {
         check_keys(&keys)?;
-        let deletes = self.deletes(self.begin(caller, name, Operation::Delete, None).await?, environment);
+        let deletes = deletes_of(self.begin(caller, name, Operation::Delete, None).await?, environment);
         let connection = self.connect(&deletes.resource, environment).await?;
         let (mut reporter, progress) = Reporter::new(connection.freshness());
         let app = Arc::clone(self);
@@ -191,7 +191,7 @@ impl App {
         let query = self.begin(caller, name, Operation::Delete, Some(&wanted.prefix)).await?;
         let cursor = parse_cursor(wanted.cursor.as_deref(), &[&wanted.prefix])?;
         let after = cursor.as_ref().map(|cursor| cursor.after.clone());
-        let deletes = self.deletes(query, environment);
+        let deletes = deletes_of(query, environment);
         let found = self.count(&deletes.resource, environment, &wanted.prefix, after.as_deref()).await?;
         let left = found.confirmed(&wanted.prefix, wanted.confirm_count, cursor.as_ref())?;
         let connection = self.connect(&deletes.resource, environment).await?;
@@ -204,10 +204,6 @@ impl App {
             most: most.unwrap_or(u64::MAX),
         };
         Ok(self.start_walk(Work::Delete(deletes), walk, connection.freshness()))
-    }
-
-    fn deletes(&self, query: Query<'_>, environment: &Name) -> Deletes {
-        Deletes { caller: query.caller.clone(), resource: query.resource, environment: environment.clone() }
     }
 
     /// Deletes a page of a list. The audit has a row for all of them, and one for each that failed.
@@ -361,6 +357,10 @@ async fn delete_alone(
 ) -> (usize, Result<(), AwsError>) {
     let options = DeleteOptions { version_id: doomed.version_id, if_match: doomed.if_match };
     (place, connection.s3.delete(&doomed.key, &options).await.map(drop))
+}
+
+fn deletes_of(query: Query<'_>, environment: &Name) -> Deletes {
+    Deletes { caller: query.caller.clone(), resource: query.resource, environment: environment.clone() }
 }
 
 /// Keys of one chunk: as many as one request takes; where it takes one, any number, one after the other.

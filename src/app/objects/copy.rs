@@ -135,6 +135,12 @@ impl App {
             return self.copy_in_parts(route, piece, options).await;
         }
         let gets = gets_of(options);
+        // Ceph RGW 16 takes the directive for tags and does not follow it, and drops them with replaced metadata
+        let tags = match (&gets.tags, &gets.headers) {
+            (Some(tags), _) => Some(tags.clone()),
+            (None, Some(_)) => self.tags_of(route, piece).await?,
+            (None, None) => None,
+        };
         let copy = || {
             self.with_connection(&route.target, &route.environment, |connection| {
                 let gets = &gets;
@@ -147,9 +153,8 @@ impl App {
             })
         };
         let (uploaded, _) = self.patiently(copy).await?;
-        if let Some(tags) = &gets.tags {
-            // Ceph RGW 16 takes the directive and does not follow it
-            self.give_tags(route, piece, tags).await?;
+        if let Some(tags) = tags {
+            self.give_tags(route, piece, &tags).await?;
         }
         Ok(Copied { uploaded, way: CopyWay::Server })
     }

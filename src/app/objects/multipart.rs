@@ -347,7 +347,7 @@ async fn old_uploads(
     let (mut old, mut after) = (Vec::new(), None);
     loop {
         let page = connection.s3.list_uploads(&format!("{root}{prefix}"), after, 1_000).await?;
-        after = page.next.clone();
+        after.clone_from(&page.next);
         // one whose beginning is not known may have begun just now
         let began_before = |(_, at): &(OpenUpload, Option<i64>)| at.is_some_and(|at| at <= before_ms);
         old.extend(relative(page, root).filter(began_before).map(|(upload, _)| upload));

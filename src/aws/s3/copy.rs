@@ -71,6 +71,7 @@ impl CopySource {
 
 impl S3 {
     /// The same client, whose uploads get another ACL or storage class than the resource's defaults.
+    #[must_use]
     pub fn with_upload_defaults(&self, acl: Option<CannedAcl>, storage_class: Option<String>) -> S3 {
         let mut other = self.clone();
         other.defaults.acl = acl.or(other.defaults.acl);
@@ -318,9 +319,9 @@ mod tests {
     fn parts_cover_every_byte_once_and_are_never_too_many() {
         assert_eq!(ranges(12, 5).collect::<Vec<_>>(), [(1, 0, 4), (2, 5, 9), (3, 10, 11)]);
         assert_eq!(ranges(10, 5).collect::<Vec<_>>(), [(1, 0, 4), (2, 5, 9)]);
-        let (five_gib, five_tib) = (5 << 30, 5 << 40);
+        let (five_gib, largest) = (5 << 30, 5 << 40);
         assert_eq!(part_size(five_gib, five_gib), MOST_PART);
-        assert!(five_tib / part_size(five_tib, five_gib) < 10_000);
+        assert!(largest / part_size(largest, five_gib) < 10_000);
         assert_eq!(part_size(12 << 20, 8 << 20), 5 << 20);
     }
 

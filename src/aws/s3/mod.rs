@@ -190,17 +190,21 @@ impl S3 {
     }
 
     /// Bounds one call and says what its failure means.
-    pub(in crate::aws) async fn timed<T, E>(
+    pub(in crate::aws) fn timed<T, E>(
         &self,
         call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, AwsError>
+    ) -> impl Future<Output = Result<T, AwsError>>
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        // calls hold large state; boxing keeps it off the stacks of those who await them
-        match tokio::time::timeout(self.timeout, Box::pin(call)).await {
-            Ok(outcome) => outcome.map_err(|error| AwsError::from_sdk(SERVICE, &error)),
-            Err(_) => Err(AwsError::timeout(SERVICE, self.timeout.as_millis())),
+        // calls hold large state: boxed before anything is awaited, so that it is part of no other
+        let call = Box::pin(call);
+        let bound = self.timeout;
+        async move {
+            match tokio::time::timeout(bound, call).await {
+                Ok(outcome) => outcome.map_err(|error| AwsError::from_sdk(SERVICE, &error)),
+                Err(_) => Err(AwsError::timeout(SERVICE, bound.as_millis())),
+            }
         }
     }
 

@@ -103,6 +103,9 @@ fn client(profile: &'static Profile, port: u16) -> S3 {
         expected_owner: None,
         requester_pays: false,
         defaults: UploadDefaults::default(),
+        public_endpoint: None,
+        session: None,
+        capture: None,
     })
 }
 

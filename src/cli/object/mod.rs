@@ -116,12 +116,12 @@ The URL goes to stdout, everything else to stderr. It ends with the credentials 
   s3-connector object copy invoices a.pdf a.pdf --metadata-directive replace --metadata state=paid
 
 A copy has the metadata and tags of its source, unless a directive says `replace`.")]
-    Copy(Copy),
+    Copy(Box<Copy>),
     /// Moves an object: copies it, and deletes the source when the copy is there
     #[command(after_help = "Examples:
   s3-connector object move invoices inbox/a.pdf archive/a.pdf --dry-run
   s3-connector object move invoices inbox/a.pdf a.pdf --to-resource archive --yes")]
-    Move(Move),
+    Move(Box<Move>),
     /// Moves every object below a prefix below another one
     #[command(after_help = "Examples:
   s3-connector object rename invoices inbox/ archive/2026/ --dry-run

@@ -152,21 +152,21 @@ pub enum QueryAnswer {
     ListMultipartUploads(UploadPage),
     /// `clean_multipart_uploads`
     CleanMultipartUploads(CleanReport),
-    /// delete_many, delete_prefix, rename_prefix
+    /// `delete_many`, `delete_prefix`, `rename_prefix`
     Bulk(BulkAnswer),
     /// copy, move
     Copy(CopyResult),
     /// head and get whose condition found nothing new
     NotModified(NotModified),
-    /// get_tags, put_tags, delete_tags
+    /// `get_tags`, `put_tags`, `delete_tags`
     Tags(ObjectTags),
-    /// get_acl
+    /// `get_acl`
     GetAcl(ObjectAcl),
-    /// put_acl
+    /// `put_acl`
     PutAcl(AclWritten),
-    /// list_versions
+    /// `list_versions`
     ListVersions(VersionPage),
-    /// restore_version
+    /// `restore_version`
     RestoreVersion(RestoredVersion),
     /// get_bucket
     GetBucket(BucketSettings),
