@@ -203,12 +203,11 @@ impl Signer {
                 "{asked} seconds were asked for, and a signature holds for {MOST_EXPIRES} (seven days) at the most"
             ));
         }
-        let found = match &self.session {
-            Some(session) => session.lasting(i64::try_from(expires_in).unwrap_or(i64::MAX) * 1000).await?,
-            None => {
-                let found = self.credentials.provide_credentials().await;
-                found.map_err(|error| AwsError::from_chain(SERVICE, &error))?
-            }
+        let found = if let Some(session) = &self.session {
+            session.lasting(i64::try_from(expires_in).unwrap_or(i64::MAX).saturating_mul(1000)).await?
+        } else {
+            let found = self.credentials.provide_credentials().await;
+            found.map_err(|error| AwsError::from_chain(SERVICE, &error))?
         };
         let now = SystemTime::now();
         if let Some(ends) = found.expiry() {

@@ -50,7 +50,7 @@ A policy that would lock the resource's own identity out is refused unless --for
 pub(crate) struct Show {
     /// Name of the resource
     resource: String,
-    /// location, versioning, encryption, ownership, public_access_block, policy, cors, lifecycle [default: all]
+    /// location, versioning, encryption, ownership, `public_access_block`, policy, cors, lifecycle [default: all]
     aspects: Vec<String>,
 }
 

@@ -99,7 +99,7 @@ enum Command {
     Resource(ResourceCommand),
     /// List, look at, read, write and delete the objects of a resource
     #[command(subcommand)]
-    Object(ObjectCommand),
+    Object(Box<ObjectCommand>),
     /// What a resource's bucket is set to; its CORS configuration and policy
     #[command(subcommand)]
     Bucket(BucketCommand),
@@ -212,7 +212,7 @@ async fn dispatch(command: Command, connection: &Connection, out: &Rc<Output>) -
     let session = || Ok::<_, anyhow::Error>(Session { client: connection.client()?, out: Rc::clone(out) });
     match command {
         Command::Resource(command) => command.run(&session()?).await,
-        Command::Object(command) => command.run(&session()?).await,
+        Command::Object(command) => (*command).run(&session()?).await,
         Command::Bucket(command) => command.run(&session()?).await,
         Command::Source(command) => command.run(&session()?).await,
         // what needs no server works without the settings of one

@@ -168,9 +168,9 @@ pub enum QueryAnswer {
     ListVersions(VersionPage),
     /// `restore_version`
     RestoreVersion(RestoredVersion),
-    /// get_bucket
+    /// `get_bucket`
     GetBucket(BucketSettings),
-    /// put_bucket_cors, delete_bucket_cors, put_bucket_policy, delete_bucket_policy
+    /// `put_bucket_cors`, `delete_bucket_cors`, `put_bucket_policy`, `delete_bucket_policy`
     ChangeBucket(BucketChange),
 }
 
