@@ -85,7 +85,8 @@ async fn given(place: &Place) -> Given {
         aws::put_object(&store, &place.bucket, key, "hello").await;
     }
     let head = store.head_object().bucket(&place.bucket).key("a.txt").send().await.unwrap();
-    let created = store.create_multipart_upload().bucket(&place.bucket).key("parts.bin").send().await.unwrap();
+    let created =
+        store.create_multipart_upload().bucket(&place.bucket).key("parts.bin").send().await.unwrap();
     let upload = created.upload_id().unwrap().to_owned();
     let part = store.upload_part().bucket(&place.bucket).key("parts.bin").upload_id(&upload).part_number(1);
     let part = part.body(b"one part".to_vec().into()).send().await.unwrap();

@@ -346,7 +346,7 @@ async fn old_uploads(
     let root = &connection.prefix;
     let (mut old, mut after) = (Vec::new(), None);
     loop {
-        let page = connection.s3.list_uploads(&format!("{root}{prefix}"), after, 1_000).await?;
+        let page = connection.s3.list_uploads(&format!("{root}{prefix}"), after.take(), 1_000).await?;
         after.clone_from(&page.next);
         // one whose beginning is not known may have begun just now
         let began_before = |(_, at): &(OpenUpload, Option<i64>)| at.is_some_and(|at| at <= before_ms);

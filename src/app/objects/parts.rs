@@ -81,13 +81,13 @@ impl App {
         let outcome = if let Err(error) = fits(&query, length) {
             Err(error)
         } else {
-                let kib = (length <= KEPT).then(|| u32::try_from(length / 1024 + 1).unwrap_or(u32::MAX));
-                let room = kib.and_then(|kib| self.replays.try_acquire_many(kib).ok());
-                let _room = room.inspect(|_| source.keep());
-                self.with_connection(&query.resource, environment, |connection| {
-                    send_once(connection, key, upload_id, number, source, length)
-                })
-                .await
+            let kib = (length <= KEPT).then(|| u32::try_from(length / 1024 + 1).unwrap_or(u32::MAX));
+            let room = kib.and_then(|kib| self.replays.try_acquire_many(kib).ok());
+            let _room = room.inspect(|_| source.keep());
+            self.with_connection(&query.resource, environment, |connection| {
+                send_once(connection, key, upload_id, number, source, length)
+            })
+            .await
         };
         let outcome = self.end(&query, outcome, |sent| (Some(length), sent.request_id.clone())).await?;
         Ok(Outcome {
