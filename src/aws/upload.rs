@@ -242,16 +242,17 @@ impl S3 {
     }
 
     /// Bounds a call of the SDK that streams, as [`S3::watching`] does.
-    async fn watched<T, E>(
+    fn watched<T, E>(
         &self,
         progress: impl Fn() -> u64,
         call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, AwsError>
+    ) -> impl Future<Output = Result<T, AwsError>>
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let told = async { call.await.map_err(|error| AwsError::from_sdk(SERVICE, &error)) };
-        self.watching(progress, told).await
+        // boxed here: calls of the SDK hold large state
+        let call = Box::pin(call);
+        self.watching(progress, async { call.await.map_err(|error| AwsError::from_sdk(SERVICE, &error)) })
     }
 
     /// Bounds a call that streams: not its whole time, but the time in which no byte moves.

@@ -29,7 +29,7 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
         AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| panicked());
     if let Some(mut problem) = response.extensions_mut().remove::<Problem>() {
         problem.request_id.clone_from(&id);
-        problem.instance = uri.path().to_owned();
+        uri.path().clone_into(&mut problem.instance);
         response = rewritten(&response, &problem);
     }
     if let Ok(value) = HeaderValue::from_str(&id) {

@@ -160,7 +160,7 @@ async fn over_plain_http_what_is_in_memory_is_signed_and_what_streams_is_not() {
         assert_eq!(raw(&service.admin, "PUT", &by_path("main", "k"), &[], &body).await.status, 200);
     }
     let requests = store.requests();
-    let hash: String = Sha256::digest(vec![b'y'; 1000]).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex::encode(Sha256::digest(vec![b'y'; 1000]));
     assert_eq!(header(&requests[0], "x-amz-content-sha256"), hash);
     assert_eq!(header(&requests[1], "x-amz-content-sha256"), "UNSIGNED-PAYLOAD");
     for request in &requests {

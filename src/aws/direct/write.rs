@@ -18,7 +18,7 @@ use crate::aws::direct::{Call, Direct, ERROR_BYTES, collect, set, unusable};
 use crate::aws::s3::{UploadDefaults, Uploaded};
 use crate::aws::sigv4::Signed;
 use crate::model::object::{ObjectKey, PutOptions};
-use crate::model::resource::Encryption;
+use crate::model::resource::{CannedAcl, Encryption};
 
 const ACL: HeaderName = HeaderName::from_static("x-amz-acl");
 const STORAGE_CLASS: HeaderName = HeaderName::from_static("x-amz-storage-class");
@@ -30,7 +30,7 @@ pub(super) fn defaults(defaults: &UploadDefaults) -> Option<HeaderMap> {
     // all by name: a default that is added and not sent here would be lost without a word
     let UploadDefaults { acl, storage_class, encryption } = defaults;
     let mut headers = HeaderMap::new();
-    set(&mut headers, ACL, acl.map(|acl| acl.as_str())).ok()?;
+    set(&mut headers, ACL, acl.map(CannedAcl::as_str)).ok()?;
     set(&mut headers, STORAGE_CLASS, storage_class.as_deref()).ok()?;
     match encryption {
         Encryption::BucketDefault => {}
