@@ -173,6 +173,7 @@ impl Identities {
     }
 
     /// The same identities, of which STS is not asked: a call ends with [`NOT_SENT`](crate::aws::capture::NOT_SENT).
+    #[must_use]
     pub fn silent(&self) -> Identities {
         Identities {
             slots: Arc::clone(&self.slots),

@@ -25,8 +25,8 @@ mod tests {
     #[test]
     fn every_byte_has_its_two_digits() {
         let all: Vec<u8> = (0..=255).collect();
-        let expected: String = all.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex(&all), expected);
+        let expected: Vec<String> = all.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex(&all), expected.concat());
         assert_eq!(hex(&[]), "");
     }
 }

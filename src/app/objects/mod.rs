@@ -190,6 +190,17 @@ impl App {
     }
 }
 
+impl Query<'_> {
+    /// Whether the resource allows another operation that this one needs.
+    fn also(&self, operation: Operation) -> Result<(), Error> {
+        let allowed = self.resource.record.definition.operations.as_ref();
+        if allowed.is_none_or(|allowed| allowed.contains(&operation)) {
+            return Ok(());
+        }
+        Err(Error::OperationNotAllowed { resource: self.resource.name().to_string(), operation })
+    }
+}
+
 fn full_key(prefix: &str, key: &str) -> Result<ObjectKey, AwsError> {
     ObjectKey::under(prefix, key).map_err(|error| {
         let code = match error {

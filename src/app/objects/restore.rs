@@ -41,9 +41,9 @@ impl App {
         let key = options.key.as_str();
         let query = self.begin(target.caller, target.resource, Operation::Versions, Some(key)).await?;
         let second = if options.undelete { Operation::Delete } else { Operation::Copy };
-        let outcome = match query.also(second) {
-            Err(error) => Err(error),
-            Ok(()) => {
+        let outcome = if let Err(error) = query.also(second) {
+            Err(error)
+        } else {
                 let restore = |connection: Arc<Connection>| async move {
                     require(&connection, Feature::Versions)?;
                     let full = full_key(&connection.prefix, key)?;
@@ -53,22 +53,10 @@ impl App {
                     }
                 };
                 self.with_connection(&query.resource, target.environment, restore).await
-            }
         };
         let describe = |answered: &Answered<RestoredVersion>| (answered.bytes, answered.request_id.clone());
         let outcome = self.end(&query, outcome, describe).await?;
         Ok(Outcome { value: outcome.value.value, freshness: outcome.freshness })
-    }
-}
-
-impl Query<'_> {
-    /// Whether the resource allows another operation that this one needs.
-    fn also(&self, operation: Operation) -> Result<(), Error> {
-        let allowed = self.resource.record.definition.operations.as_ref();
-        if allowed.is_none_or(|allowed| allowed.contains(&operation)) {
-            return Ok(());
-        }
-        Err(Error::OperationNotAllowed { resource: self.resource.name().to_string(), operation })
     }
 }
 

@@ -86,7 +86,7 @@ impl App {
         let wanted = &options.wanted().map_err(Error::BadRequest)?;
         let mut query =
             self.begin(target.caller, target.resource, Operation::Sign, Some(&options.key)).await?;
-        let outcome = match signable(&query).and_then(|()| also(&query, Operation::Multipart)) {
+        let outcome = match signable(&query).and_then(|()| query.also(Operation::Multipart)) {
             Err(error) => Err(error),
             Ok(()) => {
                 self.with_connection(&query.resource, target.environment, |connection| async move {
@@ -205,7 +205,7 @@ fn url_is_allowed(query: &Query<'_>, options: &SignOptions) -> Result<(), Error>
         },
     )?;
     if options.acl.is_some() {
-        also(query, Operation::PutAcl)?;
+        query.also(Operation::PutAcl)?;
     }
     if options.method != SignMethod::Put {
         return Ok(());
@@ -225,9 +225,9 @@ fn url_is_allowed(query: &Query<'_>, options: &SignOptions) -> Result<(), Error>
 /// The most bytes that the form may carry.
 fn form_is_allowed(query: &Query<'_>, options: &SignPostOptions) -> Result<u64, Error> {
     signable(query)?;
-    also(query, Operation::Put)?;
+    query.also(Operation::Put)?;
     if options.acl.is_some() {
-        also(query, Operation::PutAcl)?;
+        query.also(Operation::PutAcl)?;
     }
     let most = query.resource.record.definition.limits.max_put_bytes.unwrap_or(MOST_POSTED).min(MOST_POSTED);
     let wanted = options.max_bytes.unwrap_or(most);
@@ -246,8 +246,8 @@ pub(super) fn may_sign_rows(query: &Query<'_>, expires_in: u64) -> Result<(), Er
         return Err(Error::BadRequest(text));
     }
     signable(query)?;
-    also(query, Operation::Sign)?;
-    also(query, Operation::Get)
+    query.also(Operation::Sign)?;
+    query.also(Operation::Get)
 }
 
 /// An anonymous resource has nothing to sign with.
@@ -259,15 +259,6 @@ fn signable(query: &Query<'_>) -> Result<(), Error> {
     Err(Error::BadRequest(format!(
         "the resource `{name}` is anonymous and has no key to sign with: use the object's plain URL, or give the resource credentials"
     )))
-}
-
-/// Refuses what the resource does not allow besides the operation that runs.
-pub(super) fn also(query: &Query<'_>, operation: Operation) -> Result<(), Error> {
-    let allowed = query.resource.record.definition.operations.as_ref();
-    if allowed.is_none_or(|allowed| allowed.contains(&operation)) {
-        return Ok(());
-    }
-    Err(Error::OperationNotAllowed { resource: query.resource.name().to_string(), operation })
 }
 
 fn require_for(connection: &Connection, options: &SignOptions) -> Result<(), AwsError> {

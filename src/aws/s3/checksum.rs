@@ -115,7 +115,7 @@ mod tests {
     use super::{Summed, Sums};
     use crate::model::upload::{Checksum, ChecksumAlgorithm, UploadExtras};
 
-    /// The check values of the algorithms: of `123456789` (CRC RevEng catalogue, FIPS 180).
+    /// The check values of the algorithms: of `123456789` (catalogue of CRC `RevEng`, FIPS 180).
     #[test]
     fn checksums_have_their_known_values() {
         for (algorithm, expected) in [

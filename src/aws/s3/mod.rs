@@ -275,8 +275,7 @@ pub(in crate::aws) fn rfc3339_of_iso(text: &str) -> Option<String> {
     let digits = |part: Option<&str>| {
         part.is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit() || b"-T:".contains(&byte)))
     };
-    let whole = text.len() == 24 && text.get(19..) == Some(".000Z");
-    if whole && digits(text.get(..19)) {
+    if text.get(19..) == Some(".000Z") && digits(text.get(..19)) {
         let mut short = text.to_owned();
         short.truncate(19);
         short.push('Z');

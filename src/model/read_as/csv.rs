@@ -395,7 +395,7 @@ mod tests {
             let end = if crlf { "\r\n" } else { "\n" };
             let mut text = format!("\u{FEFF}name{end}");
             for field in &fields {
-                text.push_str(&format!("\"{}\"{end}", field.replace('"', "\"\"")));
+                text.push_str(&["\"", &field.replace('"', "\"\""), "\"", end].concat());
             }
             let mut options = CsvOptions::default();
             let (mut found, mut from) = (Vec::new(), 0);

@@ -168,7 +168,7 @@ mod tests {
         fn pieces_and_pages_give_every_row_once(
             rows in prop::collection::vec(0_u32..1000, 0..12), limit in 1_u64..5, piece in 1_usize..7
         ) {
-            let text: String = rows.iter().map(|row| format!("{row}\n")).collect();
+            let text = rows.iter().map(|row| format!("{row}\n")).collect::<Vec<_>>().concat();
             let mut found = Vec::new();
             let mut from = 0;
             loop {
