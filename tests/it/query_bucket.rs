@@ -83,8 +83,8 @@ async fn aspects_are_set_not_set_or_not_there_each_by_itself() {
     assert_eq!(some["policy"]["state"], "not_set");
     assert_eq!(some.as_object().unwrap().len(), 2);
     let query = json!({"operation": "get_bucket", "aspects": ["cors"]});
-    let same = expect(client.query("main", &query).await, 200);
-    assert_eq!((&same["aspects"]["cors"], &same["bucket"]), (&some["cors"], &json!(place.bucket)));
+    let asked = expect(client.query("main", &query).await, 200);
+    assert_eq!((&asked["aspects"]["cors"], &asked["bucket"]), (&some["cors"], &json!(place.bucket)));
     let problem = expect(client.get("/v1/resources/main/bucket?aspects=cors,acl").await, 400);
     assert!(problem["detail"].as_str().unwrap().contains("`acl` is no aspect"), "{problem:#}");
 }

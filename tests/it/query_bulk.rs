@@ -89,9 +89,9 @@ async fn a_prefix_of_2500_keys_is_deleted_in_the_fewest_calls_that_the_provider_
         assert_eq!(store.requests() - before, 3 + chunks + deletes, "{profile}: count, pages, deletes");
         let end = told.last().unwrap();
         assert_eq!(end, &json!({"done": 2500, "failed": 0, "truncated": false, "cursor": null}));
-        let deleted = told.iter().filter(|line| line["outcome"] == "deleted").count();
+        let gone = told.iter().filter(|line| line["outcome"] == "deleted").count();
         let marks = told.iter().filter(|line| line["cursor"].is_string()).count();
-        assert_eq!((deleted, marks as u64), (2500, chunks - 1), "{profile}");
+        assert_eq!((gone, marks as u64), (2500, chunks - 1), "{profile}");
         assert_eq!(all_keys(&place).await, ["new/00000"]);
         let rows = audit(&service, "object.delete").await;
         assert_eq!(rows.len() as u64, chunks, "a row for each chunk");

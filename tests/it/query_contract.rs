@@ -124,7 +124,7 @@ fn fits(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
         "null" => value.is_null(),
         other => panic!("an unknown type `{other}`"),
     };
-    if !kinds.is_empty() && !kinds.iter().any(|kind| is(kind)) {
+    if !kinds.is_empty() && !kinds.iter().any(is) {
         return Err(format!("{value} is no {kinds:?}"));
     }
     for item in value.as_array().into_iter().flatten() {

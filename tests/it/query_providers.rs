@@ -250,9 +250,9 @@ async fn a_wrong_region_of_an_environment_is_proposed_for_that_environment() {
     front.answer(1, rows());
     let path = "/v1/resources/main/query?environment=staging";
     let problem = expect(client.post(path, &json!({"operation": "list"})).await, 424);
-    let patch = &problem["fix"]["patch"];
-    assert_eq!(*patch, json!({"environments": {"staging": {"region": "eu-west-1"}}}), "{problem:#}");
-    expect(client.patch("/v1/resources/main", patch).await, 200);
+    let proposed = &problem["fix"]["patch"];
+    assert_eq!(*proposed, json!({"environments": {"staging": {"region": "eu-west-1"}}}), "{problem:#}");
+    expect(client.patch("/v1/resources/main", proposed).await, 200);
     expect(client.post(path, &json!({"operation": "list"})).await, 200);
     assert_eq!(regions(&front), ["us-west-2", "eu-west-1"]);
 }

@@ -98,7 +98,7 @@ async fn rows_are_read_in_pages_each_of_which_says_where_the_next_begins() {
         let service = service_at(&place).await;
         let client = &service.admin;
         let mut csv = "\u{FEFF}id;name;note\r\n".to_owned();
-        (0..25).for_each(|id| csv.push_str(&format!("{id};\"n;{id}\";\"two\r\nlines\"\r\n")));
+        (0..25).for_each(|id| csv += &[&id.to_string(), ";\"n;", &id.to_string(), "\";\"two\r\nlines\"\r\n"].concat());
         put(client, "k.csv", "text/csv", csv.as_bytes()).await;
         let mut fields = json!({"as": "csv", "limit": 10, "delimiter": ";", "columns": ["name", "id"]});
         let (mut found, mut pages) = (Vec::new(), 0);
@@ -119,7 +119,7 @@ async fn rows_are_read_in_pages_each_of_which_says_where_the_next_begins() {
             (0..25).map(|id| json!({"id": id.to_string(), "name": format!("n;{id}")})).collect();
         assert_eq!((found, pages), (wanted, 3), "{}", place.name);
 
-        let lines: String = (0..5).map(|id| format!("{{\"id\": {id}, \"x\": true}}\n")).collect();
+        let lines = (0..5).map(|id| format!("{{\"id\": {id}, \"x\": true}}\n")).collect::<Vec<_>>().concat();
         put(client, "k.ndjson", "application/x-ndjson", lines.as_bytes()).await;
         let fields = json!({"as": "ndjson", "limit": 3, "columns": ["id"]});
         let page = get(client, 200, "k.ndjson", fields.clone()).await;

@@ -8,7 +8,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use futures_util::{StreamExt, stream};
 
 use crate::app::connection::Connection;
-use crate::app::objects::sign::also;
 use crate::app::objects::write::guessed_type;
 use crate::app::objects::{Answered, Outcome, Query, Target, full_key, require};
 use crate::app::{App, Error};
@@ -52,7 +51,7 @@ impl App {
         let options = &options;
         let query =
             self.begin(target.caller, target.resource, Operation::Multipart, Some(&wanted.key)).await?;
-        let allowed = wanted.acl.map_or(Ok(()), |_| also(&query, Operation::PutAcl));
+        let allowed = wanted.acl.map_or(Ok(()), |_| query.also(Operation::PutAcl));
         let outcome = match allowed {
             Err(error) => Err(error),
             Ok(()) => {

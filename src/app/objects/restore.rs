@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::app::connection::Connection;
 use crate::app::objects::change::OwnedTarget;
-use crate::app::objects::{Answered, Outcome, Query, Target, full_key, require};
+use crate::app::objects::{Answered, Outcome, Target, full_key, require};
 use crate::app::{App, Error};
 use crate::aws::s3::VersionsRequest;
 use crate::aws::{AwsError, ErrorKind};
@@ -44,15 +44,15 @@ impl App {
         let outcome = if let Err(error) = query.also(second) {
             Err(error)
         } else {
-                let restore = |connection: Arc<Connection>| async move {
-                    require(&connection, Feature::Versions)?;
-                    let full = full_key(&connection.prefix, key)?;
-                    match options.version.as_deref() {
-                        Some(version) => copy_back(&connection, key, &full, version).await,
-                        None => undelete(&connection, key, &full).await,
-                    }
-                };
-                self.with_connection(&query.resource, target.environment, restore).await
+            let restore = |connection: Arc<Connection>| async move {
+                require(&connection, Feature::Versions)?;
+                let full = full_key(&connection.prefix, key)?;
+                match options.version.as_deref() {
+                    Some(version) => copy_back(&connection, key, &full, version).await,
+                    None => undelete(&connection, key, &full).await,
+                }
+            };
+            self.with_connection(&query.resource, target.environment, restore).await
         };
         let describe = |answered: &Answered<RestoredVersion>| (answered.bytes, answered.request_id.clone());
         let outcome = self.end(&query, outcome, describe).await?;

@@ -195,15 +195,12 @@ fn signed_url(method: SignMethod, signed: Presigned) -> SignedUrl {
 /// Signing for others needs what they will do to be allowed as well.
 fn url_is_allowed(query: &Query<'_>, options: &SignOptions) -> Result<(), Error> {
     signable(query)?;
-    also(
-        query,
-        match options.method {
-            SignMethod::Get => Operation::Get,
-            SignMethod::Put => Operation::Put,
-            SignMethod::Head => Operation::Head,
-            SignMethod::Delete => Operation::Delete,
-        },
-    )?;
+    query.also(match options.method {
+        SignMethod::Get => Operation::Get,
+        SignMethod::Put => Operation::Put,
+        SignMethod::Head => Operation::Head,
+        SignMethod::Delete => Operation::Delete,
+    })?;
     if options.acl.is_some() {
         query.also(Operation::PutAcl)?;
     }
