@@ -322,7 +322,7 @@ mod tests {
             assert_eq!((found.base.as_str(), found.service.as_str()), (base, "s3"), "{bucket} {region}");
         };
         check("b", "eu-central-1", "https://b.s3.eu-central-1.amazonaws.com/");
-        check("b", "cn-north-1", "https://b.s3.cn-north-1.amazonaws.com.cn/");
+        check("bucket", "cn-north-1", "https://bucket.s3.cn-north-1.amazonaws.com.cn/");
         check("with.dots", "us-west-2", "https://s3.us-west-2.amazonaws.com/with.dots/");
         let point = "arn:aws:s3:us-west-2:111122223333:accesspoint/p";
         check(point, "us-west-2", "https://p-111122223333.s3-accesspoint.us-west-2.amazonaws.com/");

@@ -177,7 +177,7 @@ pub struct ObjectMetadata {
     pub metadata: BTreeMap<String, String>,
     /// What is told of some objects only.
     #[serde(flatten)]
-    pub facts: ObjectFacts,
+    pub facts: Box<ObjectFacts>,
 }
 
 /// Conditions on a read (RFC 9110, section 13).

@@ -110,7 +110,11 @@ impl VersionListing {
             })
             .await?;
         let request_id = found.request_id.clone();
-        let (page, next) = relative(found, &connection.prefix);
+        let (mut page, next) = relative(found, &connection.prefix);
+        if let Some(VersionMarker { key, version_id: None }) = &self.after {
+            // Ceph RGW 16 begins with the key of the marker, S3 behind it
+            page.versions.retain(|version| version.key > *key);
+        }
         let rows = (page.versions.len() + page.prefixes.len()) as u64;
         self.left = self.left.saturating_sub(rows);
         // a page that says that there is more and does not get on would be read for ever

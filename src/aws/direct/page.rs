@@ -19,8 +19,8 @@ const MOST_DEPTH: usize = 16;
 pub(super) enum PageError {
     #[error("it is not UTF-8")]
     NotText,
-    #[error("it is not a page of a list")]
-    NotAPage,
+    #[error("it is not a page of a list, but `{0}`")]
+    NotAPage(String),
     #[error("it is not XML: {0}")]
     NotXml(&'static str),
     #[error("an entry has no {0}")]
@@ -63,11 +63,15 @@ fn read(bytes: &[u8]) -> Result<(ListPage, bool), PageError> {
     let text = std::str::from_utf8(bytes).map_err(|_| PageError::NotText)?;
     let mut reader = Reader { rest: text.strip_prefix('\u{feff}').unwrap_or(text) };
     let page = loop {
-        match reader.next()?.ok_or(PageError::NotAPage)? {
+        match reader.next()?.ok_or_else(|| PageError::NotAPage(String::new()))? {
             Piece::Text(blank) if blank.trim_ascii().is_empty() => {}
             Piece::Start("ListBucketResult") => break reader.page()?,
             Piece::Empty("ListBucketResult") => break (ListPage::default(), false),
-            _ => return Err(PageError::NotAPage),
+            // a store that takes the virtual host for no bucket answers with its list of buckets
+            Piece::Start(name) | Piece::Empty(name) => {
+                return Err(PageError::NotAPage(name.chars().take(64).collect()));
+            }
+            _ => return Err(PageError::NotAPage("text".to_owned())),
         }
     };
     while let Some(piece) = reader.next()? {

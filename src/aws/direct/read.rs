@@ -97,7 +97,7 @@ fn download(response: Response<Incoming>) -> Download {
     // most objects have none of these, and they are many to look for
     if more {
         let text = |name: &str| parts.headers.get(name)?.to_str().ok().map(str::to_owned);
-        found.metadata.facts = ObjectFacts::of_headers(text);
+        *found.metadata.facts = ObjectFacts::of_headers(text);
     }
     let metadata = &mut found.metadata;
     metadata.size = total_size(found.content_range.as_deref()).or(found.content_length);

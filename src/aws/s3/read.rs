@@ -52,7 +52,7 @@ macro_rules! download {
                 server_side_encryption: $found.server_side_encryption.map(|kind| kind.as_str().to_owned()),
                 version_id: $found.version_id,
                 metadata: $found.metadata.unwrap_or_default().into_iter().collect(),
-                facts,
+                facts: Box::new(facts),
             },
             content_range: $found.content_range,
             body: $body,

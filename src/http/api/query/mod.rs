@@ -217,6 +217,17 @@ type Ran = Result<(QueryAnswer, Freshness), Failure>;
     ("restore_version" = (value = json!({"operation": "restore_version", "key": "2026/a.txt", "version": "3HL4kqtJvjVBH40Nrjfkd"}))),
     ("get_bucket" = (value = json!({"operation": "get_bucket", "aspects": ["policy", "cors"]}))),
     ("put_bucket_cors" = (value = json!({"operation": "put_bucket_cors", "rules": [{"allowed_origins": ["https://app.example.com"], "allowed_methods": ["GET"]}], "dry_run": true}))),
+    ("delete_bucket_cors" = (value = json!({"operation": "delete_bucket_cors", "dry_run": true}))),
+    ("put_bucket_policy" = (value = json!({"operation": "put_bucket_policy", "dry_run": true, "policy": {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": ["arn:aws:s3:::acme-invoices", "arn:aws:s3:::acme-invoices/*"], "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]}}))),
+    ("delete_bucket_policy" = (value = json!({"operation": "delete_bucket_policy", "dry_run": true}))),
+    ("get_tags" = (value = json!({"operation": "get_tags", "key": "2026/a.txt"}))),
+    ("delete_tags" = (value = json!({"operation": "delete_tags", "key": "2026/a.txt"}))),
+    ("get_acl" = (value = json!({"operation": "get_acl", "key": "2026/a.txt"}))),
+    ("sign_parts" = (value = json!({"operation": "sign_parts", "key": "2026/film.mp4", "upload_id": "VXBsb2FkIElE", "parts": [1, 2]}))),
+    ("list_parts" = (value = json!({"operation": "list_parts", "key": "2026/film.mp4", "upload_id": "VXBsb2FkIElE"}))),
+    ("complete_multipart_upload" = (value = json!({"operation": "complete_multipart_upload", "key": "2026/film.mp4", "upload_id": "VXBsb2FkIElE", "parts": [{"part_number": 1, "etag": "\"9b2cf535f27731c974343645a3985328\""}]}))),
+    ("abort_multipart_upload" = (value = json!({"operation": "abort_multipart_upload", "key": "2026/film.mp4", "upload_id": "VXBsb2FkIElE"}))),
+    ("list_multipart_uploads" = (value = json!({"operation": "list_multipart_uploads", "prefix": "2026/"}))),
 )), responses((status = 200, body = QueryAnswer), Problems))]
 pub async fn query(
     by: By<User>,
