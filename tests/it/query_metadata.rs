@@ -259,7 +259,10 @@ async fn what_was_deleted_is_told_and_comes_back() {
     let undelete = json!({"key": "k", "undelete": true});
     let path = "/v1/resources/main/objects:restore";
     let done = expect(client.post(path, &undelete).await, 200);
-    assert_eq!((&done["version_id"], done["removed_markers"].as_array().unwrap().len()), (&json!(first), markers));
+    assert_eq!(
+        (&done["version_id"], done["removed_markers"].as_array().unwrap().len()),
+        (&json!(first), markers)
+    );
     assert_eq!(read(&place, "k").await, "one");
     let problem = expect(client.post(path, &undelete).await, 409);
     assert_eq!(problem["code"], "NotDeleted", "{problem:#}");

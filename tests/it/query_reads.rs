@@ -99,7 +99,7 @@ async fn rows_are_read_in_pages_each_of_which_says_where_the_next_begins() {
         let client = &service.admin;
         let mut csv = "\u{FEFF}id;name;note\r\n".to_owned();
         (0..25).for_each(|id| {
-            csv += &[&id.to_string(), ";\"n;", &id.to_string(), "\";\"two\r\nlines\"\r\n"].concat()
+            csv += &[&id.to_string(), ";\"n;", &id.to_string(), "\";\"two\r\nlines\"\r\n"].concat();
         });
         put(client, "k.csv", "text/csv", csv.as_bytes()).await;
         let mut fields = json!({"as": "csv", "limit": 10, "delimiter": ";", "columns": ["name", "id"]});
