@@ -1,12 +1,10 @@
 //! Objects: plain HTTP over the resource's bucket. Bodies stream in both directions.
 
-pub mod sign;
-pub mod uploads;
-
-pub mod bulk;
-
 pub mod acl;
+pub mod bulk;
+pub mod sign;
 pub mod tags;
+pub mod uploads;
 pub mod versions;
 
 use std::time::Duration;
