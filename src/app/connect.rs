@@ -343,6 +343,8 @@ impl App {
             }
         };
         let session = match &plan.base {
+            // what is explained is signed by nobody
+            _ if self.unsent.is_some() => None,
             Some(Base::Chain) if slot.is_none() => Some(self.identities.chain(&plan.region)),
             _ => slot.clone(),
         };

@@ -252,7 +252,9 @@ impl App {
         if tokio::time::timeout(grace, self.tracker.wait()).await.is_err() {
             tracing::warn!("some background work did not end in time");
         }
-        self.audit.flush().await;
+        if tokio::time::timeout(grace, self.audit.flush()).await.is_err() {
+            tracing::error!("the last audit rows could not be written in time");
+        }
         self.write_snapshot().await;
         self.keep_token_uses().await;
         self.store.close().await;

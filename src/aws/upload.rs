@@ -375,7 +375,7 @@ fn default_checksum(bytes: &[u8]) -> Result<Checksum, AwsError> {
 }
 
 /// For calls that carry a checksum of ours.
-fn own_checksum() -> aws_sdk_s3::config::Builder {
+pub(in crate::aws) fn own_checksum() -> aws_sdk_s3::config::Builder {
     aws_sdk_s3::Config::builder().request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
 }
 

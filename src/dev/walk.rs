@@ -78,6 +78,8 @@ impl Walk {
             "region": "us-east-1",
             "endpoint": format!("http://{}", self.store),
             "addressing": "path",
+            // conditions, checksums and the like: the embedded store has what AWS has
+            "provider": "aws",
             "auth": {
                 "kind": "access_key",
                 // by its name: the sample goes on working when another source is made the active one

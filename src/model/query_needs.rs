@@ -29,6 +29,14 @@ pub fn calls(operation: Operation, body: &Value, batch: usize) -> Calls {
         Operation::List | Operation::Versions if reads_all(body) => {
             told(None, "a page of 1000 rows a call; `filter` and `sort` may have to read every page")
         }
+        Operation::List if body.get("confirm_count").is_some() || body.get("dry_run").is_some() => {
+            let why = if is_dry_run(body) {
+                "a list of the prefix, page by page; nothing is deleted"
+            } else {
+                "a list of the prefix to compare the count, then page by page again with a delete for each"
+            };
+            told(None, why)
+        }
         Operation::List => {
             let pages = number("limit").unwrap_or(PAGE).div_ceil(PAGE);
             told(Some(pages), "a page of 1000 rows a call")
@@ -44,6 +52,7 @@ pub fn calls(operation: Operation, body: &Value, batch: usize) -> Calls {
             _ => told(Some(1), "one; a streamed upload of 16 MiB and more goes in parts"),
         },
         Operation::Delete => match keys(body) {
+            Some(keys) if is_dry_run(body) => told(Some(keys * 2), "a look at each key; nothing is deleted"),
             Some(keys) => {
                 let chunks = keys.div_ceil(u64::try_from(batch.max(1)).unwrap_or(1));
                 let why = format!(
@@ -51,8 +60,11 @@ pub fn calls(operation: Operation, body: &Value, batch: usize) -> Calls {
                 );
                 Calls { at_most: Some(chunks), why }
             }
-            None if body.get("key").is_none() => {
-                told(None, "a list of the prefix, page by page, and a delete for each page")
+            None if body.get("prefix").is_some() && is_dry_run(body) => {
+                told(None, "a list of the prefix, page by page; nothing is deleted")
+            }
+            None if body.get("prefix").is_some() => {
+                told(None, "a list of the prefix to compare the count, then page by page again with a delete for each")
             }
             None => told(Some(1), "one"),
         },
@@ -73,6 +85,10 @@ pub fn calls(operation: Operation, body: &Value, batch: usize) -> Calls {
             told(Some(1), "one")
         }
     }
+}
+
+fn is_dry_run(body: &Value) -> bool {
+    body.get("dry_run").and_then(Value::as_bool).unwrap_or(false)
 }
 
 fn reads_all(body: &Value) -> bool {

@@ -12,8 +12,8 @@ use crate::app::connection::Freshness;
 use crate::app::objects::bulk_delete::Deletes;
 use crate::app::objects::rename::Moves;
 use crate::app::{App, Error, Resource};
-use crate::aws::ErrorKind;
 use crate::aws::s3::ListRequest;
+use crate::aws::{AwsError, ErrorKind};
 use crate::model::bulk::{BulkPlan, Cursor, KeyOutcome};
 use crate::model::name::Name;
 use crate::model::object::ObjectSummary;
@@ -239,6 +239,11 @@ impl App {
             found.count += page.objects.len() as u64;
             found.bytes += page.objects.iter().map(|object| object.size).sum::<u64>();
             match page.objects.into_iter().next_back() {
+                // a store that does not look at where it should begin would be read for ever
+                Some(last) if page.more && after.as_ref().is_some_and(|before| last.key <= *before) => {
+                    let text = "the list of the store does not get on: set `provider` to what it is";
+                    return Err(AwsError::new(ErrorKind::Internal, "s3", "InternalError", text).into());
+                }
                 Some(last) if page.more => after = Some(last.key),
                 _ => return Ok(found),
             }

@@ -192,8 +192,10 @@ impl App {
         let cursor = parse_cursor(wanted.cursor.as_deref(), &[&wanted.prefix])?;
         let after = cursor.as_ref().map(|cursor| cursor.after.clone());
         let deletes = deletes_of(query, environment);
-        let found = self.count(&deletes.resource, environment, &wanted.prefix, after.as_deref()).await?;
-        let left = found.confirmed(&wanted.prefix, wanted.confirm_count, cursor.as_ref())?;
+        let found = self.count(&deletes.resource, environment, &wanted.prefix, after.as_deref()).await;
+        let row = Row { key: Some(&wanted.prefix), error: found.as_ref().err(), ..Row::default() };
+        self.note(caller, &deletes.resource, Operation::List, row).await;
+        let left = found?.confirmed(&wanted.prefix, wanted.confirm_count, cursor.as_ref())?;
         let connection = self.connect(&deletes.resource, environment).await?;
         let walk = Walk {
             prefixes: vec![wanted.prefix.clone()],
@@ -327,7 +329,8 @@ async fn delete_once(
                 continue;
             }
         };
-        let together = profile.has(Feature::DeleteObjects) && !item.key.contains(char::is_control);
+        let in_xml = |letter: char| !letter.is_control() && !matches!(letter, '\u{FFFE}' | '\u{FFFF}');
+        let together = profile.has(Feature::DeleteObjects) && key.as_str().chars().all(in_xml);
         let if_match = item.etag.clone().filter(|_| conditional && item.version.is_none());
         let doomed = Doomed { key, version_id: item.version.clone(), if_match };
         if together { many.push((place, doomed)) } else { alone.push((place, doomed)) }

@@ -22,7 +22,7 @@ impl App {
         let options = GetOptions { version_id: version.map(str::to_owned), ..GetOptions::default() };
         let found = self.with_connection(&route.source, &route.environment, |connection| {
             let options = &options;
-            async move { connection.s3.head(&full_key(&connection.prefix, key)?, options).await }
+            async move { connection.s3.head_told(&full_key(&connection.prefix, key)?, options).await }
         });
         Ok(found.await?.0)
     }
@@ -63,7 +63,12 @@ impl App {
         last_modified: Option<&str>,
     ) -> Result<bool, Error> {
         let (from, to) = route.full_keys(piece.from, piece.to)?;
-        if route.one_bucket() || !route.same_name() || from != to {
+        // an access point, or its alias, leads to a bucket of another name
+        let leads_elsewhere = |bucket: &str| bucket.starts_with("arn:") || bucket.ends_with("-s3alias");
+        let may_be_one = route.same_name()
+            || leads_elsewhere(&route.from.plan.bucket)
+            || leads_elsewhere(&route.to.plan.bucket);
+        if route.one_bucket() || !may_be_one || from != to {
             return Ok(false);
         }
         let there = self.look_at_target(route, piece.to).await?;
@@ -90,6 +95,25 @@ impl App {
             return Ok(());
         }
         let text = "the copy is not what the source was: the source stays where it is, look at both";
+        Err(AwsError::new(ErrorKind::Conflict, "s3", "OperationAborted", text).into())
+    }
+
+    /// Where a delete takes no condition, the source is looked at once more right before it: what was written since it
+    /// was copied stays.
+    pub(super) async fn refuse_changed(
+        self: &Arc<Self>,
+        route: &Route,
+        piece: &Piece<'_>,
+    ) -> Result<(), Error> {
+        let conditional = route.from.plan.profile.has(Feature::ConditionalDelete) && piece.etag.is_some();
+        if conditional || piece.version.is_some() {
+            return Ok(());
+        }
+        let now = self.patiently(|| self.look(route, piece.from, None)).await?.metadata;
+        if now.etag.as_deref() == piece.etag && now.size == Some(piece.size) {
+            return Ok(());
+        }
+        let text = "the source was written again while it was copied, and stays where it is";
         Err(AwsError::new(ErrorKind::Conflict, "s3", "OperationAborted", text).into())
     }
 

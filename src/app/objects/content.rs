@@ -18,7 +18,7 @@ use crate::aws::{AwsError, ErrorKind};
 use crate::model::name::Name;
 use crate::model::object::{GetOptions, ObjectMetadata};
 use crate::model::principal::Caller;
-use crate::model::read_as::{Charset, CsvOptions, CsvReader, Encoding, NdjsonReader, Rows, Want, parse_json};
+use crate::model::read_as::{Charset, CsvOptions, CsvReader, Encoding, NdjsonReader, Rows, Want, parse_json, check_columns};
 
 /// Bytes of an object that one answer is made of.
 pub const MOST_CONTENT: u64 = 4 << 20;
@@ -187,6 +187,7 @@ async fn read_rows(
              object as `text`"
         )));
     }
+    check_columns(wanted.csv.columns.as_deref()).map_err(Error::BadRequest)?;
     let mut reader = match wanted.encoding {
         Encoding::Csv => {
             let options = CsvOptions { charset, ..wanted.csv.clone() };

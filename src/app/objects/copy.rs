@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::app::connection::Connection;
+use crate::app::objects::relay::UNKNOWN_SIZE;
 use crate::app::objects::route::{Route, Wanted};
 use crate::app::objects::row::Row;
 use crate::app::objects::write::guessed_type;
@@ -20,6 +21,7 @@ use crate::model::object::{Conditions, GetOptions, ObjectMetadata, PutOptions};
 use crate::model::operation::Operation;
 use crate::model::principal::Caller;
 use crate::model::provider::Feature;
+use crate::model::upload::UploadExtras;
 
 /// One object that is copied, with what is known of it.
 pub(super) struct Piece<'a> {
@@ -51,13 +53,20 @@ impl App {
         let (app, caller, name, environment) =
             (Arc::clone(self), caller.clone(), name.to_owned(), environment.clone());
         let task = self.tracker.spawn(async move {
-            let acl: &[Operation] = if options.acl.is_some() { &[Operation::PutAcl] } else { &[] };
+            let mut target = Vec::new();
+            if options.acl.is_some() {
+                target.push(Operation::PutAcl);
+            }
+            // tags open doors, too: policies and lifecycle rules go by them
+            if options.tags_directive == Directive::Replace {
+                target.push(Operation::PutTags);
+            }
             let wanted = Wanted {
                 to_resource: options.to_resource.as_deref(),
                 from: &options.from,
                 to: &options.to,
                 source: if moves { &[Operation::Delete] } else { &[] },
-                target: acl,
+                target: &target,
             };
             let route = app.route(&caller, &name, &environment, &wanted).await?;
             let outcome = app.copy_on(&route, &options, moves).await;
@@ -83,11 +92,18 @@ impl App {
             require(&route.to, Feature::ConditionalPut)?;
             self.refuse_existing(route, &options.to).await?;
         }
+        let size = found.size.ok_or_else(|| {
+            AwsError::new(ErrorKind::Unsupported, "s3", "NotSupportedByProvider", UNKNOWN_SIZE)
+        })?;
+        if moves && found.facts.missing_metadata.is_some_and(|missing| missing > 0) {
+            let text = "the source has metadata that HTTP cannot carry, which a move would lose: copy it, look at the copy, and delete the source";
+            return Err(AwsError::new(ErrorKind::Conflict, "s3", "OperationAborted", text).into());
+        }
         let piece = Piece {
             from: &options.from,
             to: &options.to,
             version,
-            size: found.size.unwrap_or(0),
+            size,
             etag: found.etag.as_deref(),
         };
         if moves && self.is_the_same(route, &piece, found.last_modified.as_deref()).await? {
@@ -96,6 +112,7 @@ impl App {
         let copied = self.copy_piece(route, &piece, options).await?;
         if moves {
             self.confirm(route, &piece, &copied.uploaded).await?;
+            self.refuse_changed(route, &piece).await.map_err(copied_only)?;
             self.delete_moved(route, &piece).await.map_err(copied_only)?;
         }
         let request_id = copied.uploaded.request_id;
@@ -358,6 +375,7 @@ pub(super) fn headers_of(found: &ObjectMetadata) -> PutOptions {
         content_encoding: found.content_encoding.clone(),
         content_language: found.content_language.clone(),
         metadata: found.metadata.clone(),
+        extras: UploadExtras { expires: found.facts.expires.clone(), ..UploadExtras::default() },
         ..PutOptions::default()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::app::connection::{Connection, Freshness};
@@ -11,6 +12,7 @@ use crate::app::objects::{Outcome, full_key};
 use crate::app::{App, Error, Resource};
 use crate::aws::s3::{ListPage, ListRequest};
 use crate::aws::{AwsError, ErrorKind};
+use crate::model::hex::hex;
 use crate::model::list_filter::First;
 use crate::model::name::Name;
 use crate::model::object::{ListOptions, ObjectPage};
@@ -24,6 +26,9 @@ pub const MOST_GATHERED: u64 = 100_000;
 /// Rows of the store that are read for one answer that is gathered or ordered.
 const MOST_SCANNED: u64 = 1_000_000;
 
+/// Stands between what a cursor is of and where it leads.
+const MARK: char = '.';
+
 /// A page, the store's id of the request, and what it was read with.
 type Fetched = ((ObjectPage, Option<String>), Arc<Connection>);
 
@@ -35,6 +40,8 @@ pub struct Listing {
     environment: Name,
     request: ListOptions,
     wanted: Wanted,
+    /// What its cursors begin with.
+    scope: String,
     left: u64,
     /// Rows that are kept of an order.
     room: u64,
@@ -91,6 +98,10 @@ impl App {
         mut options: ListOptions,
         scan: u64,
     ) -> Result<Listing, Error> {
+        let scope = scope(&options);
+        if let Some(cursor) = options.cursor.take() {
+            options.cursor = Some(of_this_list(&scope, &cursor)?);
+        }
         let wanted = Wanted::of(&mut options)?;
         let prefix = options.prefix.clone();
         let mut query = self.begin(caller, name, Operation::List, Some(&prefix)).await?;
@@ -110,6 +121,7 @@ impl App {
             scan: if ordered { scan.min(MOST_SCANNED) } else { scan },
             request: options,
             wanted,
+            scope,
             ready: None,
             ahead: None,
             done: false,
@@ -133,9 +145,11 @@ impl Listing {
     pub async fn next(&mut self) -> Result<Option<ObjectPage>, Error> {
         let page =
             if self.wanted.sort.is_some() { self.ordered().await? } else { self.in_order_of_keys().await? };
-        match (page, self.request.sign_expires_in) {
-            (Some(page), Some(expires_in)) => self.sign(page, expires_in).await.map(Some),
-            (page, _) => Ok(page),
+        let Some(mut page) = page else { return Ok(None) };
+        page.cursor = page.cursor.map(|cursor| format!("{}{MARK}{cursor}", self.scope));
+        match self.request.sign_expires_in {
+            Some(expires_in) => self.sign(page, expires_in).await.map(Some),
+            None => Ok(Some(page)),
         }
     }
 
@@ -257,6 +271,21 @@ impl Listing {
             notes,
         }
     }
+}
+
+/// Tells lists apart: a cursor of another one would lead past rows without a word.
+fn scope(options: &ListOptions) -> String {
+    let ListOptions { prefix, delimiter, filter, .. } = options;
+    let digest = Sha256::digest(format!("{prefix:?} {delimiter:?} {filter:?}"));
+    hex(digest.first_chunk::<4>().map_or(&[], |first| first.as_slice()))
+}
+
+fn of_this_list(scope: &str, cursor: &str) -> Result<String, Error> {
+    let own = cursor.split_once(MARK).filter(|(of, _)| *of == scope);
+    own.map(|(_, cursor)| cursor.to_owned()).ok_or_else(|| {
+        let text = "the cursor is none of this list: give the one that the page before answered, with the same `prefix`, `delimiter` and `filter`, or leave it out";
+        Error::BadRequest(text.to_owned())
+    })
 }
 
 async fn fetch(

@@ -307,6 +307,18 @@ async fn complete_once(
         let text = format!("the parts have {size} bytes and the resource allows uploads of {most}");
         return Err(AwsError::new(ErrorKind::BrokenBody, "s3", "EntityTooLarge", text));
     }
+    // a part that was replaced since it was listed has another size
+    let unquoted = |tag: &str| tag.trim_matches('"').to_owned();
+    let is_listed = |part: &CompletePart| {
+        listed.iter().flatten().any(|there| {
+            there.part_number == part.part_number
+                && there.etag.as_deref().map(unquoted) == Some(unquoted(&part.etag))
+        })
+    };
+    if most.is_some() && !parts.iter().all(is_listed) {
+        let text = "a part is not there with that ETag: list the parts, and send those again that differ";
+        return Err(AwsError::new(ErrorKind::InvalidRequest, "s3", "InvalidPart", text));
+    }
     let condition = wanted.if_none_match.clone();
     let done = connection.s3.complete_upload(&full, &wanted.upload_id, &parts, condition).await?;
     let value = CompletedUpload {

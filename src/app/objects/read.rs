@@ -59,7 +59,7 @@ impl App {
                     require(&connection, Feature::Checksums)?;
                 }
                 match operation {
-                    Operation::Head => connection.s3.head(&full, options).await,
+                    Operation::Head => connection.s3.head_told(&full, options).await,
                     _ => connection.s3.get(&full, options).await,
                 }
             })

@@ -67,10 +67,10 @@ impl App {
         });
         let download = opened.await?.0;
         match download.content_length {
-            Some(length) if length != piece.size => {
-                Err(changed(&format!("the source has {length} bytes and had {}", piece.size)))
-            }
-            _ => Ok(download),
+            Some(length) if length == piece.size => Ok(download),
+            Some(length) => Err(changed(&format!("the source has {length} bytes and had {}", piece.size))),
+            // a body that is decompressed on the way has no length, and another one than was listed
+            None => Err(AwsError::new(ErrorKind::Unsupported, "s3", "NotSupportedByProvider", UNKNOWN_SIZE).into()),
         }
     }
 
@@ -115,6 +115,9 @@ async fn gather(source: &Source, size: u64) -> Result<Bytes, Error> {
     }
     Err(changed(&format!("the source ended after {} of {size} bytes", bytes.len())))
 }
+
+/// Nothing that was copied without a size could be compared with its source.
+pub(super) const UNKNOWN_SIZE: &str = "the store does not say how many bytes the source has, so that a copy could not be checked: read and write it by yourself";
 
 fn changed(what: &str) -> Error {
     let text = format!("{what}: copy it again");

@@ -62,8 +62,10 @@ impl App {
         let route = self.rename_route(caller, name, environment, &wanted).await?;
         let cursor = parse_cursor(wanted.cursor.as_deref(), &[&wanted.from, &wanted.to])?;
         let after = cursor.as_ref().map(|cursor| cursor.after.clone());
-        let found = self.count(&route.source, environment, &wanted.from, after.as_deref()).await?;
-        let left = found.confirmed(&wanted.from, wanted.confirm_count, cursor.as_ref())?;
+        let found = self.count(&route.source, environment, &wanted.from, after.as_deref()).await;
+        let row = Row { key: Some(&wanted.from), error: found.as_ref().err(), ..Row::default() };
+        self.note(caller, &route.source, Operation::List, row).await;
+        let left = found?.confirmed(&wanted.from, wanted.confirm_count, cursor.as_ref())?;
         let walk = Walk {
             prefixes: vec![wanted.from.clone(), wanted.to.clone()],
             prefix: wanted.from.clone(),
@@ -145,8 +147,9 @@ impl App {
         if self.is_the_same(route, &piece, object.last_modified.as_deref()).await? {
             return Err(Error::BadRequest(format!("`{}` would move onto itself", object.key)));
         }
-        if !moves.wanted.overwrite
-            && let Some(there) = self.look_at_target(route, &to).await?
+        let there = if moves.wanted.overwrite { None } else { self.look_at_target(route, &to).await? };
+        let fresh = !moves.wanted.overwrite && there.is_none();
+        if let Some(there) = there
             // an earlier call may have copied it, and then was interrupted
             && (there.size != Some(object.size) || there.etag != object.etag)
         {
@@ -155,7 +158,11 @@ impl App {
             );
             return Err(AwsError::new(ErrorKind::PreconditionFailed, "s3", "PreconditionFailed", text).into());
         }
-        let options = CopyOptions { from: object.key.clone(), to: to.clone(), ..CopyOptions::default() };
+        let mut options = CopyOptions { from: object.key.clone(), to: to.clone(), ..CopyOptions::default() };
+        // nobody may have written it since it was looked at
+        if fresh && route.to.plan.profile.has(Feature::ConditionalPut) {
+            options.if_none_match = Some("*".to_owned());
+        }
         let copied = self.copy_piece(route, &piece, &options).await?;
         self.confirm(route, &piece, &copied.uploaded).await
     }

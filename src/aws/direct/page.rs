@@ -23,7 +23,7 @@ pub(super) enum PageError {
     NotAPage(String),
     #[error("it is not XML: {0}")]
     NotXml(&'static str),
-    #[error("an entry has no {0}")]
+    #[error("it, or an entry of it, has no {0}")]
     Missing(&'static str),
     #[error("it has too many entries, or nests too deep")]
     TooLarge,
@@ -47,7 +47,12 @@ struct Reader<'a> {
 
 /// Reads a page that goes on with a token.
 pub(super) fn parse(bytes: &[u8]) -> Result<ListPage, PageError> {
-    read(bytes).map(|(page, _)| page)
+    let (page, truncated) = read(bytes)?;
+    // without it the list would look complete
+    if truncated && page.next.is_none() {
+        return Err(PageError::Missing("token for the page after it"));
+    }
+    Ok(page)
 }
 
 /// Reads a page of a list without tokens: it goes on behind its last row (`ListObjects`, `Marker`). `NextMarker` says the
@@ -55,7 +60,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ListPage, PageError> {
 pub(super) fn parse_by_marker(bytes: &[u8]) -> Result<ListPage, PageError> {
     let (mut page, truncated) = read(bytes)?;
     let last = page.objects.last().map(|object| object.key.clone()).max(page.prefixes.last().cloned());
-    page.next = last.or(page.next).filter(|_| truncated);
+    page.next = last.or(page.marker.take()).filter(|_| truncated);
     Ok(page)
 }
 
@@ -126,7 +131,8 @@ impl<'a> Reader<'a> {
             // a marker is a key, a token is not
             marker.iter_mut().try_for_each(decode)?;
         }
-        page.next = token.or(marker).filter(|_| next.truncated);
+        page.next = token.filter(|_| next.truncated);
+        page.marker = marker.filter(|_| next.truncated);
         Ok((page, next.truncated))
     }
 
@@ -439,8 +445,11 @@ mod tests {
             parse(page(&format!("<IsTruncated>{truncated}</IsTruncated>{rest}")).as_bytes()).unwrap().next
         };
         assert_eq!(with("false", "<NextContinuationToken>x</NextContinuationToken>"), None);
-        assert_eq!(with("true", "<NextMarker>k</NextMarker>").as_deref(), Some("k"));
-        assert_eq!(with("true", ""), None);
+        assert_eq!(with("true", "<NextContinuationToken>k</NextContinuationToken>").as_deref(), Some("k"));
+        for rest in ["", "<NextMarker>k</NextMarker>"] {
+            let text = page(&format!("<IsTruncated>true</IsTruncated>{rest}"));
+            assert!(parse(text.as_bytes()).is_err(), "a list that is cut must not look complete: {rest}");
+        }
     }
 
     #[test]

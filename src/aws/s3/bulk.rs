@@ -50,11 +50,12 @@ impl S3 {
             .set_expected_bucket_owner(self.expected_owner.clone())
             .set_request_payer(self.payer.clone());
         let done = self.timed(call.send()).await?;
-        let places: HashMap<(&str, &str), usize> = doomed
-            .iter()
-            .enumerate()
-            .map(|(place, one)| ((one.key.as_str(), one.version_id.as_deref().unwrap_or_default()), place))
-            .collect();
+        // one that was named twice stands in two places
+        let mut places: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
+        for (place, one) in doomed.iter().enumerate() {
+            let name = (one.key.as_str(), one.version_id.as_deref().unwrap_or_default());
+            places.entry(name).or_default().push(place);
+        }
         let mut failed = Vec::new();
         for error in done.errors() {
             let key = error.key().unwrap_or_default();
@@ -64,7 +65,7 @@ impl S3 {
             let version = error.version_id().filter(|version| *version != "null").unwrap_or_default();
             let place = places.get(&(key, version)).or_else(|| places.get(&(key, "")));
             match place {
-                Some(place) => failed.push((*place, told)),
+                Some(places) => failed.extend(places.iter().map(|place| (*place, told.clone()))),
                 // a failure of a key that was not asked for says nothing of those that were
                 None => return Err(told),
             }

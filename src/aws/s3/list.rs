@@ -22,6 +22,8 @@ pub struct ListPage {
     pub prefixes: Vec<String>,
     /// For the next page.
     pub next: Option<String>,
+    /// Where a list without tokens goes on, as the store says.
+    pub(in crate::aws) marker: Option<String>,
     /// The store's id of the request.
     pub request_id: Option<String>,
 }
@@ -78,7 +80,7 @@ impl S3 {
         let names = Names { encoded: page.encoding_type == Some(EncodingType::Url) };
         let objects = names.objects(page.contents.unwrap_or_default());
         let prefixes = names.prefixes(page.common_prefixes.unwrap_or_default());
-        Ok(ListPage { objects, prefixes, next, request_id })
+        Ok(ListPage { objects, prefixes, next, request_id, marker: None })
     }
 
     async fn list_by_marker(&self, request: ListRequest) -> Result<ListPage, AwsError> {
@@ -102,7 +104,7 @@ impl S3 {
         // not every store encodes it as it does the rows
         let last = objects.last().map(|object| object.key.clone()).max(prefixes.last().cloned());
         let next = last.or(page.next_marker).filter(|_| page.is_truncated == Some(true));
-        Ok(ListPage { objects, prefixes, next, request_id })
+        Ok(ListPage { objects, prefixes, next, request_id, marker: None })
     }
 
     fn list_encoding(&self) -> Option<EncodingType> {

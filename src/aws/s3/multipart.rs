@@ -6,6 +6,7 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use crate::aws::AwsError;
 use crate::aws::body::Source;
 use crate::aws::s3::{S3, Uploaded, rfc3339};
+use crate::aws::upload::own_checksum;
 use crate::model::multipart::{CompletePart, OpenUpload, UploadedPart};
 use crate::model::object::{ObjectKey, PutOptions};
 use crate::model::resource::CannedAcl;
@@ -69,7 +70,8 @@ impl S3 {
     ) -> Result<Uploaded, AwsError> {
         let number = i32::try_from(number).unwrap_or(i32::MAX);
         let call = self.part_call(key, upload_id, number, length, source.part(length));
-        let sent = call.customize().disable_payload_signing().send();
+        // the upload was begun without a checksum, and AWS takes none of its parts then
+        let sent = call.customize().config_override(own_checksum()).disable_payload_signing().send();
         let done = self.watched(|| source.taken(), sent).await?;
         let request_id = done.request_id().map(str::to_owned);
         Ok(Uploaded { etag: done.e_tag, version_id: None, request_id, checksum: None })

@@ -134,6 +134,14 @@ impl S3 {
         }
     }
 
+    /// The same; that nothing is there is told with the code of the store, which a HEAD cannot give.
+    pub async fn head_told(&self, key: &ObjectKey, options: &GetOptions) -> Result<Download, AwsError> {
+        match self.head(key, options).await {
+            Err(error) if error.status == Some(404) => Box::pin(self.refused(key, options, error)).await,
+            found => found,
+        }
+    }
+
     async fn head_by_sdk(&self, key: &ObjectKey, options: &GetOptions) -> Result<Download, AwsError> {
         let call = asked!(self.client.head_object(), options)
             .bucket(&self.bucket)
@@ -183,7 +191,7 @@ impl S3 {
             ..GetOptions::default()
         };
         match (self.get(key, &first).await, &self.direct) {
-            (Err(told), _) if is_refusal(&told) => Err(told),
+            (Err(told), _) if is_refusal(&told) || told.status == Some(404) => Err(told),
             (Ok(_), Some(direct)) => self.within(direct.head(key, options)).await,
             _ => Err(error),
         }

@@ -99,7 +99,8 @@ impl S3 {
             .set_expected_bucket_owner(self.expected_owner.clone())
             .set_expected_source_bucket_owner(self.expected_owner.clone())
             .set_request_payer(self.payer.clone());
-        let done = self.timed(call.send()).await?;
+        // a store answers only when it has copied everything
+        let done = self.watched(|| 0, call.send()).await?;
         let request_id = done.request_id().map(str::to_owned);
         let etag = done.copy_object_result.and_then(|result| result.e_tag);
         Ok(Uploaded { etag, version_id: done.version_id, request_id, checksum: None })
