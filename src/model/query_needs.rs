@@ -63,9 +63,10 @@ pub fn calls(operation: Operation, body: &Value, batch: usize) -> Calls {
             None if body.get("prefix").is_some() && is_dry_run(body) => {
                 told(None, "a list of the prefix, page by page; nothing is deleted")
             }
-            None if body.get("prefix").is_some() => {
-                told(None, "a list of the prefix to compare the count, then page by page again with a delete for each")
-            }
+            None if body.get("prefix").is_some() => told(
+                None,
+                "a list of the prefix to compare the count, then page by page again with a delete for each",
+            ),
             None => told(Some(1), "one"),
         },
         Operation::Copy => told(

@@ -18,7 +18,9 @@ use crate::aws::{AwsError, ErrorKind};
 use crate::model::name::Name;
 use crate::model::object::{GetOptions, ObjectMetadata};
 use crate::model::principal::Caller;
-use crate::model::read_as::{Charset, CsvOptions, CsvReader, Encoding, NdjsonReader, Rows, Want, parse_json, check_columns};
+use crate::model::read_as::{
+    Charset, CsvOptions, CsvReader, Encoding, NdjsonReader, Rows, Want, check_columns, parse_json,
+};
 
 /// Bytes of an object that one answer is made of.
 pub const MOST_CONTENT: u64 = 4 << 20;

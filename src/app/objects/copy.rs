@@ -99,13 +99,8 @@ impl App {
             let text = "the source has metadata that HTTP cannot carry, which a move would lose: copy it, look at the copy, and delete the source";
             return Err(AwsError::new(ErrorKind::Conflict, "s3", "OperationAborted", text).into());
         }
-        let piece = Piece {
-            from: &options.from,
-            to: &options.to,
-            version,
-            size,
-            etag: found.etag.as_deref(),
-        };
+        let piece =
+            Piece { from: &options.from, to: &options.to, version, size, etag: found.etag.as_deref() };
         if moves && self.is_the_same(route, &piece, found.last_modified.as_deref()).await? {
             return Err(onto_itself(&options.from, true));
         }

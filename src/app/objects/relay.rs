@@ -70,7 +70,10 @@ impl App {
             Some(length) if length == piece.size => Ok(download),
             Some(length) => Err(changed(&format!("the source has {length} bytes and had {}", piece.size))),
             // a body that is decompressed on the way has no length, and another one than was listed
-            None => Err(AwsError::new(ErrorKind::Unsupported, "s3", "NotSupportedByProvider", UNKNOWN_SIZE).into()),
+            None => {
+                Err(AwsError::new(ErrorKind::Unsupported, "s3", "NotSupportedByProvider", UNKNOWN_SIZE)
+                    .into())
+            }
         }
     }
 

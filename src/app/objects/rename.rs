@@ -20,6 +20,7 @@ use crate::model::name::Name;
 use crate::model::object::ObjectSummary;
 use crate::model::operation::Operation;
 use crate::model::principal::Caller;
+use crate::model::provider::Feature;
 
 /// Objects that are copied before their sources are deleted together: few, so that little is there twice.
 const CHUNK: u64 = 100;

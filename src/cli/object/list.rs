@@ -232,7 +232,7 @@ impl Rows {
 mod tests {
     use serde_json::json;
 
-    use super::Row;
+    use super::{End, Row};
 
     #[test]
     fn every_kind_of_row_is_told_apart() {

@@ -356,9 +356,7 @@ fn rfc3339(date: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
-    use super::{End, Row, rfc3339};
+    use super::rfc3339;
 
     #[test]
     fn dates_of_headers_become_those_of_json() {

@@ -111,7 +111,8 @@ fn raw(value: &impl Serialize) -> Result<Box<RawValue>, String> {
 /// The bytes without the mark that some programs write before UTF-8.
 fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
-}/// Names that are asked for: each once, since a row has room for all of them.
+}
+/// Names that are asked for: each once, since a row has room for all of them.
 pub fn check_columns(columns: Option<&[String]>) -> Result<(), String> {
     let Some(columns) = columns else { return Ok(()) };
     let distinct: std::collections::HashSet<&String> = columns.iter().collect();
@@ -120,5 +121,3 @@ pub fn check_columns(columns: Option<&[String]>) -> Result<(), String> {
     }
     Ok(())
 }
-
-
