@@ -91,7 +91,7 @@ async fn keys_are_copied_exactly_and_with_everything_they_have() {
 }
 
 #[tokio::test]
-async fn a_copy_is_a_look_and_one_request_and_a_move_two_more() {
+async fn a_copy_is_a_look_and_one_request_and_a_move_three_more() {
     let place = Place::embedded().await;
     aws::put_object(&place.client(), &place.bucket, "a", "x").await;
     let service = service_at(&place).await;
@@ -100,7 +100,7 @@ async fn a_copy_is_a_look_and_one_request_and_a_move_two_more() {
     expect(service.admin.query("main", &copy("a", "b", &json!({}))).await, 200);
     assert_eq!(store.requests() - before, 2);
     expect(service.admin.query("main", &moved("a", "c", &json!({}))).await, 200);
-    assert_eq!(store.requests() - before, 2 + 4);
+    assert_eq!(store.requests() - before, 2 + 5);
     let copied = &audit(&service, "object.copy").await[1];
     assert_eq!((&copied["key"], &copied["detail"]), (&json!("a"), &json!("to `b`")));
     let deleted = &audit(&service, "object.delete").await[0];

@@ -99,10 +99,10 @@ impl App {
         scan: u64,
     ) -> Result<Listing, Error> {
         let scope = scope(&options);
+        let wanted = Wanted::of(&mut options)?;
         if let Some(cursor) = options.cursor.take() {
             options.cursor = Some(of_this_list(&scope, &cursor)?);
         }
-        let wanted = Wanted::of(&mut options)?;
         let prefix = options.prefix.clone();
         let mut query = self.begin(caller, name, Operation::List, Some(&prefix)).await?;
         if let Some(expires_in) = options.sign_expires_in {

@@ -59,7 +59,8 @@ impl App {
                     require(&connection, Feature::Checksums)?;
                 }
                 match operation {
-                    Operation::Head => connection.s3.head_told(&full, options).await,
+                    // boxed: its state would be that of every read
+                    Operation::Head => Box::pin(connection.s3.head_told(&full, options)).await,
                     _ => connection.s3.get(&full, options).await,
                 }
             })
