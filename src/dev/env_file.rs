@@ -29,9 +29,8 @@ pub(super) fn write(
     let beside = folder.join(format!(".{}.env", uuid::Uuid::new_v4().simple()));
     let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
     let mut made = made.with_context(told)?;
-    let written = made
-        .write_all(text(store, key_id, secret).as_bytes())
-        .and_then(|()| fs::rename(&beside, &file));
+    let written =
+        made.write_all(text(store, key_id, secret).as_bytes()).and_then(|()| fs::rename(&beside, &file));
     if written.is_err() {
         // the first error is the one to tell
         fs::remove_file(&beside).ok();
