@@ -1,14 +1,17 @@
 //! The audit of queries: gathered in memory and written together, so that a query costs no statement.
 //!
 //! Changes of definitions write their row with the change instead. A crash loses at most the rows of the last
-//! `audit.flush_ms`; a full queue makes queries wait rather than go unseen.
+//! `audit.flush_ms`; a full queue makes queries wait rather than go unseen. A row that the database does not take until
+//! the service has to end is counted, and stands in the log instead.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::OptionFuture;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::rfc3339;
 use crate::model::audit::Event;
@@ -17,6 +20,10 @@ use crate::store::Store;
 
 const QUEUE: usize = 10_000;
 const BATCH: usize = 1_000;
+/// The longest wait before rows are tried again.
+const RETRY: Duration = Duration::from_secs(1);
+/// How long the writer goes on when nobody closed the log before it was dropped.
+const LAST_GRACE: Duration = Duration::from_secs(5);
 
 /// Where audit events go.
 #[derive(Debug, Clone)]
@@ -36,6 +43,9 @@ struct Shared {
     queue: Mutex<Queue>,
     work: Notify,
     room: Notify,
+    /// Until when the writer may write; none while the log is open.
+    until: watch::Sender<Option<Instant>>,
+    ended: CancellationToken,
 }
 
 #[derive(Debug, Default)]
@@ -43,14 +53,15 @@ struct Queue {
     events: Vec<Event>,
     /// Who waits until what is queued is written.
     waiting: Vec<oneshot::Sender<()>>,
-    closed: bool,
+    /// The writer takes no more.
+    ended: bool,
 }
 
 impl AuditLog {
-    /// Starts the writer. It ends when the log is gone, after it wrote what was queued.
-    pub fn start(store: Arc<Store>, flush_ms: u64, tracker: &tokio_util::task::TaskTracker) -> AuditLog {
+    /// Starts the writer. It ends when the log is closed or gone, after it wrote what was queued.
+    pub fn start(store: Arc<Store>, flush_ms: u64) -> AuditLog {
         let shared = Arc::new(Shared::default());
-        tracker.spawn(write(store, Arc::clone(&shared), Duration::from_millis(flush_ms.max(1))));
+        tokio::spawn(write(store, Arc::clone(&shared), Duration::from_millis(flush_ms.max(1))));
         AuditLog { open: Some(Arc::new(Open(shared))) }
     }
 
@@ -70,17 +81,30 @@ impl AuditLog {
     pub async fn flush(&self) {
         let Some(Open(shared)) = self.open.as_deref() else { return };
         let (done, written) = oneshot::channel();
-        shared.queue().waiting.push(done);
+        {
+            let mut queue = shared.queue();
+            if queue.ended {
+                return;
+            }
+            queue.waiting.push(done);
+        }
         shared.work.notify_one();
-        // an error here means that the writer ended, which it does only after it wrote everything
+        // an error here means that the writer ended
         written.await.ok();
+    }
+
+    /// Writes what is queued, and what comes meanwhile, for as long as `grace` at the most. Rows that the database does
+    /// not take until then, and all that come later, are counted and logged.
+    pub async fn close(&self, grace: Duration) {
+        let Some(Open(shared)) = self.open.as_deref() else { return };
+        shared.close(grace);
+        shared.ended.cancelled().await;
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.queue().closed = true;
-        self.0.work.notify_one();
+        self.0.close(LAST_GRACE);
     }
 }
 
@@ -88,6 +112,11 @@ impl Shared {
     /// Gives the event back when the queue is full.
     fn put(&self, event: Event) -> Option<Event> {
         let mut queue = self.queue();
+        if queue.ended {
+            drop(queue);
+            lost(&[event]);
+            return None;
+        }
         if queue.events.len() >= QUEUE {
             return Some(event);
         }
@@ -108,6 +137,45 @@ impl Shared {
         }
     }
 
+    /// What is queued. When there is nothing and the log is closed, the writer has ended with this.
+    fn take(&self) -> Queue {
+        let mut queue = self.queue();
+        let ended = queue.events.is_empty() && !self.is_open();
+        Queue { ended, ..std::mem::replace(&mut *queue, Queue { ended, ..Queue::default() }) }
+    }
+
+    /// What nobody writes any more.
+    fn end(&self) -> Vec<Event> {
+        let mut queue = self.queue();
+        queue.ended = true;
+        queue.waiting.clear();
+        std::mem::take(&mut queue.events)
+    }
+
+    fn is_open(&self) -> bool {
+        self.until.borrow().is_none()
+    }
+
+    /// The first end counts.
+    fn close(&self, grace: Duration) {
+        self.until.send_if_modified(|until| {
+            let open = until.is_none();
+            until.get_or_insert_with(|| Instant::now() + grace);
+            open
+        });
+        self.work.notify_one();
+    }
+
+    /// Returns when the log was closed and its grace is over.
+    async fn out_of_time(&self) {
+        let mut until = self.until.subscribe();
+        // the sender lives as long as this
+        let closed = until.wait_for(Option::is_some).await.ok().and_then(|until| *until);
+        if let Some(until) = closed {
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -115,28 +183,57 @@ impl Shared {
 
 async fn write(store: Arc<Store>, shared: Arc<Shared>, interval: Duration) {
     loop {
-        // one way or the other, there is something to look for
-        tokio::time::timeout(interval, shared.work.notified()).await.ok();
-        let Queue { events, waiting, closed } = {
-            let mut queue = shared.queue();
-            Queue { closed: queue.closed, ..std::mem::take(&mut *queue) }
-        };
+        if shared.is_open() {
+            // one way or the other, there is something to look for
+            tokio::time::timeout(interval, shared.work.notified()).await.ok();
+        }
+        let Queue { events, waiting, ended } = shared.take();
         shared.room.notify_waiters();
-        for rows in events.chunks(BATCH) {
-            while let Err(error) = store.append_audit(rows).await {
-                tracing::error!(rows = rows.len(), cause = %error, "audit rows could not be written; they are tried again");
-                if closed {
-                    break;
-                }
-                tokio::time::sleep(interval).await;
+        let mut left = events.as_slice();
+        while let Some(rows) = left.chunks(BATCH).next() {
+            let written = tokio::select! {
+                written = append(&store, rows, interval) => written,
+                () = shared.out_of_time() => false,
+            };
+            if !written {
+                break;
             }
+            left = left.get(rows.len()..).unwrap_or_default();
+        }
+        if ended || !left.is_empty() {
+            lost(left);
+            lost(&shared.end());
+            shared.room.notify_waiters();
+            shared.ended.cancel();
+            return;
         }
         for done in waiting {
             // nobody waits any more
             done.send(()).ok();
         }
-        if closed {
-            return;
+    }
+}
+
+/// Tries until the database takes the rows.
+async fn append(store: &Store, rows: &[Event], interval: Duration) -> bool {
+    while let Err(error) = store.append_audit(rows).await {
+        tracing::error!(rows = rows.len(), cause = %error, "audit rows could not be written; they are tried again");
+        tokio::time::sleep(interval.min(RETRY)).await;
+    }
+    true
+}
+
+/// Puts rows that the database did not take into the log: there they can be found, and are missed by nobody.
+fn lost(rows: &[Event]) {
+    if rows.is_empty() {
+        return;
+    }
+    metrics::counter!("s3_connector_audit_rows_lost_total").increment(rows.len() as u64);
+    tracing::error!(rows = rows.len(), "audit rows could not be written before the end; they follow here");
+    for row in rows {
+        match serde_json::to_string(row) {
+            Ok(row) => tracing::error!(row, "an audit row that is not in the database"),
+            Err(error) => tracing::error!(cause = %error, "an audit row cannot be shown"),
         }
     }
 }

@@ -158,7 +158,7 @@ impl App {
             registry,
             cache: Cache::new(limits, clock.clone(), tracker.clone()),
             identities: Arc::new(Identities::new(Arc::clone(&http), clock.clone(), tracker.clone())),
-            audit: audit::AuditLog::start(Arc::clone(&store), config.audit.flush_ms, &TaskTracker::new()),
+            audit: audit::AuditLog::start(Arc::clone(&store), config.audit.flush_ms),
             failures: Arc::default(),
             places: Arc::new(Semaphore::new(config.server.max_queries)),
             replays: Arc::new(Semaphore::new(REPLAY_KIB)),
@@ -252,9 +252,7 @@ impl App {
         if tokio::time::timeout(grace, self.tracker.wait()).await.is_err() {
             tracing::warn!("some background work did not end in time");
         }
-        if tokio::time::timeout(grace, self.audit.flush()).await.is_err() {
-            tracing::error!("the last audit rows could not be written in time");
-        }
+        self.audit.close(grace).await;
         self.write_snapshot().await;
         self.keep_token_uses().await;
         self.store.close().await;

@@ -17,23 +17,21 @@ use aws_sigv4::sign::v4;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use futures_util::FutureExt;
-use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderName, HeaderValue};
 use percent_encoding::utf8_percent_encode;
 use serde_json::{Value, json};
-use sha2::Sha256;
 
 use crate::aws::credentials::Slot;
 use crate::aws::direct::address::{KEPT, KEPT_IN_QUERY, base};
 use crate::aws::egress::Endpoint;
 use crate::aws::s3::Settings;
+use crate::aws::sigv4::{ALGORITHM, date_time, mac, signing_key};
 use crate::aws::{AwsError, ErrorKind};
 use crate::clock::rfc3339;
 use crate::model::object::ObjectKey;
 use crate::model::signed::MOST_EXPIRES;
 
 const SERVICE: &str = "s3";
-const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
 /// Signs for one bucket.
 #[derive(Debug)]
@@ -155,7 +153,7 @@ impl Signer {
         let place = self.place()?;
         check_headers(&form.fields)?;
         let (credentials, now, held) = self.credentials(form.expires_in).await?;
-        let at = stamp(epoch_ms(now));
+        let at = String::from_utf8_lossy(&date_time(epoch_seconds(now))).into_owned();
         let day: String = at.chars().take(8).collect();
         let scope = format!("{day}/{}/{}/aws4_request", place.region, place.service);
         let mut own = vec![
@@ -171,12 +169,8 @@ impl Signer {
         let policy =
             json!({"expiration": with_millis(held.expires_ms), "conditions": conditions}).to_string();
         let policy = BASE64.encode(policy);
-        let secret = format!("AWS4{}", credentials.secret_access_key());
-        let mut key = secret.into_bytes();
-        for part in [day.as_str(), &place.region, &place.service, "aws4_request"] {
-            key = hmac(&key, part.as_bytes())?;
-        }
-        let signature = hex::encode(hmac(&key, policy.as_bytes())?);
+        let key = signing_key(&credentials, &day, &place.region, &place.service);
+        let signature = hex::encode(mac(&*key, policy.as_bytes()));
         let mut fields = form.fields;
         fields.push(("key".to_owned(), form.key));
         fields.extend(own);
@@ -228,8 +222,8 @@ impl Signer {
             let text = "the credentials end this very second: try again";
             return Err(AwsError::new(ErrorKind::Throttled, SERVICE, "ExpiredToken", text));
         }
-        let seconds = i64::try_from(expires_in).unwrap_or(0);
-        let expires_ms = (epoch_ms(now) / 1000 + seconds) * 1000;
+        let ends = epoch_seconds(now).saturating_add(expires_in);
+        let expires_ms = i64::try_from(ends).unwrap_or(i64::MAX).saturating_mul(1000);
         Ok((found, now, Held { expires_ms, expires_in, warnings }))
     }
 }
@@ -288,18 +282,8 @@ fn check_headers(headers: &[(String, String)]) -> Result<(), AwsError> {
     }
 }
 
-fn hmac(key: &[u8], data: &[u8]) -> Result<Vec<u8>, AwsError> {
-    let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).map_err(|error| unusable(&error))?;
-    Ok(mac.chain_update(data).finalize().into_bytes().to_vec())
-}
-
-fn epoch_ms(at: SystemTime) -> i64 {
-    at.duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or(0)
-}
-
-/// `20261101T100000Z`
-fn stamp(at_ms: i64) -> String {
-    rfc3339(at_ms / 1000 * 1000).chars().filter(|letter| !"-:".contains(*letter)).collect()
+fn epoch_seconds(at: SystemTime) -> u64 {
+    at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// `2026-11-01T10:00:00.000Z`, which every store reads.
@@ -313,7 +297,7 @@ fn unusable(error: &dyn std::error::Error) -> AwsError {
 
 #[cfg(test)]
 mod tests {
-    use super::{check_headers, place, stamp, with_millis};
+    use super::{check_headers, place, with_millis};
 
     #[test]
     fn a_bucket_whose_address_only_the_sdk_knows_is_signed_for_there() {
@@ -337,7 +321,6 @@ mod tests {
 
     #[test]
     fn moments_are_written_as_signatures_want_them() {
-        assert_eq!(stamp(1_793_527_200_999), "20261101T100000Z");
         assert_eq!(with_millis(1_793_527_200_999), "2026-11-01T10:00:00.000Z");
     }
 

@@ -20,7 +20,7 @@ use crate::clock::civil;
 use crate::model::hex::write_hex;
 
 const SERVICE: &str = "s3";
-const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
@@ -147,11 +147,7 @@ impl Signer {
             return Arc::clone(key);
         }
         let date = date.split_once('T').map_or(date, |(date, _)| date);
-        let secret = Zeroizing::new(format!("AWS4{}", credentials.secret_access_key()));
-        let mut key = Zeroizing::new(mac(secret.as_bytes(), date.as_bytes()));
-        for step in [&*self.region, SERVICE, "aws4_request"] {
-            key = Zeroizing::new(mac(&*key, step.as_bytes()));
-        }
+        let key = signing_key(credentials, date, &self.region, SERVICE);
         let made = Arc::new(DayKey {
             id: credentials.access_key_id().to_owned(),
             secret: Zeroizing::new(credentials.secret_access_key().to_owned()),
@@ -216,7 +212,22 @@ fn keyed(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&Key::<Hmac<Sha256>>::default()))
 }
 
-fn mac(key: &[u8], data: &[u8]) -> [u8; 32] {
+/// The key of a day, a region and a service.
+pub(super) fn signing_key(
+    credentials: &Credentials,
+    date: &str,
+    region: &str,
+    service: &str,
+) -> Zeroizing<[u8; 32]> {
+    let secret = Zeroizing::new(format!("AWS4{}", credentials.secret_access_key()));
+    let mut key = Zeroizing::new(mac(secret.as_bytes(), date.as_bytes()));
+    for step in [region, service, "aws4_request"] {
+        key = Zeroizing::new(mac(&*key, step.as_bytes()));
+    }
+    key
+}
+
+pub(super) fn mac(key: &[u8], data: &[u8]) -> [u8; 32] {
     let mut mac = keyed(key);
     mac.update(data);
     mac.finalize().into_bytes().into()
@@ -228,7 +239,7 @@ fn hex_of<'a>(bytes: &[u8], out: &'a mut [u8; 64]) -> &'a str {
 }
 
 /// `20150830T123600Z`
-fn date_time(seconds: u64) -> [u8; 16] {
+pub(super) fn date_time(seconds: u64) -> [u8; 16] {
     let (year, month, day) = civil(seconds / SECONDS_OF_DAY);
     let rest = seconds % SECONDS_OF_DAY;
     let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);

@@ -39,6 +39,9 @@ pub(crate) struct Dev {
     /// Address and port to listen on [default: 127.0.0.1:8080; with --once any free port]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Write the embedded store's keys to this file for other S3 tools, as lines for a shell; its owner alone can read it
+    #[arg(long, value_name = "FILE", conflicts_with = "once")]
+    env_file: Option<PathBuf>,
 }
 
 impl Layers {
@@ -69,7 +72,8 @@ fn announce(out: &Output, address: SocketAddr, token: Option<&str>) -> anyhow::R
 
 impl Dev {
     pub(crate) async fn run(self, out: &Output) -> anyhow::Result<Exit> {
-        let options = dev::Options { once: self.once, data: self.data, listen: self.listen };
+        let Dev { once, data, listen, env_file } = self;
+        let options = dev::Options { once, data, listen, env_file };
         // a reader that has seen enough does not end the service
         dev::run(options, |line| drop(out.line(output::plain(line)))).await?;
         Ok(Exit::Ok)

@@ -5,6 +5,7 @@
 //! the embedded store's address is in `egress.allow`. The store's keys are made anew at every start and written
 //! into the vault, so that every start is also a rotation.
 
+mod env_file;
 pub mod server;
 mod store;
 #[cfg(test)]
@@ -28,6 +29,8 @@ use server::EmbeddedStore;
 
 /// The sample bucket.
 pub const BUCKET: &str = "sample-bucket";
+/// Where the embedded store says it is.
+const REGION: &str = "us-east-1";
 /// Where things are kept when nothing is said.
 const DEFAULT_DATA: &str = "s3-connector-dev";
 
@@ -40,6 +43,8 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// Where the REST interface listens; 127.0.0.1:8080, or any free port for `once`.
     pub listen: Option<SocketAddr>,
+    /// Where the embedded store's keys are written for other tools. They end with the store.
+    pub env_file: Option<PathBuf>,
 }
 
 /// Runs until the round is done (`once`) or the process is asked to end. `say` gets every line for the user.
@@ -69,6 +74,8 @@ async fn serve(options: &Options, data: &Path, say: &impl Fn(&str)) -> anyhow::R
     let (key_id, secret) = (random("DEV", 17), random("", 40));
     let embedded = start_store(data, &key_id, &secret).await?;
     embedded.create_bucket(BUCKET).await?;
+    let write = |file: &PathBuf| env_file::write(file, embedded.address, &key_id, &secret);
+    let env_file = options.env_file.as_ref().map(write).transpose()?;
     config.egress.allow.push(embedded.address.to_string());
     let token = match config.bootstrap_token.clone() {
         Some(token) => token,
@@ -102,6 +109,7 @@ async fn serve(options: &Options, data: &Path, say: &impl Fn(&str)) -> anyhow::R
     say(&format!("data       {}   (delete the folder to start anew)", data.display()));
     say("the command line, with the export above:");
     say(&format!("           {} object list sample", program()));
+    say_others(env_file.as_deref(), say);
     say("Press Ctrl-C to stop.");
     http::signal().await?;
     serving.stop().await;
@@ -116,6 +124,17 @@ fn exports(server: SocketAddr, data: &Path) -> anyhow::Result<String> {
         "   export S3_CONNECTOR_SERVER=http://{server} S3_CONNECTOR_TOKEN=\"$(cat '{}')\"",
         token.display()
     ))
+}
+
+/// How other tools reach the embedded store.
+fn say_others(env_file: Option<&Path>, say: &impl Fn(&str)) {
+    let Some(file) = env_file else {
+        return say("other S3 tools: start with `--env-file FILE` for the keys of the embedded store");
+    };
+    say("other S3 tools reach the embedded store, until it stops, after:");
+    say(&format!("           . '{}'", file.display()));
+    say(&format!("           aws s3 ls s3://{BUCKET}"));
+    say(&format!("           rclone ls dev:{BUCKET}"));
 }
 
 /// How this program is called from anywhere.
@@ -136,7 +155,7 @@ async fn start_store(
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         access_key_id: key_id.expose_secret().to_owned(),
         secret_access_key: secret.clone(),
-        region: "us-east-1".to_owned(),
+        region: REGION.to_owned(),
     };
     let embedded = match EmbeddedStore::start(options(kept)).await {
         // the port may be taken meanwhile

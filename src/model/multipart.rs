@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::model::object::PutOptions;
 use crate::model::resource::CannedAcl;
+use crate::model::upload::UploadExtras;
 
 /// Parts of one upload (S3 user guide, multipart limits).
 pub const MOST_PARTS: u32 = 10_000;
@@ -64,6 +65,11 @@ impl StartUpload {
             content_encoding: self.content_encoding.clone(),
             content_language: self.content_language.clone(),
             metadata: self.metadata.clone(),
+            extras: UploadExtras {
+                acl: self.acl,
+                storage_class: self.storage_class.clone(),
+                ..UploadExtras::default()
+            },
             ..PutOptions::default()
         }
     }

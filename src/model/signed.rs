@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::model::object::PutOptions;
 use crate::model::resource::CannedAcl;
+use crate::model::upload::UploadExtras;
 
 /// Seconds that a signature holds when nothing else is asked for.
 pub const DEFAULT_EXPIRES: u64 = 900;
@@ -228,6 +230,25 @@ impl SignOptions {
         Ok(())
     }
 
+    /// What the upload is, as options of one.
+    pub fn put_options(&self) -> PutOptions {
+        PutOptions {
+            content_type: self.content_type.clone(),
+            cache_control: self.cache_control.clone(),
+            content_disposition: self.content_disposition.clone(),
+            content_encoding: self.content_encoding.clone(),
+            content_language: self.content_language.clone(),
+            metadata: lowered(&self.metadata),
+            if_none_match: self.if_none_match.clone(),
+            extras: UploadExtras {
+                acl: self.acl,
+                storage_class: self.storage_class.clone(),
+                ..UploadExtras::default()
+            },
+            ..PutOptions::default()
+        }
+    }
+
     /// The query parameters that replace headers of the answer (S3 API reference, `GetObject`).
     pub fn response_overrides(&self) -> Vec<(&'static str, &str)> {
         let all = [
@@ -264,6 +285,16 @@ impl SignPostOptions {
         Ok(())
     }
 
+    /// What an upload by the form is, as options of one.
+    pub fn put_options(&self) -> PutOptions {
+        PutOptions {
+            content_type: self.content_type.clone(),
+            metadata: lowered(&self.metadata),
+            extras: UploadExtras { acl: self.acl, ..UploadExtras::default() },
+            ..PutOptions::default()
+        }
+    }
+
     /// The keys that the form may write.
     pub fn target(&self) -> Result<FormKey<'_>, String> {
         match (&self.key, &self.key_prefix) {
@@ -275,6 +306,11 @@ impl SignPostOptions {
             _ => Err("give either `key` or `key_prefix`".to_owned()),
         }
     }
+}
+
+/// Metadata with its names as they are signed.
+fn lowered(metadata: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    metadata.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect()
 }
 
 /// Seconds to sign for; longer than S3 takes is shortened later, with a warning.

@@ -1,14 +1,12 @@
 //! What an upload may ask for beyond its bytes: tags, checksums, the headers that an object keeps.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::model::resource::{CannedAcl, Encryption};
-
-/// Tags that one object may have (S3 user guide, object tagging).
-const MOST_TAGS: usize = 10;
-const MOST_TAG_NAME: usize = 128;
-const MOST_TAG_VALUE: usize = 256;
+use crate::model::tags;
 
 /// An additional checksum (S3 user guide, checking object integrity).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -120,21 +118,13 @@ impl UploadExtras {
 }
 
 fn validate_tags(tags: &[(String, String)]) -> Result<(), String> {
-    if tags.len() > MOST_TAGS {
-        return Err(format!("an object has at most {MOST_TAGS} tags, and these are {}", tags.len()));
-    }
-    for (at, (name, value)) in tags.iter().enumerate() {
-        if name.is_empty() || name.chars().count() > MOST_TAG_NAME {
-            return Err(format!("the name of a tag has 1 to {MOST_TAG_NAME} characters"));
-        }
-        if value.chars().count() > MOST_TAG_VALUE {
-            return Err(format!("the value of the tag `{name}` has more than {MOST_TAG_VALUE} characters"));
-        }
-        if tags.iter().take(at).any(|(earlier, _)| earlier == name) {
+    let mut by_name = BTreeMap::new();
+    for (name, value) in tags {
+        if by_name.insert(name.clone(), value.clone()).is_some() {
             return Err(format!("the tag `{name}` is there more than once"));
         }
     }
-    Ok(())
+    tags::check(&by_name).map_err(|error| error.to_string())
 }
 
 /// How many bytes a base64 text stands for; none when it is no base64.
@@ -175,10 +165,12 @@ mod tests {
         };
         with(vec![("a", ""), ("b", "x")]).validate().unwrap();
         assert!(refused(&with(vec![("a", "1"), ("a", "2")])).contains("more than once"));
-        assert!(refused(&with(vec![("", "1")])).contains("1 to 128"));
+        assert!(refused(&with(vec![("", "1")])).contains("empty name"));
         let long = "x".repeat(257);
         assert!(refused(&with(vec![("a", &long)])).contains("256"));
         let names: Vec<String> = (0..11).map(|number| number.to_string()).collect();
-        assert!(refused(&with(names.iter().map(|name| (name.as_str(), "")).collect())).contains("10 tags"));
+        assert!(
+            refused(&with(names.iter().map(|name| (name.as_str(), "")).collect())).contains("at most 10")
+        );
     }
 }

@@ -8,7 +8,6 @@
     reason = "test code outside of test functions"
 )]
 
-use std::net::TcpListener;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -17,6 +16,7 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::connection::{assert_fails, check, status, test, test_saved};
 use crate::harness::aws::{Secrets, unique};
+use crate::harness::closed::ClosedPort;
 use crate::harness::fault_proxy::FaultProxy;
 use crate::harness::http_fault::{Answer, HttpFault};
 use crate::harness::servers::{AccessKey, Servers};
@@ -181,8 +181,8 @@ async fn an_endpoint_that_cannot_be_reached_is_told_step_by_step() {
     assert_fails(&report, "endpoint-reachable", "NameNotFound", "host name");
     assert_eq!(status(&report, "endpoint-allowed"), "passed", "the rules have nothing against it");
 
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let report = test_at(client, &format!("http://{closed}"), json!({})).await;
+    let closed = ClosedPort::new();
+    let report = test_at(client, &closed.url(), json!({})).await;
     assert_fails(&report, "endpoint-reachable", "ConnectionRefused", "correct the port");
 
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

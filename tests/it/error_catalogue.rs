@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 
 use crate::connection_failures::tls_server;
 use crate::harness::aws::{self, Secrets, unique};
+use crate::harness::closed::ClosedPort;
 use crate::harness::fault_proxy::{Fault, FaultProxy};
 use crate::harness::http_fault::{Answer, HttpFault};
 use crate::harness::servers::{AccessKey, Servers};
@@ -335,7 +336,7 @@ async fn found_here(client: &Client) -> Vec<Case> {
 async fn on_the_way() -> Vec<Case> {
     let servers = Servers::get();
     let embedded = Place::embedded().await;
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = ClosedPort::new();
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let reset = FaultProxy::start(&embedded.url).await;
     reset.set(Fault::Refuse);
@@ -352,7 +353,7 @@ async fn on_the_way() -> Vec<Case> {
     };
     vec![
         case("NameNotFound", at("http://nothing.invalid"), list(), vec![]),
-        case("ConnectionRefused", at(&format!("http://{closed}")), list(), vec![]),
+        case("ConnectionRefused", at(&closed.url()), list(), vec![Box::new(closed)]),
         case("ConnectionReset", at(&reset.url()), list(), vec![Box::new(reset)]),
         case("ConnectTimeout", at(&full.0), list(), full.1),
         case("ReadTimeout", slow, list(), vec![Box::new(silent)]),

@@ -74,6 +74,7 @@ const OPENS_SECRETS: &[(&str, &str)] = &[
     ("cli/client.rs", "sends the token"),
     ("cli/doctor.rs", "looks whether the sealing key can be read"),
     ("cli/token.rs", "shows a new token text, once"),
+    ("dev/env_file.rs", "writes the embedded store's own keys to the file that was asked for"),
     ("dev/server.rs", "checks signatures of the embedded store"),
     ("dev/walk.rs", "sends the sample's own token and keys"),
     ("http/api/access.rs", "shows a new token, once"),

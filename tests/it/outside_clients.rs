@@ -14,9 +14,10 @@ use std::process::Command;
 
 use serde_json::json;
 
+use crate::harness::process::Process;
 use crate::harness::servers::Servers;
 use crate::stores::{Place, by_key, raw, service_at};
-use crate::support::expect;
+use crate::support::{LONG, binary, expect};
 
 /// Bytes of a body that every client and we send in several parts.
 const LARGE: usize = 20 << 20;
@@ -152,4 +153,38 @@ async fn what_we_write_others_read_and_what_they_write_we_read() {
         assert_eq!(keys, place.keys().await, "{}: the list is the store's", place.name);
         assert_eq!(place.open_uploads().await, 0, "{}", place.name);
     }
+}
+
+#[tokio::test]
+async fn the_env_file_of_dev_leads_other_tools_to_its_store() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("store.env"));
+    // what an earlier start left behind, open to everybody
+    std::fs::write(&file, "old").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let mut command = Command::new(binary());
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+    command.args(["dev", "--listen", "127.0.0.1:0", "--data"]).arg(&data).arg("--env-file").arg(&file);
+    let mut dev = Process::start("dev", command);
+    dev.wait_for_line("Press Ctrl-C", LONG).await;
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let secret = text.lines().find_map(|line| line.strip_prefix("export AWS_SECRET_ACCESS_KEY=")).unwrap();
+    assert!(!dev.output().contains(secret), "the key is nowhere but in the file");
+    assert!(dev.output().contains(&format!(". '{}'", file.display())), "{}", dev.output());
+    let bin = Servers::get().python_bin;
+    let script = format!(
+        ". '{}'; '{}' s3 ls s3://sample-bucket && rclone --config /dev/null cat dev:sample-bucket/hello.txt",
+        file.display(),
+        bin.join("aws").display()
+    );
+    let mut shell = Command::new("sh");
+    shell.args(["-euc", &script]).env_remove("AWS_CA_BUNDLE");
+    let output = tokio::task::spawn_blocking(move || shell.output().unwrap()).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("hello.txt") && said.contains("Hello from s3-connector."), "{said}");
+    assert!(dev.terminate(LONG).await.success());
 }

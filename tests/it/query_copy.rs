@@ -16,8 +16,9 @@ use serde_json::{Value, json};
 use crate::harness::aws;
 use crate::harness::http_fault::{Answer, HttpFault};
 use crate::query_bulk::{audit, fill};
+use crate::secrets_world::{ID, SECRET};
 use crate::stores::{Place, create, service_at, service_with};
-use crate::support::{Service, Setup, binary, expect};
+use crate::support::{Service, Setup, binary, expect, templated};
 
 const PARTS_ABOVE: &str = "S3_CONNECTOR__SERVER__COPY_PARTS_ABOVE";
 
@@ -307,6 +308,37 @@ async fn an_object_that_is_there_is_kept_on_demand() {
         expect(service.admin.query("main", &copy("k/00000", "k/00002", &only_new)).await, 200);
         expect(service.admin.query("main", &copy("missing", "x", &json!({}))).await, 404);
     }
+}
+
+#[tokio::test]
+async fn a_copy_that_reaches_one_end_only_has_rows_at_both() {
+    let place = Place::embedded().await;
+    fill(&place, "k/", 1).await;
+    let service = service_at(&place).await;
+    expect(service.admin.post("/v1/sources", &json!({"name": "vault", "kind": "local"})).await, 201);
+    let far = templated("far", &place.url, &place.bucket, ID, SECRET);
+    expect(service.admin.post("/v1/resources", &far).await, 201);
+    let to_far = json!({"to_resource": "far"});
+    let failed = expect(service.admin.query("main", &copy("k/00000", "x", &to_far)).await, 424);
+    let row = &audit(&service, "object.copy").await[0];
+    assert_eq!((&row["subject"], &row["outcome"]), (&json!("main"), &failed["code"]), "{row:#}");
+    assert_eq!((&row["key"], &row["detail"]), (&json!("k/00000"), &json!("to `x` of the resource `far`")));
+    let row = &audit(&service, "object.put").await[0];
+    assert_eq!((&row["subject"], &row["outcome"]), (&json!("far"), &failed["code"]), "{row:#}");
+    assert_eq!((&row["key"], &row["detail"]), (&json!("x"), &json!("from `k/00000` of the resource `main`")));
+    // the other way round, and within one resource
+    let back = json!({"to_resource": "main"});
+    expect(service.admin.query("far", &moved("a", "b", &back)).await, 424);
+    expect(service.admin.query("far", &copy("a", "b", &json!({}))).await, 424);
+    let rows = audit(&service, "object.copy").await;
+    let told: Vec<(&Value, &Value)> = rows.iter().map(|row| (&row["subject"], &row["detail"])).collect();
+    let expected = [json!("to `b`"), json!("to `b` of the resource `main`")];
+    assert_eq!(told[..2], [(&json!("far"), &expected[0]), (&json!("far"), &expected[1])]);
+    assert_eq!(audit(&service, "object.put").await.len(), 2);
+    let rename = json!({"operation": "rename_prefix", "from": "k/", "to": "l/", "to_resource": "far", "dry_run": true});
+    expect(service.admin.query("main", &rename).await, 424);
+    assert_eq!(audit(&service, "object.copy").await[0]["key"], "k/");
+    assert_eq!(place.keys().await, ["k/00000"]);
 }
 
 #[tokio::test]

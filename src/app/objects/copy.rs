@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::app::connection::Connection;
 use crate::app::objects::relay::UNKNOWN_SIZE;
-use crate::app::objects::route::{Route, Wanted};
+use crate::app::objects::route::{Route, Wanted, whence, whereto};
 use crate::app::objects::row::Row;
 use crate::app::objects::write::guessed_type;
 use crate::app::objects::{Outcome, full_key, require};
@@ -217,11 +217,11 @@ impl App {
         let read = || {
             self.with_connection(&route.source, &route.environment, |connection| async move {
                 let from = full_key(&connection.prefix, piece.from)?;
-                connection.s3.tags_to_carry(&from, piece.version).await
+                connection.s3.get_tags(&from, piece.version).await
             })
         };
         match self.patiently(read).await {
-            Ok((tags, _)) => Ok(Some(tags).filter(|tags| !tags.is_empty())),
+            Ok((found, _)) => Ok(Some(found.tags).filter(|tags| !tags.is_empty())),
             // a store without the call has no tags
             Err(Error::Upstream(error)) if error.kind == ErrorKind::Unsupported => Ok(None),
             Err(Error::Upstream(mut error)) => {
@@ -244,7 +244,11 @@ impl App {
     ) -> Result<(), Error> {
         let give = || {
             self.with_connection(&route.target, &route.environment, |connection| async move {
-                connection.s3.carry_tags(&full_key(&connection.prefix, piece.to)?, tags).await
+                let to = full_key(&connection.prefix, piece.to)?;
+                if tags.is_empty() {
+                    return connection.s3.delete_tags(&to, None).await;
+                }
+                connection.s3.put_tags(&to, None, tags).await
             })
         };
         self.patiently(give).await.map(drop)
@@ -261,10 +265,7 @@ impl App {
         let bytes = outcome.as_ref().ok().map(|(copied, _)| copied.size);
         let request_id = outcome.as_ref().ok().and_then(|(_, request_id)| request_id.clone());
         let (from, to) = (options.from.as_str(), options.to.as_str());
-        let detail = match route.other() {
-            Some(other) => format!("to `{to}` of the resource `{other}`"),
-            None => format!("to `{to}`"),
-        };
+        let detail = whereto(to, route.other());
         let row = |key, detail, connection| Row {
             key: Some(key),
             detail: Some(detail),
@@ -277,7 +278,7 @@ impl App {
         let copied = row(from, detail.clone(), &*route.from);
         self.note(caller, &route.source, Operation::Copy, copied).await;
         if route.other().is_some() {
-            let told = format!("from `{from}` of the resource `{}`", route.source.name());
+            let told = whence(from, &route.source);
             self.note(caller, &route.target, Operation::Put, row(to, told, &*route.to)).await;
         }
         if moves && error.is_none() {

@@ -1,6 +1,5 @@
 //! Uploads in parts, step by step: begin, look, put together, abort, and clean what others left behind.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -8,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use futures_util::{StreamExt, stream};
 
 use crate::app::connection::Connection;
+use crate::app::objects::change::OwnedTarget;
 use crate::app::objects::write::guessed_type;
 use crate::app::objects::{Answered, Outcome, Query, Target, full_key, require};
 use crate::app::{App, Error};
@@ -36,9 +36,8 @@ impl App {
         target: Target<'_>,
         wanted: &StartUpload,
     ) -> Result<Outcome<StartedUpload>, Error> {
-        let (own, wanted) = (Owned::of(self, target), wanted.clone());
-        // in a task of its own: an upload that was begun is audited although the caller went away
-        self.undisturbed(async move { own.app.begin_upload(own.target(), &wanted).await }).await
+        let (app, target, wanted) = (Arc::clone(self), OwnedTarget::of(target), wanted.clone());
+        self.change(async move { app.begin_upload(target.as_target(), &wanted).await }).await
     }
 
     async fn begin_upload(
@@ -60,8 +59,7 @@ impl App {
                     if wanted.acl.is_some() {
                         require(&connection, Feature::ObjectAcl)?;
                     }
-                    let class = wanted.storage_class.as_deref();
-                    let upload_id = connection.s3.start_upload(&full, options, wanted.acl, class).await?;
+                    let upload_id = connection.s3.create_multipart(&full, options).await?;
                     Ok(StartedUpload { key: wanted.key.clone(), upload_id })
                 })
                 .await
@@ -100,8 +98,8 @@ impl App {
         wanted: CompleteUpload,
     ) -> Result<Outcome<CompletedUpload>, Error> {
         wanted.check().map_err(Error::BadRequest)?;
-        let own = Owned::of(self, target);
-        self.undisturbed(async move { own.app.put_together(own.target(), &wanted).await }).await
+        let (app, target) = (Arc::clone(self), OwnedTarget::of(target));
+        self.change(async move { app.put_together(target.as_target(), &wanted).await }).await
     }
 
     async fn put_together(
@@ -128,16 +126,15 @@ impl App {
         target: Target<'_>,
         wanted: AbortUpload,
     ) -> Result<Outcome<()>, Error> {
-        let own = Owned::of(self, target);
-        self.undisturbed(async move {
+        let (app, target) = (Arc::clone(self), OwnedTarget::of(target));
+        self.change(async move {
             let wanted = &wanted;
-            own.app
-                .run(own.target(), Operation::Multipart, Some(&wanted.key), |connection| async move {
-                    let full = full_key(&connection.prefix, &wanted.key)?;
-                    connection.s3.abort_multipart(&full, &wanted.upload_id).await?;
-                    Ok(Answered { value: (), bytes: None, request_id: None })
-                })
-                .await
+            let abort = |connection: Arc<Connection>| async move {
+                let full = full_key(&connection.prefix, &wanted.key)?;
+                connection.s3.abort_multipart(&full, &wanted.upload_id).await?;
+                Ok(Answered { value: (), bytes: None, request_id: None })
+            };
+            app.run(target.as_target(), Operation::Multipart, Some(&wanted.key), abort).await
         })
         .await
     }
@@ -172,8 +169,8 @@ impl App {
         target: Target<'_>,
         wanted: CleanUploads,
     ) -> Result<Outcome<CleanReport>, Error> {
-        let own = Owned::of(self, target);
-        self.undisturbed(async move { own.app.clean(own.target(), &wanted).await }).await
+        let (app, target) = (Arc::clone(self), OwnedTarget::of(target));
+        self.change(async move { app.clean(target.as_target(), &wanted).await }).await
     }
 
     async fn clean(
@@ -234,40 +231,6 @@ impl App {
         let uploads: Vec<CleanedUpload> = stream::iter(aborts).buffered(AT_ONCE).collect().await;
         let failed = uploads.iter().filter(|upload| upload.error.is_some()).count();
         CleanReport { aborted: uploads.len() - failed, failed, uploads, ..CleanReport::default() }
-    }
-
-    /// Runs to its end although the caller goes away.
-    async fn undisturbed<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = Result<T, Error>> + Send + 'static,
-    ) -> Result<T, Error> {
-        self.tracker.spawn(work).await.unwrap_or_else(|_| {
-            let text = "the operation ended unexpectedly";
-            Err(AwsError::new(ErrorKind::Internal, "s3", "InternalError", text).into())
-        })
-    }
-}
-
-/// A target that a task can take along.
-struct Owned {
-    app: Arc<App>,
-    caller: crate::model::principal::Caller,
-    resource: String,
-    environment: crate::model::name::Name,
-}
-
-impl Owned {
-    fn of(app: &Arc<App>, target: Target<'_>) -> Owned {
-        Owned {
-            app: Arc::clone(app),
-            caller: target.caller.clone(),
-            resource: target.resource.to_owned(),
-            environment: target.environment.clone(),
-        }
-    }
-
-    fn target(&self) -> Target<'_> {
-        Target { caller: &self.caller, resource: &self.resource, environment: &self.environment }
     }
 }
 

@@ -43,6 +43,8 @@ impl App {
         let download = self.read_source(route, piece).await?;
         let mut headers = gets.headers.unwrap_or_else(|| headers_of(&download.metadata));
         headers.if_none_match.clone_from(&options.if_none_match);
+        headers.extras.acl = options.acl;
+        headers.extras.storage_class.clone_from(&options.storage_class);
         let source = Source::new(Relayed(download.body).boxed_unsync());
         let uploaded = self.send(route, piece, options, &headers, &source).await?;
         if let Some(tags) = tags {
@@ -93,15 +95,14 @@ impl App {
                 async move {
                     check_gets(&connection, options)?;
                     let to = full_key(&connection.prefix, piece.to)?;
-                    let s3 = connection.s3.with_upload_defaults(options.acl, options.storage_class.clone());
                     if let Some(bytes) = small {
-                        return s3.put_bytes(&to, headers, bytes).await;
+                        return connection.s3.put_bytes(&to, headers, bytes).await;
                     }
                     if !source.rewind() {
                         let text = "the target's credentials were replaced during the copy: send it again";
                         return Err(AwsError::new(ErrorKind::Throttled, "s3", "OperationAborted", text));
                     }
-                    s3.put_stream(&to, headers, source, Some(piece.size), leftovers).await
+                    connection.s3.put_stream(&to, headers, source, Some(piece.size), leftovers).await
                 }
             })
             .await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::app::connection::{Connection, Freshness, Plan};
 use crate::app::objects::full_key;
+use crate::app::objects::row::Row;
 use crate::app::{App, Error, Resource};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::name::Name;
@@ -64,8 +65,17 @@ impl App {
         for operation in wanted.target {
             self.begin(caller, other.unwrap_or(name), *operation, Some(wanted.to)).await?;
         }
-        let from = self.connect(&source, environment).await?;
-        let to = self.connect(&target, environment).await?;
+        let ends = async {
+            let from = self.connect(&source, environment).await?;
+            Ok::<_, Error>((from, self.connect(&target, environment).await?))
+        };
+        let (from, to) = match ends.await {
+            Ok(ends) => ends,
+            Err(error) => {
+                self.note_unreached(caller, (&source, &target), wanted, &error).await;
+                return Err(error);
+            }
+        };
         Ok(Route {
             caller: caller.clone(),
             environment: environment.clone(),
@@ -75,6 +85,25 @@ impl App {
             from,
             to,
         })
+    }
+
+    /// Audits what ended before there was a route.
+    async fn note_unreached(
+        &self,
+        caller: &Caller,
+        (source, target): (&Arc<Resource>, &Arc<Resource>),
+        wanted: &Wanted<'_>,
+        error: &Error,
+    ) {
+        let other = (!Arc::ptr_eq(source, target)).then(|| target.name().as_str());
+        let row =
+            |key, detail| Row { key: Some(key), detail: Some(detail), error: Some(error), ..Row::default() };
+        let copied = row(wanted.from, whereto(wanted.to, other));
+        self.note(caller, source, Operation::Copy, copied).await;
+        if other.is_some() {
+            let put = row(wanted.to, whence(wanted.from, source));
+            self.note(caller, target, Operation::Put, put).await;
+        }
     }
 
     /// Repeats what the store asks to repeat later. A service that stops does not wait.
@@ -136,6 +165,19 @@ impl Route {
     pub(super) fn same_name(&self) -> bool {
         self.from.plan.bucket == self.to.plan.bucket
     }
+}
+
+/// Where an object went, for the audit row of its source.
+pub(super) fn whereto(to: &str, other: Option<&str>) -> String {
+    match other {
+        Some(other) => format!("to `{to}` of the resource `{other}`"),
+        None => format!("to `{to}`"),
+    }
+}
+
+/// Where an object came from, for the audit row of its target.
+pub(super) fn whence(from: &str, source: &Resource) -> String {
+    format!("from `{from}` of the resource `{}`", source.name())
 }
 
 fn url(plan: &Plan) -> Option<&str> {

@@ -47,6 +47,9 @@ impl App {
             if let Error::Upstream(upstream) = error {
                 event.upstream_request_id.clone_from(&upstream.request_id);
             }
+            if let Error::UsageDenied { detail: why, .. } = error {
+                event.detail = Some(event.detail.map_or(why.clone(), |detail| format!("{detail}; {why}")));
+            }
         }
         let label = if row.error.is_none() { "ok" } else { "error" };
         metrics::counter!("s3_connector_queries_total", "operation" => operation.as_str(), "outcome" => label)

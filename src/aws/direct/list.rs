@@ -2,13 +2,13 @@
 
 use http::Method;
 
+use crate::aws::AwsError;
 use crate::aws::body::RequestBody;
 use crate::aws::direct::address::push_parameter;
 use crate::aws::direct::page::{parse, parse_by_marker};
-use crate::aws::direct::{Call, Direct, SERVICE, collect};
-use crate::aws::s3::{ListPage, ListRequest};
+use crate::aws::direct::{Call, Direct, collect};
+use crate::aws::s3::{ListPage, ListRequest, unreadable};
 use crate::aws::sigv4::Signed;
-use crate::aws::{AwsError, ErrorKind};
 use crate::model::provider::{ListVersion, Profile, Quirk};
 
 /// Bytes of a page that are read: a thousand keys of 1024 bytes, each written as an entity of six, and more.
@@ -27,10 +27,7 @@ impl Direct {
             ListVersion::V1 => parse_by_marker(&body),
             ListVersion::V2 => parse(&body),
         };
-        let mut page = read.map_err(|error| {
-            let text = format!("the answer cannot be read: {error}");
-            AwsError::new(ErrorKind::Internal, SERVICE, "InternalError", text)
-        })?;
+        let mut page = read.map_err(unreadable)?;
         page.request_id = request_id;
         Ok(page)
     }

@@ -3,20 +3,17 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_s3::operation::RequestId;
-use aws_sdk_s3::types::{
-    CompletedPart, MetadataDirective, ObjectCannedAcl, StorageClass, Tag, Tagging, TaggingDirective,
-};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use aws_sdk_s3::types::{CompletedPart, MetadataDirective, TaggingDirective};
+use percent_encoding::utf8_percent_encode;
 
-use crate::aws::s3::{S3, SERVICE, Uploaded, write};
+use crate::aws::direct::address::{KEPT, KEPT_IN_QUERY};
+use crate::aws::s3::options::UploadCall;
+use crate::aws::s3::{S3, SERVICE, Uploaded, with_headers};
 use crate::aws::upload::Leftovers;
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{ObjectKey, PutOptions};
 use crate::model::resource::CannedAcl;
 
-/// What stands in `x-amz-copy-source` as it is; a key is decoded exactly once there.
-const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
-const KEPT_IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// Bytes of a copied part: 5 MiB to 5 GiB are allowed, 10,000 of them (S3 user guide, multipart limits).
 const LEAST_PART: u64 = 5 << 20;
 const MOST_PART: u64 = 512 << 20;
@@ -53,7 +50,7 @@ pub struct CopyGets {
 }
 
 impl CopySource {
-    /// As `x-amz-copy-source` carries it.
+    /// As `x-amz-copy-source` carries it; a key is decoded exactly once there.
     fn encoded(&self) -> String {
         let bucket = &self.bucket;
         let place = if bucket.starts_with("arn:") {
@@ -69,16 +66,19 @@ impl CopySource {
     }
 }
 
-impl S3 {
-    /// The same client, whose uploads get another ACL or storage class than the resource's defaults.
-    #[must_use]
-    pub fn with_upload_defaults(&self, acl: Option<CannedAcl>, storage_class: Option<String>) -> S3 {
-        let mut other = self.clone();
-        other.defaults.acl = acl.or(other.defaults.acl);
-        other.defaults.storage_class = storage_class.or(other.defaults.storage_class);
-        other
+impl CopyGets {
+    /// The same as options of an upload.
+    fn put_options(&self) -> PutOptions {
+        let mut options = self.headers.clone().unwrap_or_default();
+        options.if_none_match = self.only_new.then(|| "*".to_owned());
+        options.extras.acl = self.acl;
+        options.extras.storage_class.clone_from(&self.storage_class);
+        options.extras.tags = self.tags.clone().unwrap_or_default().into_iter().collect();
+        options
     }
+}
 
+impl S3 {
     /// Copies an object in one request. S3 copies up to 5 GiB so.
     pub async fn copy(
         &self,
@@ -86,8 +86,7 @@ impl S3 {
         key: &ObjectKey,
         gets: &CopyGets,
     ) -> Result<Uploaded, AwsError> {
-        let (encryption, key_id) = self.encryption();
-        let headers = gets.headers.clone().unwrap_or_default();
+        let headers = self.upload_headers(&gets.put_options(), UploadCall::Whole)?;
         let call = self
             .client
             .copy_object()
@@ -96,22 +95,12 @@ impl S3 {
             .copy_source(source.encoded())
             .set_copy_source_if_match(source.if_match.clone())
             .set_metadata_directive(gets.headers.as_ref().map(|_| MetadataDirective::Replace))
-            .set_metadata(write::metadata(&headers))
-            .set_content_type(headers.content_type)
-            .set_cache_control(headers.cache_control)
-            .set_content_disposition(headers.content_disposition)
-            .set_content_encoding(headers.content_encoding)
-            .set_content_language(headers.content_language)
             .set_tagging_directive(gets.tags.as_ref().map(|_| TaggingDirective::Replace))
-            .set_tagging(gets.tags.as_ref().map(tag_header))
-            .set_acl(self.acl_of(gets))
-            .set_storage_class(self.class_of(gets))
-            .set_if_none_match(gets.only_new.then(|| "*".to_owned()))
-            .set_server_side_encryption(encryption)
-            .set_ssekms_key_id(key_id)
             .set_expected_bucket_owner(self.expected_owner.clone())
             .set_expected_source_bucket_owner(source.owner.clone())
-            .set_request_payer(self.payer.clone());
+            .set_request_payer(self.payer.clone())
+            .customize()
+            .mutate_request(with_headers(headers));
         // a store answers only when it has copied everything
         let done = self.watched(|| 0, call.send()).await?;
         let request_id = done.request_id().map(str::to_owned);
@@ -128,16 +117,15 @@ impl S3 {
         (size, parts_from): (u64, u64),
         leftovers: &Leftovers,
     ) -> Result<Uploaded, AwsError> {
-        let upload_id = self.create_copy(key, gets).await?;
+        let options = gets.put_options();
+        let upload_id = self.create_multipart(key, &options).await?;
         let outcome = async {
             let mut parts = Vec::new();
             for (number, first, last) in ranges(size, part_size(size, parts_from)) {
                 let tag = self.copy_part(source, key, &upload_id, (number, first, last)).await?;
                 parts.push(CompletedPart::builder().part_number(number).e_tag(tag).build());
             }
-            let condition =
-                PutOptions { if_none_match: gets.only_new.then(|| "*".to_owned()), ..PutOptions::default() };
-            self.complete(key, &condition, &upload_id, parts).await
+            self.complete(key, &options, &upload_id, parts).await
         }
         .await;
         if outcome.is_err()
@@ -147,34 +135,6 @@ impl S3 {
             leftovers.keep(key, upload_id);
         }
         outcome
-    }
-
-    async fn create_copy(&self, key: &ObjectKey, gets: &CopyGets) -> Result<String, AwsError> {
-        let (encryption, key_id) = self.encryption();
-        let headers = gets.headers.clone().unwrap_or_default();
-        let tags = gets.tags.as_ref().filter(|tags| !tags.is_empty());
-        let call = self
-            .client
-            .create_multipart_upload()
-            .bucket(&self.bucket)
-            .key(key.as_str())
-            .set_metadata(write::metadata(&headers))
-            .set_content_type(headers.content_type)
-            .set_cache_control(headers.cache_control)
-            .set_content_disposition(headers.content_disposition)
-            .set_content_encoding(headers.content_encoding)
-            .set_content_language(headers.content_language)
-            .set_tagging(tags.map(tag_header))
-            .set_acl(self.acl_of(gets))
-            .set_storage_class(self.class_of(gets))
-            .set_server_side_encryption(encryption)
-            .set_ssekms_key_id(key_id)
-            .set_expected_bucket_owner(self.expected_owner.clone())
-            .set_request_payer(self.payer.clone());
-        let started = self.timed(call.send()).await?;
-        started.upload_id.ok_or_else(|| {
-            AwsError::new(ErrorKind::Internal, SERVICE, "InternalError", "the answer holds no upload id")
-        })
     }
 
     async fn copy_part(
@@ -204,57 +164,6 @@ impl S3 {
         let done = self.watched(|| 0, call.send()).await?;
         done.copy_part_result.and_then(|result| result.e_tag).ok_or_else(unconfirmed)
     }
-
-    /// The tags of an object, for a copy that a store cannot make by itself.
-    pub async fn tags_to_carry(
-        &self,
-        key: &ObjectKey,
-        version_id: Option<&str>,
-    ) -> Result<BTreeMap<String, String>, AwsError> {
-        let call = self
-            .client
-            .get_object_tagging()
-            .bucket(&self.bucket)
-            .key(key.as_str())
-            .set_version_id(version_id.map(str::to_owned))
-            .set_expected_bucket_owner(self.expected_owner.clone())
-            .set_request_payer(self.payer.clone());
-        let found = self.timed(call.send()).await?;
-        Ok(found.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect())
-    }
-
-    /// Gives the tags to the copy, and no others.
-    pub async fn carry_tags(&self, key: &ObjectKey, tags: &BTreeMap<String, String>) -> Result<(), AwsError> {
-        if tags.is_empty() {
-            let call = self
-                .client
-                .delete_object_tagging()
-                .bucket(&self.bucket)
-                .key(key.as_str())
-                .set_expected_bucket_owner(self.expected_owner.clone());
-            return self.timed(call.send()).await.map(drop);
-        }
-        let set = tags.iter().map(|(name, value)| Tag::builder().key(name).value(value).build());
-        let set = set.collect::<Result<Vec<_>, _>>().map_err(|error| unusable(&error))?;
-        let tagging = Tagging::builder().set_tag_set(Some(set)).build().map_err(|error| unusable(&error))?;
-        let call = self
-            .client
-            .put_object_tagging()
-            .bucket(&self.bucket)
-            .key(key.as_str())
-            .tagging(tagging)
-            .set_expected_bucket_owner(self.expected_owner.clone())
-            .set_request_payer(self.payer.clone());
-        self.timed(call.send()).await.map(drop)
-    }
-
-    fn acl_of(&self, gets: &CopyGets) -> Option<ObjectCannedAcl> {
-        gets.acl.or(self.defaults.acl).map(|acl| ObjectCannedAcl::from(acl.as_str()))
-    }
-
-    fn class_of(&self, gets: &CopyGets) -> Option<StorageClass> {
-        gets.storage_class.as_deref().map(StorageClass::from).or_else(|| self.storage_class())
-    }
 }
 
 /// An answer without a tag names no object: whoever moves would delete the source for nothing.
@@ -271,16 +180,6 @@ fn unconfirmed() -> AwsError {
     AwsError::new(ErrorKind::Internal, SERVICE, "InternalError", "the store did not confirm the copy")
 }
 
-fn unusable(error: &dyn std::error::Error) -> AwsError {
-    AwsError::new(ErrorKind::InvalidRequest, SERVICE, "InvalidRequest", error.to_string())
-}
-
-fn tag_header(tags: &BTreeMap<String, String>) -> String {
-    let encoded = |text: &str| utf8_percent_encode(text, KEPT_IN_QUERY).to_string();
-    let pairs = tags.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
-    pairs.collect::<Vec<_>>().join("&")
-}
-
 /// Several parts even for the smallest object that goes in parts.
 fn part_size(size: u64, parts_from: u64) -> u64 {
     let usual = (parts_from / 8).clamp(LEAST_PART, MOST_PART);
@@ -295,7 +194,7 @@ fn ranges(size: u64, part: u64) -> impl Iterator<Item = (i32, u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CopySource, MOST_PART, part_size, ranges, tag_header};
+    use super::{CopySource, MOST_PART, part_size, ranges};
     use crate::model::object::ObjectKey;
 
     fn encoded(bucket: &str, key: &str, version: Option<&str>) -> String {
@@ -323,11 +222,5 @@ mod tests {
         assert_eq!(part_size(five_gib, five_gib), MOST_PART);
         assert!(largest / part_size(largest, five_gib) < 10_000);
         assert_eq!(part_size(12 << 20, 8 << 20), 5 << 20);
-    }
-
-    #[test]
-    fn tags_are_written_as_a_query_string() {
-        let tags = [("a b".to_owned(), "c&d=ü".to_owned()), ("e".to_owned(), String::new())].into();
-        assert_eq!(tag_header(&tags), "a%20b=c%26d%3D%C3%BC&e=");
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Where the store can, keys come URL-encoded: XML has no place for control characters, and S3 takes them in keys.
 
+use std::fmt::Display;
+
 use aws_sdk_s3::operation::RequestId;
 use aws_sdk_s3::types::{CommonPrefix, EncodingType, Object};
 use base64::Engine;
@@ -20,8 +22,10 @@ pub struct ListPage {
     pub objects: Vec<ObjectSummary>,
     /// With full keys.
     pub prefixes: Vec<String>,
-    /// For the next page.
+    /// For the next page, when the page is cut.
     pub next: Option<String>,
+    /// The store says that there is more.
+    pub(in crate::aws) truncated: bool,
     /// Where a list without tokens goes on, as the store says.
     pub(in crate::aws) marker: Option<String>,
     /// The store's id of the request.
@@ -50,13 +54,15 @@ impl S3 {
     pub async fn list(&self, mut request: ListRequest) -> Result<ListPage, AwsError> {
         let version = self.profile.list;
         request.token = request.token.map(|cursor| open_cursor(version, &cursor)).transpose()?;
+        let began = request.token.clone();
         let mut page = match (&self.direct, version) {
             (Some(direct), _) => self.within(direct.list(request)).await?,
             // boxed: their state is large, and few take them
             (None, ListVersion::V1) => Box::pin(self.list_by_marker(request)).await?,
             (None, ListVersion::V2) => Box::pin(self.list_by_token(request)).await?,
         };
-        page.next = page.next.map(|next| cursor(version, &next));
+        let next = goes_on(page.truncated, page.next.take(), began.as_ref())?;
+        page.next = next.map(|next| cursor(version, &next));
         Ok(page)
     }
 
@@ -76,11 +82,12 @@ impl S3 {
             .set_request_payer(self.payer.clone());
         let page = self.timed(call.send()).await?;
         let request_id = page.request_id().map(str::to_owned);
-        let next = page.next_continuation_token.filter(|_| page.is_truncated == Some(true));
         let names = Names { encoded: page.encoding_type == Some(EncodingType::Url) };
-        let objects = names.objects(page.contents.unwrap_or_default());
-        let prefixes = names.prefixes(page.common_prefixes.unwrap_or_default());
-        Ok(ListPage { objects, prefixes, next, request_id, marker: None })
+        let objects = names.objects(page.contents.unwrap_or_default())?;
+        let prefixes = names.prefixes(page.common_prefixes.unwrap_or_default())?;
+        let truncated = page.is_truncated == Some(true);
+        let next = page.next_continuation_token;
+        Ok(ListPage { objects, prefixes, next, truncated, request_id, marker: None })
     }
 
     async fn list_by_marker(&self, request: ListRequest) -> Result<ListPage, AwsError> {
@@ -98,13 +105,14 @@ impl S3 {
         let page = self.timed(call.send()).await?;
         let request_id = page.request_id().map(str::to_owned);
         let names = Names { encoded: page.encoding_type == Some(EncodingType::Url) };
-        let objects = names.objects(page.contents.unwrap_or_default());
-        let prefixes = names.prefixes(page.common_prefixes.unwrap_or_default());
+        let objects = names.objects(page.contents.unwrap_or_default())?;
+        let prefixes = names.prefixes(page.common_prefixes.unwrap_or_default())?;
         // it goes on behind the last row (ListObjects, Marker). `NextMarker` says the same where it is there at all, but
         // not every store encodes it as it does the rows
         let last = objects.last().map(|object| object.key.clone()).max(prefixes.last().cloned());
-        let next = last.or(page.next_marker).filter(|_| page.is_truncated == Some(true));
-        Ok(ListPage { objects, prefixes, next, request_id, marker: None })
+        let truncated = page.is_truncated == Some(true);
+        let next = last.or(page.next_marker);
+        Ok(ListPage { objects, prefixes, next, truncated, request_id, marker: None })
     }
 
     fn list_encoding(&self) -> Option<EncodingType> {
@@ -118,32 +126,62 @@ struct Names {
 }
 
 impl Names {
-    fn name(&self, text: String) -> String {
-        if self.encoded { url_decoded(&text) } else { text }
+    fn name(&self, text: String) -> Result<String, AwsError> {
+        if !self.encoded {
+            return Ok(text);
+        }
+        url_decoded(text).ok_or_else(|| unreadable("it is not UTF-8"))
     }
 
-    fn objects(&self, objects: Vec<Object>) -> Vec<ObjectSummary> {
-        let summary = |object: Object| ObjectSummary {
-            key: self.name(object.key.unwrap_or_default()),
-            size: object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
-            etag: object.e_tag,
-            last_modified: object.last_modified.as_ref().and_then(rfc3339),
-            storage_class: object.storage_class.map(|class| class.as_str().to_owned()),
-            owner: object.owner.map(|owner| Owner { id: owner.id, display_name: owner.display_name }),
-            url: None,
-            url_expires_at: None,
+    fn objects(&self, objects: Vec<Object>) -> Result<Vec<ObjectSummary>, AwsError> {
+        let summary = |object: Object| {
+            Ok(ObjectSummary {
+                key: self.name(object.key.unwrap_or_default())?,
+                size: object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
+                etag: object.e_tag,
+                last_modified: object.last_modified.as_ref().and_then(rfc3339),
+                storage_class: object.storage_class.map(|class| class.as_str().to_owned()),
+                owner: object.owner.map(|owner| Owner { id: owner.id, display_name: owner.display_name }),
+                url: None,
+                url_expires_at: None,
+            })
         };
         objects.into_iter().map(summary).collect()
     }
 
-    fn prefixes(&self, prefixes: Vec<CommonPrefix>) -> Vec<String> {
+    fn prefixes(&self, prefixes: Vec<CommonPrefix>) -> Result<Vec<String>, AwsError> {
         prefixes.into_iter().filter_map(|prefix| Some(self.name(prefix.prefix?))).collect()
     }
 }
 
-/// A name of a list with `encoding-type=url`: blanks are `+` there, as in forms.
-pub(in crate::aws) fn url_decoded(text: &str) -> String {
-    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+/// Undoes `encoding-type=url`: a `+` is a blank, as S3 writes it; a plus itself is `%2B`. None when it is not UTF-8 then.
+pub(in crate::aws) fn url_decoded(text: String) -> Option<String> {
+    if !text.contains(['%', '+']) {
+        return Some(text);
+    }
+    Some(percent_decode_str(&text.replace('+', " ")).decode_utf8().ok()?.into_owned())
+}
+
+/// Where a list goes on: nowhere when it is not cut. One that is cut and does not say where it goes on would look
+/// complete, and one that goes on where it began would never end.
+pub(super) fn goes_on<T: PartialEq>(
+    truncated: bool,
+    next: Option<T>,
+    began: Option<&T>,
+) -> Result<Option<T>, AwsError> {
+    if !truncated {
+        return Ok(None);
+    }
+    match next {
+        None => Err(unreadable("the list goes on, and it does not say where")),
+        next if next.as_ref() == began => Err(unreadable("the list goes on where it began")),
+        next => Ok(next),
+    }
+}
+
+/// The store answered with what is no page of a list.
+pub(in crate::aws) fn unreadable(why: impl Display) -> AwsError {
+    AwsError::new(ErrorKind::Internal, SERVICE, "InternalError", format!("the answer cannot be read: {why}"))
 }
 
 /// Where the next page starts, for callers: it says by which version of the call it was given.
@@ -171,7 +209,7 @@ fn mark(version: ListVersion) -> char {
 
 #[cfg(test)]
 mod tests {
-    use super::{cursor, open_cursor, url_decoded};
+    use super::{cursor, goes_on, open_cursor, url_decoded};
     use crate::model::provider::ListVersion::{V1, V2};
 
     #[test]
@@ -188,7 +226,19 @@ mod tests {
 
     #[test]
     fn names_of_lists_are_decoded_as_forms_are() {
-        assert_eq!(url_decoded("a+b%2Bc%20d/%C3%BC%01"), "a b+c d/ü\u{1}");
-        assert_eq!(url_decoded("100%"), "100%");
+        let decoded = |text: &str| url_decoded(text.to_owned());
+        assert_eq!(decoded("a+b%2Bc%20d/%C3%BC%01").as_deref(), Some("a b+c d/ü\u{1}"));
+        assert_eq!(decoded("100%").as_deref(), Some("100%"));
+        // another key must not take its place
+        assert_eq!(decoded("a%FF"), None);
+    }
+
+    #[test]
+    fn a_list_that_is_cut_says_where_it_goes_on_and_gets_on() {
+        assert_eq!(goes_on(false, Some(1), None).unwrap(), None);
+        assert_eq!(goes_on(false, None, Some(&1)).unwrap(), None);
+        assert_eq!(goes_on(true, Some(2), Some(&1)).unwrap(), Some(2));
+        assert!(goes_on(true, None::<u8>, None).is_err());
+        assert!(goes_on(true, Some(1), Some(&1)).is_err());
     }
 }

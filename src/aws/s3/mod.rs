@@ -34,7 +34,7 @@ use aws_sdk_s3::config::{
     BehaviorVersion, IdentityCache, Region, ResponseChecksumValidation, StalledStreamProtectionConfig,
 };
 use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_sdk_s3::types::{RequestPayer, ServerSideEncryption, StorageClass};
+use aws_sdk_s3::types::RequestPayer;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -60,6 +60,7 @@ pub use bucket::BucketFacts;
 pub use bulk::{Doomed, ManyDeleted};
 pub use copy::{CopyGets, CopySource};
 pub use list::{ListPage, ListRequest};
+pub(in crate::aws) use list::{unreadable, url_decoded};
 pub use multipart::{Parts, UploadMarker, Uploads};
 pub use read::Download;
 pub use tags::TagsFound;
@@ -221,18 +222,6 @@ impl S3 {
 
     pub(in crate::aws) fn expected_owner(&self) -> Option<String> {
         self.expected_owner.clone()
-    }
-
-    fn storage_class(&self) -> Option<StorageClass> {
-        self.defaults.storage_class.as_deref().map(StorageClass::from)
-    }
-
-    fn encryption(&self) -> (Option<ServerSideEncryption>, Option<String>) {
-        match &self.defaults.encryption {
-            Encryption::BucketDefault => (None, None),
-            Encryption::SseS3 => (Some(ServerSideEncryption::Aes256), None),
-            Encryption::SseKms { key_id } => (Some(ServerSideEncryption::AwsKms), key_id.clone()),
-        }
     }
 
     pub(in crate::aws) fn payer(&self) -> Option<RequestPayer> {

@@ -5,11 +5,11 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 
 use crate::aws::AwsError;
 use crate::aws::body::Source;
+use crate::aws::s3::list::goes_on;
 use crate::aws::s3::{S3, Uploaded, rfc3339};
 use crate::aws::upload::own_checksum;
 use crate::model::multipart::{CompletePart, OpenUpload, UploadedPart};
-use crate::model::object::{ObjectKey, PutOptions};
-use crate::model::resource::CannedAcl;
+use crate::model::object::ObjectKey;
 
 /// Where a list of uploads goes on: behind this upload of this key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,20 +45,6 @@ pub struct Parts {
 }
 
 impl S3 {
-    /// Begins an upload with another ACL or storage class than the resource's own, where one is given.
-    pub async fn start_upload(
-        &self,
-        key: &ObjectKey,
-        options: &PutOptions,
-        acl: Option<CannedAcl>,
-        storage_class: Option<&str>,
-    ) -> Result<String, AwsError> {
-        let mut client = self.clone();
-        client.defaults.acl = acl.or(client.defaults.acl);
-        client.defaults.storage_class = storage_class.map(str::to_owned).or(client.defaults.storage_class);
-        client.create_multipart(key, options).await
-    }
-
     /// Sends one part; its tag comes back.
     pub async fn upload_part(
         &self,
@@ -85,6 +71,7 @@ impl S3 {
         after: Option<String>,
         most: i32,
     ) -> Result<Parts, AwsError> {
+        let began = after.clone();
         let call = self
             .client
             .list_parts()
@@ -97,14 +84,18 @@ impl S3 {
             .set_request_payer(self.payer.clone());
         let page = self.timed(call.send()).await?;
         let request_id = page.request_id().map(str::to_owned);
-        let next = page.next_part_number_marker.filter(|_| page.is_truncated == Some(true));
+        let truncated = page.is_truncated == Some(true);
         let parts = page.parts.unwrap_or_default().into_iter().map(|part| UploadedPart {
             part_number: part.part_number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0),
             etag: part.e_tag,
             size: part.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
             last_modified: part.last_modified.as_ref().and_then(rfc3339),
         });
-        Ok(Parts { parts: parts.collect(), next, request_id })
+        let parts: Vec<UploadedPart> = parts.collect();
+        // a store that does not say where it stopped stopped at its last row
+        let last = || parts.last().map(|last| last.part_number.to_string());
+        let next = goes_on(truncated, page.next_part_number_marker.or_else(last), began.as_ref())?;
+        Ok(Parts { parts, next, request_id })
     }
 
     /// Puts parts together.
@@ -144,6 +135,7 @@ impl S3 {
         after: Option<UploadMarker>,
         most: i32,
     ) -> Result<Uploads, AwsError> {
+        let began = after.clone();
         let (key, upload_id) = after.map(|after| (after.key, after.upload_id)).unzip();
         let call = self
             .client
@@ -157,13 +149,11 @@ impl S3 {
             .set_request_payer(self.payer.clone());
         let page = self.timed(call.send()).await?;
         let request_id = page.request_id().map(str::to_owned);
-        let next = page.next_key_marker.zip(page.next_upload_id_marker);
-        let next = next.filter(|_| page.is_truncated == Some(true));
-        let mut found = Uploads {
-            next: next.map(|(key, upload_id)| UploadMarker { key, upload_id }),
-            request_id,
-            ..Uploads::default()
-        };
+        let truncated = page.is_truncated == Some(true);
+        let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let told = filled(page.next_key_marker).zip(filled(page.next_upload_id_marker));
+        let told = told.map(|(key, upload_id)| UploadMarker { key, upload_id });
+        let mut found = Uploads { request_id, ..Uploads::default() };
         for upload in page.uploads.unwrap_or_default() {
             found.initiated_ms.push(upload.initiated.as_ref().and_then(|at| at.to_millis().ok()));
             found.uploads.push(OpenUpload {
@@ -173,6 +163,12 @@ impl S3 {
                 storage_class: upload.storage_class.map(|class| class.as_str().to_owned()),
             });
         }
+        // a store that does not say where it stopped, or says half of it, stopped at its last row
+        let last = || {
+            let last = found.uploads.last()?;
+            Some(UploadMarker { key: last.key.clone(), upload_id: last.upload_id.clone() })
+        };
+        found.next = goes_on(truncated, told.or_else(last), began.as_ref())?;
         Ok(found)
     }
 }

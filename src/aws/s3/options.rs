@@ -1,5 +1,8 @@
 //! Options as the headers of S3: one place for every way that an upload goes.
 
+use percent_encoding::utf8_percent_encode;
+
+use crate::aws::direct::address::KEPT_IN_QUERY;
 use crate::aws::s3::{S3, SERVICE};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::PutOptions;
@@ -75,8 +78,7 @@ fn encryption(encryption: &Encryption) -> HeaderList {
 
 /// The form of `x-amz-tagging`, with blanks as `%20`, which every store reads alike.
 fn tagging(tags: &[(String, String)]) -> String {
-    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-    let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+    let encoded = |text| utf8_percent_encode(text, KEPT_IN_QUERY);
     let pairs: Vec<String> =
         tags.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
     pairs.join("&")

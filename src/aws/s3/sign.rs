@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
+use crate::aws::s3::options::{HeaderList, UploadCall};
 use crate::aws::s3::{S3, SERVICE};
 use crate::aws::sign::{Form, Presigned, PresignedForm, Signer, Wanted};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::ObjectKey;
-use crate::model::resource::{CannedAcl, Encryption};
 use crate::model::signed::{SignMethod, SignOptions, SignPostOptions};
 
 impl S3 {
@@ -22,7 +22,7 @@ impl S3 {
         let overrides = options.response_overrides();
         query.extend(overrides.into_iter().map(|(name, value)| (name, value.to_owned())));
         let headers =
-            if options.method == SignMethod::Put { self.signed_headers(options) } else { Vec::new() };
+            if options.method == SignMethod::Put { self.signed_headers(options)? } else { Vec::new() };
         let method = options.method.as_str();
         self.signer()?.presign(Wanted { method, key, query, headers, expires_in }).await
     }
@@ -61,7 +61,7 @@ impl S3 {
         if let Some(start) = &options.content_type_prefix {
             conditions.push(json!(["starts-with", "$Content-Type", start]));
         }
-        for (name, value) in self.form_fields(options) {
+        for (name, value) in self.form_fields(options)? {
             conditions.push(json!({ &name: &value }));
             fields.push((name, value));
         }
@@ -84,61 +84,27 @@ impl S3 {
     }
 
     /// What the holder of an upload sends.
-    fn signed_headers(&self, options: &SignOptions) -> Vec<(String, String)> {
-        let length = options.content_length.map(|length| length.to_string());
-        let given = [
-            ("content-type", &options.content_type),
-            ("content-length", &length),
-            ("content-disposition", &options.content_disposition),
-            ("content-encoding", &options.content_encoding),
-            ("content-language", &options.content_language),
-            ("cache-control", &options.cache_control),
-            ("if-none-match", &options.if_none_match),
-        ];
-        let given = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
-        let stored = self.stored_as(options.acl, options.storage_class.as_deref(), "x-amz-acl");
-        let metadata = options
-            .metadata
-            .iter()
-            .map(|(name, value)| (format!("x-amz-meta-{}", name.to_ascii_lowercase()), value.clone()));
-        given.chain(stored).chain(metadata).collect()
+    fn signed_headers(&self, options: &SignOptions) -> Result<HeaderList, AwsError> {
+        let mut headers = self.upload_headers(&options.put_options(), UploadCall::Whole)?;
+        headers
+            .extend(options.content_length.map(|length| ("content-length".to_owned(), length.to_string())));
+        Ok(headers)
     }
 
-    fn form_fields(&self, options: &SignPostOptions) -> Vec<(String, String)> {
+    fn form_fields(&self, options: &SignPostOptions) -> Result<HeaderList, AwsError> {
+        let mut fields = self.upload_headers(&options.put_options(), UploadCall::Parts)?;
+        for (name, _) in &mut fields {
+            // forms have words of their own
+            match name.as_str() {
+                "content-type" => "Content-Type".clone_into(name),
+                "x-amz-acl" => "acl".clone_into(name),
+                _ => {}
+            }
+        }
         let status = options.success_action_status.map(|status| status.to_string());
-        let given = [
-            ("Content-Type", &options.content_type),
-            ("success_action_status", &status),
-            ("success_action_redirect", &options.success_action_redirect),
-        ];
-        let given = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
-        let metadata = options
-            .metadata
-            .iter()
-            .map(|(name, value)| (format!("x-amz-meta-{}", name.to_ascii_lowercase()), value.clone()));
-        given.chain(self.stored_as(options.acl, None, "acl")).chain(metadata).collect()
-    }
-
-    /// How uploads of the resource are stored: a form has another word for the ACL.
-    fn stored_as(
-        &self,
-        acl: Option<CannedAcl>,
-        class: Option<&str>,
-        acl_name: &str,
-    ) -> Vec<(String, String)> {
-        let acl = acl.or(self.defaults.acl).map(|acl| acl.as_str().to_owned());
-        let class = class.or(self.defaults.storage_class.as_deref()).map(str::to_owned);
-        let (kind, key) = match &self.defaults.encryption {
-            Encryption::BucketDefault => (None, None),
-            Encryption::SseS3 => (Some("AES256".to_owned()), None),
-            Encryption::SseKms { key_id } => (Some("aws:kms".to_owned()), key_id.clone()),
-        };
-        let all = [
-            (acl_name, acl),
-            ("x-amz-storage-class", class),
-            ("x-amz-server-side-encryption", kind),
-            ("x-amz-server-side-encryption-aws-kms-key-id", key),
-        ];
-        all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+        let redirect = options.success_action_redirect.clone();
+        let then = [("success_action_status", status), ("success_action_redirect", redirect)];
+        fields.extend(then.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        Ok(fields)
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! A server on loopback takes them down. Bucket and endpoint have names of their own, so that the addressing shows.
 
+mod cut_lists;
+
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -136,7 +138,8 @@ async fn answer(
             let url = if has("encoding-type") { "<EncodingType>url</EncodingType>" } else { "" };
             let next = if has("list-type") { "<NextContinuationToken>t</NextContinuationToken>" } else { "" };
             let rows = "<Contents><Key>m</Key></Contents>";
-            format!("<ListBucketResult><IsTruncated>true</IsTruncated>{url}{next}{rows}</ListBucketResult>")
+            let more = !query.contains("continuation-token=t") && !query.contains("marker=m");
+            format!("<ListBucketResult><IsTruncated>{more}</IsTruncated>{url}{next}{rows}</ListBucketResult>")
         }
         "POST" if has("uploads") => {
             "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>".to_owned()

@@ -1,17 +1,13 @@
 //! Versions of objects: pages of them, and copies of old ones.
 
 use aws_sdk_s3::operation::RequestId;
-use aws_sdk_s3::types::{DeleteMarkerEntry, ObjectCannedAcl, ObjectVersion, StorageClass};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use aws_sdk_s3::types::{DeleteMarkerEntry, ObjectVersion};
 
 use crate::aws::AwsError;
-use crate::aws::s3::{S3, Uploaded, rfc3339};
+use crate::aws::s3::list::goes_on;
+use crate::aws::s3::{CopyGets, CopySource, S3, Uploaded, rfc3339};
 use crate::model::object::ObjectKey;
 use crate::model::version::VersionSummary;
-
-/// What `x-amz-copy-source` carries as it is.
-const IN_SOURCE: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_').remove(b'~');
 
 /// A page as the store gave it.
 #[derive(Debug, Default)]
@@ -42,6 +38,7 @@ pub struct VersionsRequest {
 impl S3 {
     /// One page of versions and delete markers.
     pub async fn list_versions(&self, request: VersionsRequest) -> Result<VersionsFound, AwsError> {
+        let began = request.after.clone();
         let (key, version) = request.after.map_or((None, None), |(key, version)| (Some(key), version));
         let call = self
             .client
@@ -64,7 +61,7 @@ impl S3 {
         let told = page.next_key_marker.map(|key| (key, page.next_version_id_marker));
         // a store that does not say where it stopped stopped at its last row
         let last = || versions.last().map(|last| (last.key.clone(), Some(last.version_id.clone())));
-        let next = told.or_else(last).filter(|_| truncated);
+        let next = goes_on(truncated, told.or_else(last), began.as_ref())?;
         let prefixes =
             page.common_prefixes.unwrap_or_default().into_iter().filter_map(|prefix| prefix.prefix);
         Ok(VersionsFound { prefixes: prefixes.collect(), versions, next, request_id })
@@ -78,32 +75,17 @@ impl S3 {
         version: &str,
         storage_class: Option<&str>,
     ) -> Result<Uploaded, AwsError> {
-        let separator = if self.bucket.starts_with("arn:") { "/object/" } else { "/" };
-        let source = format!("{}{separator}{}", self.bucket, key.as_str());
-        let source = format!(
-            "{}?versionId={}",
-            utf8_percent_encode(&source, IN_SOURCE),
-            utf8_percent_encode(version, NON_ALPHANUMERIC)
-        );
-        let (encryption, key_id) = self.encryption();
-        let call = self
-            .client
-            .copy_object()
-            .bucket(&self.bucket)
-            .key(key.as_str())
-            .copy_source(source)
-            .set_acl(self.defaults.acl.map(|acl| ObjectCannedAcl::from(acl.as_str())))
-            .set_storage_class(storage_class.map(StorageClass::from))
-            .set_server_side_encryption(encryption)
-            .set_ssekms_key_id(key_id)
-            .set_expected_bucket_owner(self.expected_owner.clone())
-            .set_expected_source_bucket_owner(self.expected_owner.clone())
-            .set_request_payer(self.payer.clone());
-        // a store answers only when it has copied everything
-        let done = self.watched(|| 0, call.send()).await?;
-        let request_id = done.request_id().map(str::to_owned);
-        let etag = done.copy_object_result.and_then(|result| result.e_tag);
-        Ok(Uploaded { etag, version_id: done.version_id, request_id, checksum: None })
+        let source = CopySource {
+            bucket: self.bucket.clone(),
+            key: key.clone(),
+            version_id: Some(version.to_owned()),
+            if_match: None,
+            owner: self.expected_owner.clone(),
+        };
+        let mut client = self.clone();
+        // a version without a class is a standard one, whatever the resource gives to new objects
+        client.defaults.storage_class = storage_class.map(str::to_owned);
+        client.copy(&source, key, &CopyGets::default()).await
     }
 }
 

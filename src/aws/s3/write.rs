@@ -1,7 +1,5 @@
 //! Writes: the requests; how a body is sent is in `upload`.
 
-use std::collections::HashMap;
-
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 
@@ -65,11 +63,6 @@ impl S3 {
             .set_request_payer(self.payer.clone());
         self.timed(call.send()).await.map(drop)
     }
-}
-
-pub(super) fn metadata(options: &PutOptions) -> Option<HashMap<String, String>> {
-    let pairs = options.metadata.iter().map(|(name, value)| (name.clone(), value.clone()));
-    (!options.metadata.is_empty()).then(|| pairs.collect())
 }
 
 /// Puts headers into a request before it is signed. They were checked, so that none is left out.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, DirEntry, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,9 +14,10 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::conditional::WriteCondition;
-use super::file;
+use super::file::{self, Scratch};
 use super::index::Key;
 use super::meta::{self, ObjectMeta};
+use super::tags::Tags;
 use super::upload::{self, Upload};
 use super::write::Written;
 
@@ -147,6 +148,28 @@ impl Bucket {
             tracing::warn!(%error, "the parts of a completed upload could not be removed");
         }
         Ok(object)
+    }
+
+    /// Gives an object these tags and no others. Its file is written anew, so that bytes and description stay one file.
+    pub(super) fn set_tags(&self, key: &str, tags: &Tags) -> S3Result<()> {
+        loop {
+            let (object, body) = self.open_object(key)?;
+            let scratch = Scratch::new(&self.scratch);
+            let mut file = File::create_new(scratch.path()).map_err(meta::internal)?;
+            io::copy(&mut body.take(object.size), &mut file).map_err(meta::internal)?;
+            let mut changed = ObjectMeta::clone(&object);
+            changed.attributes.tags.clone_from(tags);
+            file::seal(&mut file, &changed).map_err(meta::internal)?;
+            {
+                let mut state = self.state()?;
+                let there = state.objects.get_mut(key.as_bytes());
+                // what was written or deleted meanwhile is looked at anew
+                let Some(there) = there.filter(|there| Arc::ptr_eq(there, &object)) else { continue };
+                scratch.publish(&self.object_path(key)).map_err(meta::internal)?;
+                *there = Arc::new(changed);
+            }
+            return file::sync_folder(&self.folder.join(OBJECTS)).map_err(meta::internal);
+        }
     }
 
     /// Deletes the object under `key`, if there is one and `condition` holds.

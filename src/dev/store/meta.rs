@@ -8,6 +8,7 @@ use s3s::{S3Error, S3Result, s3_error};
 use serde::{Deserialize, Serialize};
 
 use super::checksum::{Algorithm, Checksums};
+use super::tags::Tags;
 
 /// User metadata is limited to 2 KiB, names and values together.
 const MAX_USER_METADATA: usize = 2048;
@@ -37,6 +38,7 @@ pub(super) struct Attributes {
     pub(super) user: Option<HashMap<String, String>>,
     pub(super) storage_class: Option<String>,
     pub(super) website_redirect_location: Option<String>,
+    pub(super) tags: Tags,
 }
 
 /// Collects the attributes from any request that carries them.
@@ -52,6 +54,7 @@ macro_rules! attributes_of {
             user: $input.metadata.clone(),
             storage_class: $input.storage_class.as_ref().map(|class| class.as_str().to_owned()),
             website_redirect_location: $input.website_redirect_location.clone(),
+            tags: $crate::dev::store::tags::parse($input.tagging.as_deref())?,
         }
     };
 }
@@ -157,9 +160,7 @@ macro_rules! extras_of {
                 || $input.grant_read_acp.is_some()
                 || $input.grant_write_acp.is_some(),
             encryption: $input.server_side_encryption.as_ref().map(|encryption| encryption.as_str()),
-            lacking: if $input.tagging.is_some() {
-                Some("tags")
-            } else if $input.sse_customer_key.is_some() || $input.sse_customer_algorithm.is_some() {
+            lacking: if $input.sse_customer_key.is_some() || $input.sse_customer_algorithm.is_some() {
                 Some("customer keys")
             } else if $input.object_lock_mode.is_some()
                 || $input.object_lock_legal_hold_status.is_some()
@@ -174,7 +175,7 @@ macro_rules! extras_of {
 }
 
 impl Extras<'_> {
-    /// Refuses what would be silently lost: a client must not believe that its ACL, tag or key was applied.
+    /// Refuses what would be silently lost: a client must not believe that its ACL or key was applied.
     pub(super) fn refuse(&self) -> S3Result<()> {
         if self.grants || !matches!(self.acl, None | Some("private" | "bucket-owner-full-control")) {
             return Err(s3_error!(AccessControlListNotSupported, "the bucket does not allow acls"));

@@ -14,6 +14,7 @@ mod meta;
 mod multipart;
 mod objects;
 mod service;
+mod tags;
 mod upload;
 mod write;
 

@@ -8,7 +8,7 @@ use s3s::dto::{
     ChecksumAlgorithm, ChecksumType, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource,
     DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag, Error as DeleteError, GetObjectInput,
     GetObjectOutput, HeadObjectInput, HeadObjectOutput, MetadataDirective, PutObjectInput, PutObjectOutput,
-    Range, StorageClass, StreamingBlob, Timestamp, TimestampFormat,
+    Range, StorageClass, StreamingBlob, TaggingDirective, Timestamp, TimestampFormat,
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Result, s3_error};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
@@ -88,6 +88,8 @@ pub(super) async fn copy(store: &Store, input: CopyObjectInput) -> S3Result<Copy
     }
     let asked = meta::attributes_of!(input).validate()?;
     let mut attributes = if replace { asked.clone() } else { object.attributes.clone() };
+    let retag = input.tagging_directive.as_ref().is_some_and(|it| it.as_str() == TaggingDirective::REPLACE);
+    attributes.tags = if retag { asked.tags.clone() } else { object.attributes.tags.clone() };
     // Neither follows the directive: both are those of the request.
     attributes.storage_class = asked.storage_class;
     attributes.website_redirect_location = asked.website_redirect_location;
@@ -170,6 +172,7 @@ pub(super) async fn get(bucket: &Arc<Bucket>, mut input: GetObjectInput) -> S3Re
     let slice = slice(object, input.range, input.part_number)?;
     let mut output = describe_output!(GetObjectOutput, object, slice);
     output.parts_count = parts_count(object, input.part_number);
+    output.tag_count = i32::try_from(object.attributes.tags.len()).ok().filter(|count| *count > 0);
     if input.checksum_mode.is_some() && !slice.partial {
         checksum::fill_fields!(output, object.checksums);
         output.checksum_type = checksum_type(object);

@@ -5,6 +5,7 @@ mod durability;
 mod listing;
 mod multipart;
 mod objects;
+mod tags;
 
 use std::fmt::Debug;
 use std::net::SocketAddr;

@@ -9,7 +9,7 @@ use sqlx::{AnyConnection, Connection};
 use super::{open, token};
 use crate::harness::http_fault::{Answer, HttpFault};
 use crate::registry::eventually;
-use crate::support::{DATABASES, Embedded, Service, Setup, answer, definition, expect};
+use crate::support::{DATABASES, Embedded, LONG, Service, Setup, answer, definition, expect};
 
 /// A connection to the service's database, past the service.
 async fn database(service: &Service) -> AnyConnection {
@@ -202,4 +202,53 @@ async fn a_row_that_was_changed_removed_or_cut_off_is_found() {
             assert_eq!(verify(&service).await["broken_at"], broken_at, "{damage}");
         }
     }
+}
+
+/// A service whose audit is written only when it ends, with a resource whose queries fail.
+async fn silent_service(grace_ms: &str) -> Service {
+    let setup = Setup::new().with("S3_CONNECTOR__AUDIT__FLUSH_MS", "600000");
+    let service = setup.with("S3_CONNECTOR__SERVER__SHUTDOWN_GRACE_MS", grace_ms).start().await;
+    let mut body = open("r", "bucket");
+    body["endpoint"] = json!("http://127.0.0.1:9");
+    body["limits"] = json!({"retries": 0});
+    expect(service.admin.post("/v1/resources", &body).await, 201);
+    service
+}
+
+async fn query_of(service: &Service, key: &str) {
+    let failed = service.admin.query("r", &json!({"operation": "head", "key": key})).await;
+    expect(failed, 502);
+}
+
+#[tokio::test]
+async fn rows_are_written_when_the_service_ends_although_the_database_is_busy_for_a_while() {
+    let mut service = silent_service("30000").await;
+    query_of(&service, "kept").await;
+    let mut busy = database(&service).await;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut busy).await.unwrap();
+    service.process.signal("TERM");
+    service.process.wait_for_line("audit rows could not be written", LONG).await;
+    sqlx::query("COMMIT").execute(&mut busy).await.unwrap();
+    assert!(service.process.wait(LONG).await.success());
+    assert!(!service.process.output().contains("not in the database"), "{}", service.process.output());
+    service.kill_and_restart().await;
+    let rows = expect(service.admin.get("/v1/audit?limit=1").await, 200);
+    assert_eq!(rows["rows"][0]["key"], "kept", "{rows:#}");
+    assert_eq!(verify(&service).await["broken_at"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_row_that_the_database_does_not_take_until_the_end_stands_in_the_log() {
+    let mut service = silent_service("700").await;
+    query_of(&service, "first").await;
+    query_of(&service, "second").await;
+    let mut busy = database(&service).await;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut busy).await.unwrap();
+    assert!(service.process.terminate(LONG).await.success());
+    let said = service.process.output();
+    let rows: Vec<&str> = said.lines().filter(|line| line.contains("not in the database")).collect();
+    assert_eq!(rows.len(), 2, "{said}");
+    assert!(rows[0].contains("first") && rows[1].contains("second"), "{rows:?}");
+    assert!(rows.iter().all(|row| row.contains("object.head")), "{rows:?}");
+    sqlx::query("ROLLBACK").execute(&mut busy).await.unwrap();
 }
