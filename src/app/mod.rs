@@ -11,6 +11,7 @@ mod body;
 mod cached;
 pub mod connect;
 pub mod connection;
+mod customer_key;
 mod error;
 mod event_feeds;
 mod events;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::resource::{CannedAcl, Encryption};
+use crate::model::resource::CannedAcl;
 
 /// Tags that one object may have (S3 user guide, object tagging).
 const MOST_TAGS: usize = 10;
@@ -75,6 +75,23 @@ pub struct Checksum {
     pub value: Option<String>,
 }
 
+/// How a store encrypts an upload with a key that it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum StoreEncryption {
+    /// As the bucket's default says.
+    #[default]
+    BucketDefault,
+    /// SSE-S3.
+    SseS3,
+    /// SSE-KMS.
+    SseKms {
+        /// Key id, ARN or alias; absent takes the account's S3 key.
+        #[serde(default)]
+        key_id: Option<String>,
+    },
+}
+
 /// What an upload may ask for and a resource may have a default for, and the rest that an object keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UploadExtras {
@@ -87,7 +104,7 @@ pub struct UploadExtras {
     /// Another storage class than the resource's.
     pub storage_class: Option<String>,
     /// Another encryption than the resource's.
-    pub encryption: Option<Encryption>,
+    pub encryption: Option<StoreEncryption>,
     /// An additional checksum.
     pub checksum: Option<Checksum>,
     /// `Content-MD5`: the store checks a body that is sent in one request.

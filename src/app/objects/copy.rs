@@ -328,6 +328,7 @@ fn source_of(route: &Route, piece: &Piece<'_>) -> Result<CopySource, AwsError> {
         version_id: piece.version.map(str::to_owned),
         if_match: piece.etag.map(str::to_owned),
         owner: plan.expected_owner.clone(),
+        customer_key: plan.defaults.customer_key.clone(),
     })
 }
 

@@ -47,7 +47,7 @@ impl Direct {
         let GetOptions { range, version_id, conditions, part, checksums, overrides, bounded: _ } = options;
         let Conditions { if_match, if_none_match, if_modified_since, if_unmodified_since } = conditions;
         let headers = || {
-            let mut headers = self.headers();
+            let mut headers = self.object_headers();
             set(&mut headers, RANGE, range.as_deref())?;
             set(&mut headers, IF_MATCH, if_match.as_deref())?;
             set(&mut headers, IF_NONE_MATCH, if_none_match.as_deref())?;

@@ -8,7 +8,8 @@ use aws_sdk_s3::types::{
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::aws::s3::{S3, SERVICE, Uploaded, write};
+use crate::aws::s3::{CustomerKey, S3, SERVICE, Uploaded, with_headers, write};
+use crate::aws::s3::options::HeaderList;
 use crate::aws::upload::Leftovers;
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{ObjectKey, PutOptions};
@@ -35,6 +36,8 @@ pub struct CopySource {
     pub if_match: Option<String>,
     /// The account that must own the bucket.
     pub owner: Option<String>,
+    /// The key of SSE-C that opens it.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// What the copy gets.
@@ -66,6 +69,11 @@ impl CopySource {
             Some(version) => format!("{place}?versionId={}", utf8_percent_encode(version, KEPT_IN_QUERY)),
             None => place,
         }
+    }
+
+    /// What opens it.
+    fn headers(&self) -> HeaderList {
+        self.customer_key.as_ref().map(CustomerKey::source_headers).unwrap_or_default()
     }
 }
 
@@ -111,7 +119,9 @@ impl S3 {
             .set_ssekms_key_id(key_id)
             .set_expected_bucket_owner(self.expected_owner.clone())
             .set_expected_source_bucket_owner(source.owner.clone())
-            .set_request_payer(self.payer.clone());
+            .set_request_payer(self.payer.clone())
+            .customize()
+            .mutate_request(with_headers(source.headers()));
         // a store answers only when it has copied everything
         let done = self.watched(|| 0, call.send()).await?;
         let request_id = done.request_id().map(str::to_owned);
@@ -197,8 +207,9 @@ impl S3 {
             .set_expected_bucket_owner(self.expected_owner.clone())
             .set_expected_source_bucket_owner(source.owner.clone())
             .set_request_payer(self.payer.clone());
+        let call = call.customize().mutate_request(with_headers(source.headers()));
         // Ceph RGW 16 wants a length although there is no body
-        let call = call.customize().mutate_request(|request| {
+        let call = call.mutate_request(|request| {
             request.headers_mut().insert("content-length", "0");
         });
         let done = self.watched(|| 0, call.send()).await?;
@@ -301,7 +312,8 @@ mod tests {
     fn encoded(bucket: &str, key: &str, version: Option<&str>) -> String {
         let key = ObjectKey::under("", key).unwrap();
         let version_id = version.map(str::to_owned);
-        CopySource { bucket: bucket.to_owned(), key, version_id, if_match: None, owner: None }.encoded()
+        let bucket = bucket.to_owned();
+        CopySource { bucket, key, version_id, if_match: None, owner: None, customer_key: None }.encoded()
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod bucket;
 mod bulk;
 pub(in crate::aws) mod checksum;
 mod copy;
+mod customer_key;
 mod delete;
 mod list;
 mod multipart;
@@ -50,8 +51,8 @@ use crate::aws::egress::Endpoint;
 use crate::aws::http::DirectClient;
 use crate::aws::sign::Signer;
 use crate::model::provider::Profile;
-use crate::model::resource::{CannedAcl, Encryption};
-use crate::model::upload::Checksum;
+use crate::model::resource::CannedAcl;
+use crate::model::upload::{Checksum, StoreEncryption};
 
 pub use acl::AclFound;
 pub(in crate::aws) use peculiar::part_checksum;
@@ -59,6 +60,7 @@ pub(in crate::aws) use peculiar::part_checksum;
 pub use bucket::BucketFacts;
 pub use bulk::{Doomed, ManyDeleted};
 pub use copy::{CopyGets, CopySource};
+pub use customer_key::CustomerKey;
 pub use list::{ListPage, ListRequest};
 pub use multipart::{Parts, UploadMarker, Uploads};
 pub use read::Download;
@@ -128,7 +130,9 @@ pub struct UploadDefaults {
     /// `x-amz-storage-class`
     pub storage_class: Option<String>,
     /// Encryption headers.
-    pub encryption: Encryption,
+    pub encryption: StoreEncryption,
+    /// The key of SSE-C, which reads need, too.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// What a written object has.
@@ -162,6 +166,9 @@ impl S3 {
             .http_client(settings.http);
         if let Some(peculiar) = peculiar::Peculiar::of(settings.profile) {
             config = config.interceptor(peculiar);
+        }
+        if let Some(key) = &settings.defaults.customer_key {
+            config = config.interceptor(key.clone());
         }
         if let Some(endpoint) = settings.endpoint {
             config = config.endpoint_url(endpoint.url);
@@ -229,9 +236,9 @@ impl S3 {
 
     fn encryption(&self) -> (Option<ServerSideEncryption>, Option<String>) {
         match &self.defaults.encryption {
-            Encryption::BucketDefault => (None, None),
-            Encryption::SseS3 => (Some(ServerSideEncryption::Aes256), None),
-            Encryption::SseKms { key_id } => (Some(ServerSideEncryption::AwsKms), key_id.clone()),
+            StoreEncryption::BucketDefault => (None, None),
+            StoreEncryption::SseS3 => (Some(ServerSideEncryption::Aes256), None),
+            StoreEncryption::SseKms { key_id } => (Some(ServerSideEncryption::AwsKms), key_id.clone()),
         }
     }
 

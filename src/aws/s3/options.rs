@@ -3,7 +3,7 @@
 use crate::aws::s3::{S3, SERVICE};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::PutOptions;
-use crate::model::resource::Encryption;
+use crate::model::upload::StoreEncryption;
 
 /// What a request that takes the headers of an upload does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,12 +61,12 @@ fn present<const N: usize>(headers: [(&str, Option<String>); N]) -> HeaderList {
     headers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
-fn encryption(encryption: &Encryption) -> HeaderList {
+fn encryption(encryption: &StoreEncryption) -> HeaderList {
     const KIND: &str = "x-amz-server-side-encryption";
     match encryption {
-        Encryption::BucketDefault => HeaderList::new(),
-        Encryption::SseS3 => vec![(KIND.to_owned(), "AES256".to_owned())],
-        Encryption::SseKms { key_id } => present([
+        StoreEncryption::BucketDefault => HeaderList::new(),
+        StoreEncryption::SseS3 => vec![(KIND.to_owned(), "AES256".to_owned())],
+        StoreEncryption::SseKms { key_id } => present([
             (KIND, Some("aws:kms".to_owned())),
             ("x-amz-server-side-encryption-aws-kms-key-id", key_id.clone()),
         ]),
@@ -102,7 +102,7 @@ fn check(headers: HeaderList) -> Result<HeaderList, AwsError> {
 #[cfg(test)]
 mod tests {
     use super::{check, encryption, tagging};
-    use crate::model::resource::Encryption;
+    use crate::model::upload::StoreEncryption;
 
     #[test]
     fn tags_are_encoded_so_that_nothing_in_them_separates() {
@@ -112,8 +112,8 @@ mod tests {
 
     #[test]
     fn encryption_has_its_headers() {
-        assert_eq!(encryption(&Encryption::BucketDefault), []);
-        let kms = encryption(&Encryption::SseKms { key_id: Some("k".to_owned()) });
+        assert_eq!(encryption(&StoreEncryption::BucketDefault), []);
+        let kms = encryption(&StoreEncryption::SseKms { key_id: Some("k".to_owned()) });
         let values: Vec<&str> = kms.iter().map(|(_, value)| value.as_str()).collect();
         assert_eq!(values, ["aws:kms", "k"]);
     }

@@ -6,8 +6,9 @@ use crate::aws::s3::{S3, SERVICE};
 use crate::aws::sign::{Form, Presigned, PresignedForm, Signer, Wanted};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::ObjectKey;
-use crate::model::resource::{CannedAcl, Encryption};
+use crate::model::resource::CannedAcl;
 use crate::model::signed::{SignMethod, SignOptions, SignPostOptions};
+use crate::model::upload::StoreEncryption;
 
 impl S3 {
     /// A URL for one object; nothing is sent.
@@ -129,9 +130,9 @@ impl S3 {
         let acl = acl.or(self.defaults.acl).map(|acl| acl.as_str().to_owned());
         let class = class.or(self.defaults.storage_class.as_deref()).map(str::to_owned);
         let (kind, key) = match &self.defaults.encryption {
-            Encryption::BucketDefault => (None, None),
-            Encryption::SseS3 => (Some("AES256".to_owned()), None),
-            Encryption::SseKms { key_id } => (Some("aws:kms".to_owned()), key_id.clone()),
+            StoreEncryption::BucketDefault => (None, None),
+            StoreEncryption::SseS3 => (Some("AES256".to_owned()), None),
+            StoreEncryption::SseKms { key_id } => (Some("aws:kms".to_owned()), key_id.clone()),
         };
         let all = [
             (acl_name, acl),

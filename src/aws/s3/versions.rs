@@ -5,7 +5,7 @@ use aws_sdk_s3::types::{DeleteMarkerEntry, ObjectCannedAcl, ObjectVersion, Stora
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::aws::AwsError;
-use crate::aws::s3::{S3, Uploaded, rfc3339};
+use crate::aws::s3::{CustomerKey, S3, Uploaded, rfc3339, with_headers};
 use crate::model::object::ObjectKey;
 use crate::model::version::VersionSummary;
 
@@ -86,6 +86,8 @@ impl S3 {
             utf8_percent_encode(version, NON_ALPHANUMERIC)
         );
         let (encryption, key_id) = self.encryption();
+        // both versions were written with the one key of the resource
+        let opened = self.defaults.customer_key.as_ref().map(CustomerKey::source_headers).unwrap_or_default();
         let call = self
             .client
             .copy_object()
@@ -98,7 +100,9 @@ impl S3 {
             .set_ssekms_key_id(key_id)
             .set_expected_bucket_owner(self.expected_owner.clone())
             .set_expected_source_bucket_owner(self.expected_owner.clone())
-            .set_request_payer(self.payer.clone());
+            .set_request_payer(self.payer.clone())
+            .customize()
+            .mutate_request(with_headers(opened));
         // a store answers only when it has copied everything
         let done = self.watched(|| 0, call.send()).await?;
         let request_id = done.request_id().map(str::to_owned);
