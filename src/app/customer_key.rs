@@ -111,7 +111,8 @@ mod tests {
         for url in ["http://127.0.0.1:9000", "http://localhost", "http://[::1]:9", "https://s3.example.com"] {
             assert!(!is_plain(url), "{url}");
         }
-        for url in ["http://s3.example.com", "http://10.0.0.1", "http://localhost.example.com", "HTTP://a:80"] {
+        for url in ["http://s3.example.com", "http://10.0.0.1", "http://localhost.example.com", "HTTP://a:80"]
+        {
             assert!(is_plain(url), "{url}");
         }
     }

@@ -8,8 +8,8 @@ use aws_sdk_s3::types::{
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::aws::s3::{CustomerKey, S3, SERVICE, Uploaded, with_headers, write};
 use crate::aws::s3::options::HeaderList;
+use crate::aws::s3::{CustomerKey, S3, SERVICE, Uploaded, with_headers, write};
 use crate::aws::upload::Leftovers;
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{ObjectKey, PutOptions};
