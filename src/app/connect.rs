@@ -368,6 +368,7 @@ impl App {
             expected_owner: plan.expected_owner.clone(),
             requester_pays: plan.requester_pays,
             defaults: plan.defaults.clone(),
+            part_room: Arc::clone(&self.part_room),
             capture: self.unsent.as_ref().map(|unsent| unsent.capture().clone()),
         });
         Ok(Connection {

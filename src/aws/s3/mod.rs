@@ -42,6 +42,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use aws_smithy_types::retry::RetryConfig;
+use tokio::sync::Semaphore;
 
 use crate::aws::AwsError;
 use crate::aws::capture::Capture;
@@ -83,6 +84,7 @@ pub struct S3 {
     defaults: UploadDefaults,
     pub(in crate::aws) direct: Option<Direct>,
     signer: Option<Arc<Signer>>,
+    pub(in crate::aws) part_room: Arc<Semaphore>,
 }
 
 /// What a client needs.
@@ -118,6 +120,8 @@ pub struct Settings {
     pub requester_pays: bool,
     /// What uploads get.
     pub defaults: UploadDefaults,
+    /// KiB of parts that may be in memory, shared by all uploads of the service.
+    pub part_room: Arc<Semaphore>,
     /// Keeps what the direct path would send, in place of sending it.
     pub capture: Option<Capture>,
 }
@@ -188,6 +192,7 @@ impl S3 {
             defaults: settings.defaults,
             direct,
             signer,
+            part_room: settings.part_room,
         }
     }
 
