@@ -218,7 +218,7 @@ impl App {
 
 /// A condition that the provider ignores would overwrite what it should protect, and the rest would be lost without a
 /// word; an ACL or encryption that it ignores would leave an object open that should not be.
-fn check_features(connection: &Connection, options: &PutOptions) -> Result<(), AwsError> {
+pub(super) fn check_features(connection: &Connection, options: &PutOptions) -> Result<(), AwsError> {
     let extras = &options.extras;
     let defaults = &connection.plan.defaults;
     let encryption = extras.encryption.as_ref().unwrap_or(&defaults.encryption);

@@ -3,15 +3,16 @@
 use crate::aws::s3::{S3, SERVICE};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::PutOptions;
-use crate::model::upload::StoreEncryption;
+use crate::model::upload::{ChecksumType, StoreEncryption};
 
 /// What a request that takes the headers of an upload does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::aws) enum UploadCall {
     /// Writes the whole object: conditions and checksums are its own.
     Whole,
-    /// Starts an upload in parts: they are those of the parts and of its end.
-    Parts,
+    /// Starts an upload in parts: they are those of the parts and of its end. What a checksum of the whole covers is
+    /// said here.
+    Parts(Option<ChecksumType>),
 }
 
 /// Names in lower case with their values, ready to be signed.
@@ -49,9 +50,13 @@ impl S3 {
                 ("if-match", options.if_match.clone()),
                 ("content-md5", extras.content_md5.clone()),
             ])),
-            UploadCall::Parts => headers.extend(extras.checksum.iter().map(|checksum| {
-                ("x-amz-checksum-algorithm".to_owned(), checksum.algorithm.as_str().to_ascii_uppercase())
-            })),
+            UploadCall::Parts(kind) => headers.extend(present([
+                (
+                    "x-amz-checksum-algorithm",
+                    extras.checksum.as_ref().map(|checksum| checksum.algorithm.as_str().to_ascii_uppercase()),
+                ),
+                ("x-amz-checksum-type", kind.map(|kind| kind.as_str().to_owned())),
+            ])),
         }
         check(headers)
     }

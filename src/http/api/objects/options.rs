@@ -189,7 +189,7 @@ fn encryption(kind: Option<&str>, key_id: Option<String>) -> Result<Option<Store
 }
 
 /// `x-amz-checksum-<algorithm>` with a value, or `x-amz-checksum-algorithm` for one that is computed.
-fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Failure> {
+pub(super) fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Failure> {
     let mut found = None;
     for algorithm in ChecksumAlgorithm::ALL {
         let Some(value) = text_of(headers, &format!("x-amz-checksum-{}", algorithm.as_str())) else {
