@@ -28,6 +28,7 @@ use crate::model::provider::{self, Sts};
 use crate::model::resource::{
     Addressing, Auth, Definition, Encryption, NamedPolicy, SessionPolicy, is_region,
 };
+use crate::model::upload::StoreEncryption;
 use crate::template::{self, Reference, Template};
 
 /// Milliseconds until the store's first byte when a definition does not say otherwise.
@@ -181,11 +182,13 @@ impl App {
         }
         self.check_default_chain(subject, base.as_ref(), role.as_ref())?;
         let encryption = match &definition.encryption {
-            Encryption::SseKms { key_id: Some(_) } => {
-                Encryption::SseKms { key_id: text("encryption.key_id") }
-            }
-            other => other.clone(),
+            Encryption::SseS3 => StoreEncryption::SseS3,
+            Encryption::SseKms { .. } => StoreEncryption::SseKms { key_id: text("encryption.key_id") },
+            // the key says it all
+            Encryption::BucketDefault | Encryption::SseC { .. } => StoreEncryption::BucketDefault,
         };
+        let customer_key =
+            self.customer_key(subject, templates, &rendered, snapshot, (profile, endpoint.as_ref()))?;
         let path_style = match (definition.addressing, profile.addressing) {
             (Addressing::Auto, by_profile) => by_profile == Addressing::Path,
             (chosen, _) => chosen == Addressing::Path,
@@ -210,6 +213,7 @@ impl App {
                 acl: definition.default_acl,
                 storage_class: text("default_storage_class"),
                 encryption,
+                customer_key,
             },
         })
     }
@@ -364,6 +368,7 @@ impl App {
             expected_owner: plan.expected_owner.clone(),
             requester_pays: plan.requester_pays,
             defaults: plan.defaults.clone(),
+            part_room: Arc::clone(&self.part_room),
             capture: self.unsent.as_ref().map(|unsent| unsent.capture().clone()),
         });
         Ok(Connection {
@@ -384,6 +389,19 @@ impl App {
     }
 }
 
+/// The value of a credential field: rendered, or typed and sealed.
+pub(super) fn secret_value(
+    subject: &Subject<'_>,
+    rendered: &BTreeMap<&'static str, SecretString>,
+    path: &'static str,
+    field: &Credential,
+) -> Option<SecretString> {
+    match field {
+        Credential::Template(_) => rendered.get(path).cloned(),
+        Credential::Literal(_) => subject.literals.get(path).cloned(),
+    }
+}
+
 /// The identity before any role is assumed.
 fn base(
     subject: &Subject<'_>,
@@ -392,13 +410,10 @@ fn base(
     let Auth::AccessKey { access_key_id, secret_access_key, session_token } = &subject.definition.auth else {
         return Ok((subject.definition.auth == Auth::DefaultChain).then_some(Base::Chain));
     };
-    let value = |path: &'static str, field: &Credential| match field {
-        Credential::Template(_) => rendered.get(path).cloned(),
-        Credential::Literal(_) => subject.literals.get(path).cloned(),
-    };
     let needed = |path: &'static str, field: &Credential| {
+        let value = secret_value(subject, rendered, path, field);
         // blanks come with values that were pasted into a secret, and never are part of a key
-        let trimmed = value(path, field).map(|value| SecretString::from(value.expose_secret().trim()));
+        let trimmed = value.map(|value| SecretString::from(value.expose_secret().trim()));
         trimmed.filter(|value| !value.expose_secret().is_empty()).ok_or_else(|| {
             let error = AwsError::new(
                 ErrorKind::BadCredentials,
@@ -455,7 +470,7 @@ fn unresolved_load(
     unresolved(field, reference, &key.secret, &error.code.clone(), error.message.clone(), Some(error))
 }
 
-fn unresolved(
+pub(super) fn unresolved(
     field: &str,
     reference: &Reference,
     secret: &str,

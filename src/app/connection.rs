@@ -194,6 +194,12 @@ impl Plan {
             && (url(self), role(self)) == (url(other), role(other))
             && self.defaults.encryption == other.defaults.encryption
             && self.defaults.storage_class == other.defaults.storage_class
+            // what one key wrote the other could not read
+            && match (&self.defaults.customer_key, &other.defaults.customer_key) {
+                (None, None) => true,
+                (Some(one), Some(other)) => one.is(other),
+                _ => false,
+            }
     }
 }
 

@@ -31,6 +31,7 @@ const FIELDS: &[&str] = &[
     "expected_bucket_owner",
     "default_storage_class",
     "encryption.key_id",
+    "encryption.key",
     "auth.access_key_id",
     "auth.secret_access_key",
     "auth.session_token",
@@ -256,6 +257,7 @@ fn with_field(field: &'static str, text: &str) -> Result<Definition, Error> {
     let mut holder = match field.split_once('.') {
         Some(("auth", _)) => json!({"kind": "access_key", "access_key_id": "", "secret_access_key": ""}),
         Some(("assume_role", _)) => json!({"role_arn": ""}),
+        Some(("encryption", "key")) => json!({"kind": "sse_c"}),
         Some(("encryption", _)) => json!({"kind": "sse_kms"}),
         _ => Value::Null,
     };

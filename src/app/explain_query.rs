@@ -20,7 +20,8 @@ use crate::model::name::Name;
 use crate::model::operation::Operation;
 use crate::model::provider::{self, AUTO};
 use crate::model::query_needs::{self, NeededAction};
-use crate::model::resource::{Addressing, Definition, Encryption, NamedPolicy, SessionPolicy};
+use crate::model::resource::{Addressing, Definition, NamedPolicy, SessionPolicy};
+use crate::model::upload::StoreEncryption;
 use crate::template;
 
 /// What would happen. Nothing was sent: neither to the store, nor to STS or a source of secrets.
@@ -388,7 +389,7 @@ fn permissions_at(connection: &Connection, operation: Operation, body: &Value) -
     if writes && plan.defaults.acl.is_some() {
         needed.push(on(&objects, ("s3:PutObjectAcl", None)));
     }
-    if let Encryption::SseKms { key_id } = &plan.defaults.encryption {
+    if let StoreEncryption::SseKms { key_id } = &plan.defaults.encryption {
         let key = key_id.clone().unwrap_or_else(|| "the account's key for S3, `alias/aws/s3`".to_owned());
         if writes {
             needed.push(on(&key, ("kms:GenerateDataKey", None)));

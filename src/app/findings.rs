@@ -2,7 +2,7 @@
 
 use crate::app::connection::Subject;
 use crate::app::usage_check::Destination;
-use crate::app::{App, Error, provider_findings};
+use crate::app::{App, Error, customer_key, provider_findings};
 use crate::finding::{Finding, Severity, has_errors};
 use crate::model::literal::{self, Literals};
 use crate::model::name::Name;
@@ -33,6 +33,7 @@ impl App {
             findings.push(Finding::error("INVALID_CA", "tls.ca_pem", error.to_string()));
         }
         findings.extend(missing_keys(definition, literals));
+        findings.extend(customer_key::findings(definition, literals));
         findings.extend(provider_findings::findings(definition));
         let environments = definition.environments.keys().cloned();
         let default = Name::parse(crate::app::DEFAULT_ENVIRONMENT).ok();

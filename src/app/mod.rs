@@ -11,6 +11,7 @@ mod body;
 mod cached;
 pub mod connect;
 pub mod connection;
+mod customer_key;
 mod error;
 mod event_feeds;
 mod events;
@@ -101,6 +102,9 @@ pub use workspace::UsedElsewhere;
 const LEAST_PATIENCE_MS: i64 = 5_000;
 /// KiB of uploads that are kept at once, to be sent again when a key is refused: 64 MiB.
 const REPLAY_KIB: usize = 64 * 1024;
+/// KiB of parts that are in memory at once, so that several of an upload are under way: 96 MiB, four uploads with parts
+/// of the usual size. Those beyond stream their parts one by one.
+const PART_ROOM_KIB: usize = 96 * 1024;
 
 /// Everything the service is made of.
 #[derive(Debug, Clone)]
@@ -119,6 +123,7 @@ pub struct App {
     places: Arc<Semaphore>,
     /// KiB of uploads that may be kept until the store has accepted them.
     replays: Arc<Semaphore>,
+    part_room: Arc<Semaphore>,
     /// What `auto` was found to be.
     regions: Arc<region::Regions>,
     /// What of the cache is in the snapshot.
@@ -162,6 +167,7 @@ impl App {
             failures: Arc::default(),
             places: Arc::new(Semaphore::new(config.server.max_queries)),
             replays: Arc::new(Semaphore::new(REPLAY_KIB)),
+            part_room: Arc::new(Semaphore::new(PART_ROOM_KIB)),
             regions: Arc::default(),
             written: Arc::default(),
             behind_since_ms: Arc::default(),

@@ -56,15 +56,29 @@ fn acl(definition: &Definition, profile: &Profile) -> Option<Finding> {
 }
 
 fn encryption(definition: &Definition, profile: &Profile) -> Option<Finding> {
-    let wanted = definition.encryption != Encryption::BucketDefault;
-    (wanted && !profile.has(Feature::Encryption)).then(|| {
+    let needed = match definition.encryption {
+        Encryption::BucketDefault => return None,
+        Encryption::SseS3 | Encryption::SseKms { .. } => Feature::Encryption,
+        Encryption::SseC { .. } => Feature::CustomerKeys,
+    };
+    if profile.has(needed) {
+        return None;
+    }
+    if needed == Feature::CustomerKeys {
+        let text = format!("the provider profile `{}` does not promise {}", profile.id, needed.as_str());
+        return Some(
+            Finding::error("ENCRYPTION_NOT_SUPPORTED", "encryption", text)
+                .with_help("set `provider` to what the store is, or choose another encryption"),
+        );
+    }
+    Some(
         Finding::warning(
             "ENCRYPTION_NOT_SUPPORTED",
             "encryption",
             format!("the provider `{}` takes no encryption headers: uploads will be refused", profile.id),
         )
-        .with_help("remove `encryption`")
-    })
+        .with_help("remove `encryption`"),
+    )
 }
 
 fn addressing(definition: &Definition, profile: &Profile) -> Option<Finding> {

@@ -159,7 +159,7 @@ async fn uploads_allowed(connection: &Connection) -> Check {
     let Ok(key) = ObjectKey::under(&connection.prefix, &marker) else {
         return Check::new("uploads-allowed", Status::Skipped, "the prefix leaves no room for a key");
     };
-    let upload_id = match connection.s3.create_multipart(&key, &PutOptions::default()).await {
+    let upload_id = match connection.s3.create_multipart(&key, &PutOptions::default(), None).await {
         Ok(upload_id) => upload_id,
         Err(error) => {
             let mut check = denied("uploads-allowed", call, &error, Operation::Put, connection);

@@ -255,7 +255,8 @@ impl Source {
     /// The next bytes, up to `most`; fewer only at the end.
     pub async fn collect(&self, most: usize) -> Result<Bytes, BodyError> {
         let turn = self.turn();
-        let mut collected = bytes::BytesMut::new();
+        // doubled as it grows, up to what a part has and not beyond
+        let mut collected = bytes::BytesMut::with_capacity(most.min(64 * 1024));
         while collected.len() < most {
             let room = (most - collected.len()) as u64;
             let next = std::future::poll_fn(|context| self.poll_bytes(context, turn, room)).await;
@@ -318,6 +319,48 @@ impl Source {
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+}
+
+/// Bytes that one frame takes of those in memory: what tells how far they got.
+const FRAME: usize = 256 * 1024;
+
+/// Bytes in memory as a body that can be sent again, and that adds up in `sent` what was taken of it.
+pub(super) fn counted(bytes: Bytes, sent: &Arc<AtomicU64>) -> SdkBody {
+    let sent = Arc::clone(sent);
+    SdkBody::retryable(move || {
+        SdkBody::from_body_1_x(Counted { bytes: bytes.clone(), sent: Arc::clone(&sent) })
+    })
+}
+
+struct Counted {
+    bytes: Bytes,
+    sent: Arc<AtomicU64>,
+}
+
+impl Body for Counted {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.bytes.is_empty() {
+            return Poll::Ready(None);
+        }
+        let next = FRAME.min(self.bytes.len());
+        let frame = self.bytes.split_to(next);
+        self.sent.fetch_add(frame.len() as u64, Ordering::Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(frame))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.len() as u64)
     }
 }
 

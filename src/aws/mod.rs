@@ -12,6 +12,7 @@ pub mod egress;
 pub mod error;
 pub mod http;
 pub mod kms;
+mod parts;
 pub mod probe;
 pub mod s3;
 mod secrets_batch;

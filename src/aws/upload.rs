@@ -1,8 +1,6 @@
 //! Uploads: one PUT for small bodies, parts for large ones and for those of unknown length.
 //!
-//! A part is streamed from the sender to the store; only a body of unknown length is gathered, a part at a
-//! time, because S3 wants each part's length first. Whatever fails after the start of a multipart upload
-//! aborts it, so that no parts are left to pay for.
+//! Uploads in parts are in `parts`; here is what goes in one request, and what bounds both in time.
 
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
@@ -20,23 +18,17 @@ use bytes::Bytes;
 
 use crate::aws::body::Source;
 use crate::aws::error::body_code;
-use crate::aws::s3::checksum::{Sums, checked, checksum_header};
+use crate::aws::s3::checksum::{checked, checksum_header};
 use crate::aws::s3::options::{HeaderList, UploadCall};
-use crate::aws::s3::{S3, Uploaded, part_checksum, with_headers};
+use crate::aws::s3::{S3, Uploaded, with_headers};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{BodyError, ObjectKey, PutOptions};
-use crate::model::provider::{Checksums, Profile};
+use crate::model::provider::Checksums;
 use crate::model::upload::{Checksum, ChecksumAlgorithm};
 
 const SERVICE: &str = "s3";
 /// From this size on an upload goes in parts.
 pub const MULTIPART_FROM: u64 = 16 << 20;
-/// The size of a streamed part; grows when 10,000 of them would not do (S3 user guide, multipart limits).
-const PART: u64 = 16 << 20;
-const MOST_PARTS: u64 = 10_000;
-/// The size of a gathered part: one is in memory at a time. It is larger where a provider wants large parts, or takes
-/// only few of them.
-const GATHERED_PART: u64 = 8 << 20;
 /// An upload that moves no byte for this long, besides the answer's own timeout, is dead.
 const IDLE: Duration = Duration::from_mins(1);
 
@@ -145,135 +137,6 @@ impl S3 {
         Ok(put_outcome(self.watched(|| source.taken(), call.send()).await?, checksum))
     }
 
-    async fn put_parts(
-        &self,
-        key: &ObjectKey,
-        options: &PutOptions,
-        source: &Source,
-        length: Option<u64>,
-        leftovers: &Leftovers,
-    ) -> Result<Uploaded, AwsError> {
-        let mut first = None;
-        if length.is_none() {
-            let size = gathered_part(self.profile);
-            let gathered = source.collect(size).await.map_err(|error| broken(&error))?;
-            if gathered.len() < size {
-                let outcome = self.put_bytes(key, options, gathered.clone()).await;
-                return outcome.inspect_err(|_| source.put_back(&gathered));
-            }
-            first = Some(gathered);
-        }
-        let upload_id = self
-            .create_multipart_with(key, options, part_checksum(self.profile))
-            .await
-            .inspect_err(|_| first.iter().for_each(|gathered| source.put_back(gathered)))?;
-        let outcome = async {
-            let mut sums = Sums::new(&options.extras);
-            let parts = match length {
-                Some(length) => self.stream_parts(key, &upload_id, source, length, &mut sums).await?,
-                None => self.gather_parts(key, &upload_id, source, first, &mut sums).await?,
-            };
-            // what arrived here is not what was sent: nothing is completed
-            let checksum = sums.checked(&options.extras)?;
-            let done = self.complete(key, options, &upload_id, parts).await?;
-            Ok(Uploaded { checksum, ..done })
-        }
-        .await;
-        if outcome.is_err()
-            && let Err(error) = self.abort_multipart(key, &upload_id).await
-        {
-            tracing::info!(upload_id, code = error.code, "an upload failed and could not be aborted yet");
-            leftovers.keep(key, upload_id);
-        }
-        outcome
-    }
-
-    async fn stream_parts(
-        &self,
-        key: &ObjectKey,
-        upload_id: &str,
-        source: &Source,
-        length: u64,
-        sums: &mut Sums,
-    ) -> Result<Vec<CompletedPart>, AwsError> {
-        let size = streamed_part(self.profile, length);
-        let mut parts = Vec::new();
-        let mut left = length;
-        let mut number = 0;
-        while left > 0 {
-            number += 1;
-            let this = size.min(left);
-            if sums.is_wanted() {
-                // the part's checksum comes before its bytes
-                let bytes = gather(source, this).await?;
-                parts.push(self.send_part(key, upload_id, number, bytes, sums).await?);
-            } else {
-                let call = self.part_call(key, upload_id, number, this, source.part(this));
-                let done = self
-                    .watched(|| source.taken(), call.customize().disable_payload_signing().send())
-                    .await?;
-                parts.push(completed(number, done));
-            }
-            left -= this;
-        }
-        Ok(parts)
-    }
-
-    async fn gather_parts(
-        &self,
-        key: &ObjectKey,
-        upload_id: &str,
-        source: &Source,
-        first: Option<Bytes>,
-        sums: &mut Sums,
-    ) -> Result<Vec<CompletedPart>, AwsError> {
-        let size = gathered_part(self.profile);
-        let mut parts = Vec::new();
-        let mut next = first.unwrap_or_default();
-        let mut number = 0;
-        while !next.is_empty() {
-            number += 1;
-            let last = next.len() < size;
-            parts.push(self.send_part(key, upload_id, number, next, sums).await?);
-            if last {
-                break;
-            }
-            next = source.collect(size).await.map_err(|error| broken(&error))?;
-        }
-        Ok(parts)
-    }
-
-    /// Sends a part that is in memory, with its checksum where one is wanted.
-    async fn send_part(
-        &self,
-        key: &ObjectKey,
-        upload_id: &str,
-        number: i32,
-        bytes: Bytes,
-        sums: &mut Sums,
-    ) -> Result<CompletedPart, AwsError> {
-        let checksum = sums.add(&bytes);
-        let headers = checksum.iter().filter_map(checksum_header).collect();
-        let call = self
-            .part_call(key, upload_id, number, bytes.len() as u64, SdkBody::from(bytes))
-            .customize()
-            .mutate_request(with_headers(headers))
-            .disable_payload_signing();
-        // the SDK would add the checksum of the profile beside the one that is wanted
-        let call = if checksum.is_some() { call.config_override(own_checksum()) } else { call };
-        let done = self.timed(call.send()).await?;
-        let Some(Checksum { algorithm, value }) = checksum else { return Ok(completed(number, done)) };
-        let part = CompletedPart::builder().part_number(number).set_e_tag(done.e_tag);
-        let part = match algorithm {
-            ChecksumAlgorithm::Crc32 => part.set_checksum_crc32(value),
-            ChecksumAlgorithm::Crc32c => part.set_checksum_crc32_c(value),
-            ChecksumAlgorithm::Crc64nvme => part.set_checksum_crc64_nvme(value),
-            ChecksumAlgorithm::Sha1 => part.set_checksum_sha1(value),
-            ChecksumAlgorithm::Sha256 => part.set_checksum_sha256(value),
-        };
-        Ok(part.build())
-    }
-
     pub(in crate::aws) fn part_call(
         &self,
         key: &ObjectKey,
@@ -357,34 +220,14 @@ impl S3 {
     }
 }
 
-/// All parts but the last have this size, as some providers ask.
-fn streamed_part(profile: &Profile, length: u64) -> u64 {
-    let fewest = length.div_ceil(profile.most_parts.min(MOST_PARTS));
-    PART.max(profile.smallest_part).max(fewest).next_multiple_of(1 << 20)
-}
-
-/// The same for a body of unknown length: the longest one that fits is as long at every provider.
-fn gathered_part(profile: &Profile) -> usize {
-    let fewest = (GATHERED_PART * MOST_PARTS).div_ceil(profile.most_parts.min(MOST_PARTS));
-    usize::try_from(profile.smallest_part.max(fewest)).unwrap_or(usize::MAX)
-}
-
 /// The one that the SDK would add.
-fn default_checksum(bytes: &[u8]) -> Result<Checksum, AwsError> {
+pub(in crate::aws) fn default_checksum(bytes: &[u8]) -> Result<Checksum, AwsError> {
     checked(&Checksum { algorithm: ChecksumAlgorithm::Crc32, value: None }, bytes)
 }
 
 /// For calls that carry a checksum of ours.
 pub(in crate::aws) fn own_checksum() -> aws_sdk_s3::config::Builder {
     aws_sdk_s3::Config::builder().request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
-}
-
-fn completed(number: i32, done: aws_sdk_s3::operation::upload_part::UploadPartOutput) -> CompletedPart {
-    CompletedPart::builder()
-        .part_number(number)
-        .set_e_tag(done.e_tag)
-        .set_checksum_crc32(done.checksum_crc32)
-        .build()
 }
 
 fn put_outcome(
@@ -396,7 +239,7 @@ fn put_outcome(
 }
 
 /// The next bytes of a body, all of them.
-async fn gather(source: &Source, length: u64) -> Result<Bytes, AwsError> {
+pub(in crate::aws) async fn gather(source: &Source, length: u64) -> Result<Bytes, AwsError> {
     let bytes = source.collect(usize::try_from(length).unwrap_or(usize::MAX)).await;
     let bytes = bytes.map_err(|error| broken(&error))?;
     match length.checked_sub(bytes.len() as u64) {
@@ -405,27 +248,6 @@ async fn gather(source: &Source, length: u64) -> Result<Bytes, AwsError> {
     }
 }
 
-fn broken(error: &BodyError) -> AwsError {
+pub(in crate::aws) fn broken(error: &BodyError) -> AwsError {
     AwsError::new(ErrorKind::BrokenBody, SERVICE, body_code(error), error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{GATHERED_PART, MULTIPART_FROM, PART, gathered_part, streamed_part};
-    use crate::model::provider::PROFILES;
-
-    #[test]
-    fn parts_are_as_every_provider_wants_them() {
-        for profile in PROFILES {
-            let id = profile.id;
-            for length in [MULTIPART_FROM, 5 << 30, 150 << 30, 600 << 30, 5 << 40] {
-                let size = streamed_part(profile, length);
-                assert!(size >= PART && size >= profile.smallest_part, "{id}: {length}");
-                assert!(length.div_ceil(size) <= profile.most_parts, "{id}: {length}");
-            }
-            let size = gathered_part(profile) as u64;
-            assert!(size >= GATHERED_PART && size >= profile.smallest_part, "{id}");
-            assert!((80_000u64 << 20).div_ceil(size) <= profile.most_parts, "{id}");
-        }
-    }
 }

@@ -51,7 +51,17 @@ pub(crate) struct RoleFlags {
 /// The parts of an access key.
 const KEY_FIELDS: &[&str] = &["auth.access_key_id", "auth.secret_access_key", "auth.session_token"];
 
+/// What is said when two values would be read from stdin.
+pub(crate) const ONE_STDIN: &str =
+    "stdin can be only one of the values: put the others into files and write `@file`";
+
 impl CredentialFlags {
+    /// Whether one of them is read from stdin.
+    pub(crate) fn read_stdin(&self) -> bool {
+        let all = [&self.access_key_id, &self.secret_access_key, &self.session_token];
+        all.iter().any(|value| value.as_deref() == Some("-"))
+    }
+
     /// Adds the flags to a patch. Values are read here, so that no later step sees `@file`.
     pub(crate) async fn add_to(&self, patch: &mut Patch, out: &Output) -> anyhow::Result<()> {
         let parts = [
@@ -60,9 +70,7 @@ impl CredentialFlags {
             ("auth.session_token", "--session-token", &self.session_token),
         ];
         if parts.iter().filter(|(_, _, value)| value.as_deref() == Some("-")).count() > 1 {
-            return Err(usage(
-                "stdin can be only one of the values: put the others into files and write `@file`",
-            ));
+            return Err(usage(ONE_STDIN));
         }
         for (path, flag, argument) in parts {
             let Some(argument) = argument else { continue };

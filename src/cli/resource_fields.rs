@@ -9,6 +9,7 @@ use crate::cli::patch::{Number, Patch};
 use crate::cli::{Session, input};
 use crate::model::operation::Operation;
 use crate::model::provider;
+use crate::model::resource::CUSTOMER_KEY_FIELD;
 
 /// Words of S3 for canned ACLs, and one for none.
 const ACLS: &[&str] = &[
@@ -61,12 +62,15 @@ pub(crate) struct Fields {
     /// Storage class that uploads get
     #[arg(long, value_name = "CLASS")]
     default_storage_class: Option<String>,
-    /// How uploads are encrypted
-    #[arg(long, value_parser = ["bucket-default", "sse-s3", "sse-kms"])]
+    /// How objects are encrypted
+    #[arg(long, value_parser = ["bucket-default", "sse-s3", "sse-kms", "sse-c"])]
     encryption: Option<String>,
     /// KMS key that uploads are encrypted with
     #[arg(long, value_name = "ID")]
     kms_key_id: Option<String>,
+    /// Key of SSE-C, the base64 of 32 bytes: a template like "{{ secrets.s3.customer_key }}", `@file` or `-` (stdin)
+    #[arg(long, value_name = "VALUE", conflicts_with = "kms_key_id")]
+    customer_key: Option<String>,
     /// The caller pays for requests and transfer
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
     requester_pays: Option<bool>,
@@ -114,6 +118,7 @@ impl Fields {
         let mut patch = Patch::default();
         self.add_texts(&mut patch);
         self.add_limits(&mut patch);
+        self.add_encryption(&mut patch, session).await?;
         self.credentials.add_to(&mut patch, &session.out).await?;
         if self.anonymous {
             definition::unsigned(&mut patch, "anonymous");
@@ -168,16 +173,28 @@ impl Fields {
             let value = if value.is_empty() { Value::Null } else { json!(value) };
             patch.set("labels", json!({ name: value }));
         }
-        self.add_encryption(patch);
     }
 
-    fn add_encryption(&self, patch: &mut Patch) {
-        let kind = self.encryption.as_ref().map(|kind| kind.replace('-', "_"));
-        if let Some(kind) = kind.or_else(|| self.kms_key_id.as_ref().map(|_| "sse_kms".to_owned())) {
-            let key = if kind == "sse_kms" { self.kms_key_id.as_deref() } else { Some("") };
-            patch.set("encryption.kind", kind);
-            patch.text("encryption.key_id", key);
-        }
+    /// A kind of its own takes what belongs to another one away.
+    async fn add_encryption(&self, patch: &mut Patch, session: &Session) -> anyhow::Result<()> {
+        let named = self.encryption.as_ref().map(|kind| kind.replace('-', "_"));
+        let by_key = || self.kms_key_id.as_ref().map(|_| "sse_kms".to_owned());
+        let by_customer_key = || self.customer_key.as_ref().map(|_| "sse_c".to_owned());
+        let Some(kind) = named.or_else(by_key).or_else(by_customer_key) else { return Ok(()) };
+        let key_id = if kind == "sse_kms" { self.kms_key_id.as_deref() } else { Some("") };
+        let customer_key = match &self.customer_key {
+            Some(_) if kind != "sse_c" => return Err(usage("--customer-key goes with `--encryption sse-c`")),
+            Some(argument) if argument == "-" && self.credentials.read_stdin() => {
+                return Err(usage(definition::ONE_STDIN));
+            }
+            Some(argument) => Some(input::secret(&session.out, "--customer-key", argument).await?),
+            None if kind == "sse_c" => None,
+            None => Some(String::new()),
+        };
+        patch.set("encryption.kind", kind);
+        patch.text("encryption.key_id", key_id);
+        patch.text(CUSTOMER_KEY_FIELD, customer_key.as_deref());
+        Ok(())
     }
 
     fn add_limits(&self, patch: &mut Patch) {

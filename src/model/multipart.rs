@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::model::object::PutOptions;
 use crate::model::resource::CannedAcl;
-use crate::model::upload::UploadExtras;
+use crate::model::upload::{Checksum, PartsChecksum, StoreEncryption, UploadExtras};
 
 /// Parts of one upload (S3 user guide, multipart limits).
 pub const MOST_PARTS: u32 = 10_000;
@@ -44,15 +44,27 @@ pub struct StartUpload {
     /// Kept with the object.
     #[serde(default)]
     pub content_language: Option<String>,
+    /// `Expires` of the object; an HTTP date.
+    #[serde(default)]
+    pub expires: Option<String>,
     /// User metadata (`x-amz-meta-*`).
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
-    /// Another canned ACL than the resource's default.
+    /// Tags, up to 10. The resource must allow `put_tags`.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    /// Another canned ACL than the resource's. The resource must allow `put_acl`.
     #[serde(default)]
     pub acl: Option<CannedAcl>,
-    /// Another storage class than the resource's default.
+    /// Another storage class than the resource's, for example `STANDARD_IA`.
     #[serde(default)]
     pub storage_class: Option<String>,
+    /// Another encryption than the resource's.
+    #[serde(default)]
+    pub encryption: Option<StoreEncryption>,
+    /// An additional checksum: every part has to bring one then.
+    #[serde(default)]
+    pub checksum: Option<PartsChecksum>,
 }
 
 impl StartUpload {
@@ -66,12 +78,25 @@ impl StartUpload {
             content_language: self.content_language.clone(),
             metadata: self.metadata.clone(),
             extras: UploadExtras {
+                expires: self.expires.clone(),
+                tags: self.tags.clone().into_iter().collect(),
                 acl: self.acl,
                 storage_class: self.storage_class.clone(),
-                ..UploadExtras::default()
+                encryption: self.encryption.clone(),
+                checksum: self
+                    .checksum
+                    .as_ref()
+                    .map(|checksum| Checksum { algorithm: checksum.algorithm, value: None }),
+                content_md5: None,
             },
             ..PutOptions::default()
         }
+    }
+
+    /// Says what cannot be sent, and what to write instead.
+    pub fn check(&self) -> Result<(), String> {
+        self.checksum.as_ref().map_or(Ok(()), PartsChecksum::validate)?;
+        self.put_options().extras.validate()
     }
 }
 
@@ -219,6 +244,9 @@ pub struct UploadedPart {
     /// RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_modified: Option<String>,
+    /// The one that it was sent with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<Checksum>,
 }
 
 /// Which parts to list.
@@ -277,6 +305,9 @@ pub struct CompletePart {
     pub part_number: u32,
     /// As the store answered it.
     pub etag: String,
+    /// The one that it was sent with, where the upload was begun with checksums.
+    #[serde(default)]
+    pub checksum: Option<Checksum>,
 }
 
 impl CompleteUpload {

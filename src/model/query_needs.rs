@@ -9,8 +9,10 @@ use crate::model::operation::Operation;
 
 /// Rows of one page of a list.
 const PAGE: u64 = 1_000;
-/// Bytes from which an upload goes in parts of the same size.
-const PART: u64 = 16 << 20;
+/// Bytes from which an upload goes in parts.
+const MULTIPART_FROM: u64 = 16 << 20;
+/// Bytes of each part but the last.
+const PART: u64 = 8 << 20;
 
 /// How many calls, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,9 +47,9 @@ pub fn calls(operation: Operation, body: &Value, batch: usize) -> Calls {
             told(Some(2), "one; a refusal is asked again as a read of one byte, whose answer says why")
         }
         Operation::Put => match body_bytes(body) {
-            Some(bytes) if bytes >= PART => {
+            Some(bytes) if bytes >= MULTIPART_FROM => {
                 let parts = bytes.div_ceil(PART);
-                told(Some(parts + 2), "one to start, one for each part of 16 MiB, one to complete")
+                told(Some(parts + 2), "one to start, one for each part of 8 MiB, one to complete")
             }
             _ => told(Some(1), "one; a streamed upload of 16 MiB and more goes in parts"),
         },
@@ -116,10 +118,11 @@ pub fn object_actions(operation: Operation, body: &Value) -> Vec<NeededAction> {
     let twin = |action: &str| all.contains(&action.replace("Version", "").as_str());
     let kept = all.iter().copied().filter(|action| named || !action.contains("Version") || !twin(action));
     let mut needed: Vec<NeededAction> = kept.map(|action| (action, when(operation, action, named))).collect();
-    if body.get("acl").is_some() && operation == Operation::Put {
+    let uploads = matches!(operation, Operation::Put | Operation::Multipart);
+    if body.get("acl").is_some() && uploads {
         needed.push(("s3:PutObjectAcl", None));
     }
-    if body.get("tags").is_some() && operation == Operation::Put {
+    if body.get("tags").is_some() && uploads {
         needed.push(("s3:PutObjectTagging", None));
     }
     needed

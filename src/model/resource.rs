@@ -14,7 +14,10 @@ use crate::model::provider;
 
 /// Fields that hold credentials: any secret may be used here, and a literal is sealed.
 pub const CREDENTIAL_FIELDS: &[&str] =
-    &["auth.access_key_id", "auth.secret_access_key", "auth.session_token"];
+    &["auth.access_key_id", "auth.secret_access_key", "auth.session_token", CUSTOMER_KEY_FIELD];
+
+/// The key of SSE-C.
+pub const CUSTOMER_KEY_FIELD: &str = "encryption.key";
 
 /// Fields whose rendered value stays inside the service although they are not keys.
 pub const IDENTITY_FIELDS: &[&str] = &["assume_role.role_arn", "assume_role.external_id"];
@@ -67,7 +70,7 @@ pub struct Definition {
     #[serde(default)]
     #[schema(example = "STANDARD_IA")]
     pub default_storage_class: Option<String>,
-    /// How uploads are encrypted.
+    /// How objects are encrypted.
     #[serde(default)]
     pub encryption: Encryption,
     /// The caller pays for requests and transfer.
@@ -149,7 +152,7 @@ impl CannedAcl {
     }
 }
 
-/// How uploads are encrypted at rest.
+/// How objects are encrypted at rest.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Encryption {
@@ -163,6 +166,12 @@ pub enum Encryption {
         /// Key id, ARN or alias; absent takes the account's S3 key.
         #[serde(default)]
         key_id: Option<String>,
+    },
+    /// SSE-C: the store encrypts with a key that every request brings and that it does not keep. What was written with
+    /// the key is read only with it, and nothing else is. Never over plain HTTP, but to this machine itself.
+    SseC {
+        /// The base64 of 32 bytes, for example `{{ secrets.s3.customer_key }}`.
+        key: Credential,
     },
 }
 
@@ -320,8 +329,10 @@ impl Definition {
         ];
         fields
             .extend(optional.into_iter().filter_map(|(path, text)| text.as_deref().map(|text| (path, text))));
-        if let Encryption::SseKms { key_id: Some(key) } = &self.encryption {
-            fields.push(("encryption.key_id", key));
+        match &self.encryption {
+            Encryption::SseKms { key_id: Some(key) } => fields.push(("encryption.key_id", key)),
+            Encryption::SseC { key: Credential::Template(key) } => fields.push((CUSTOMER_KEY_FIELD, key)),
+            _ => {}
         }
         if let Auth::AccessKey { access_key_id, secret_access_key, session_token } = &self.auth {
             let parts = [

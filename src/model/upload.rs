@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::resource::{CannedAcl, Encryption};
+use crate::model::resource::CannedAcl;
 use crate::model::tags;
 
 /// An additional checksum (S3 user guide, checking object integrity).
@@ -73,6 +73,83 @@ pub struct Checksum {
     pub value: Option<String>,
 }
 
+impl Checksum {
+    /// Says when the value cannot be one of the algorithm.
+    pub fn validate(&self) -> Result<(), String> {
+        let (name, bytes) = (self.algorithm.as_str(), self.algorithm.bytes());
+        match &self.value {
+            Some(value) if base64_bytes(value) != Some(bytes) => {
+                Err(format!("the checksum is no {name}: give its {bytes} bytes in base64"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What the checksum of an object that was uploaded in parts covers (S3 user guide, checking object integrity).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChecksumType {
+    /// The checksums of its parts.
+    Composite,
+    /// The whole content. CRCs only.
+    FullObject,
+}
+
+impl ChecksumType {
+    /// The value of `x-amz-checksum-type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ChecksumType::Composite => "COMPOSITE",
+            ChecksumType::FullObject => "FULL_OBJECT",
+        }
+    }
+}
+
+/// The checksum that each part of an upload brings and the store keeps of the whole.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PartsChecksum {
+    /// Which.
+    pub algorithm: ChecksumAlgorithm,
+    /// What that of the whole covers; absent leaves it to the store.
+    #[serde(default, rename = "type")]
+    pub kind: Option<ChecksumType>,
+}
+
+impl PartsChecksum {
+    /// Says what there is not.
+    pub fn validate(&self) -> Result<(), String> {
+        let name = self.algorithm.as_str();
+        match (self.algorithm, self.kind) {
+            (ChecksumAlgorithm::Crc64nvme, Some(ChecksumType::Composite)) => {
+                Err(format!("a {name} covers the whole object: `type` is `full_object`"))
+            }
+            (ChecksumAlgorithm::Sha1 | ChecksumAlgorithm::Sha256, Some(ChecksumType::FullObject)) => {
+                Err(format!("a {name} covers the parts: `type` is `composite`"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How a store encrypts an upload with a key that it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum StoreEncryption {
+    /// As the bucket's default says.
+    #[default]
+    BucketDefault,
+    /// SSE-S3.
+    SseS3,
+    /// SSE-KMS.
+    SseKms {
+        /// Key id, ARN or alias; absent takes the account's S3 key.
+        #[serde(default)]
+        key_id: Option<String>,
+    },
+}
+
 /// What an upload may ask for and a resource may have a default for, and the rest that an object keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UploadExtras {
@@ -85,7 +162,7 @@ pub struct UploadExtras {
     /// Another storage class than the resource's.
     pub storage_class: Option<String>,
     /// Another encryption than the resource's.
-    pub encryption: Option<Encryption>,
+    pub encryption: Option<StoreEncryption>,
     /// An additional checksum.
     pub checksum: Option<Checksum>,
     /// `Content-MD5`: the store checks a body that is sent in one request.
@@ -96,12 +173,7 @@ impl UploadExtras {
     /// Says what cannot be sent, and what to write instead.
     pub fn validate(&self) -> Result<(), String> {
         validate_tags(&self.tags)?;
-        if let Some(Checksum { algorithm, value: Some(value) }) = &self.checksum
-            && base64_bytes(value) != Some(algorithm.bytes())
-        {
-            let (name, bytes) = (algorithm.as_str(), algorithm.bytes());
-            return Err(format!("the checksum is no {name}: give its {bytes} bytes in base64"));
-        }
+        self.checksum.as_ref().map_or(Ok(()), Checksum::validate)?;
         if self.content_md5.as_deref().is_some_and(|value| base64_bytes(value) != Some(16)) {
             return Err("`Content-MD5` takes the 16 bytes of an MD5 in base64".to_owned());
         }

@@ -24,6 +24,7 @@ mod query_bulk;
 mod query_bulk_page;
 mod query_contract;
 mod query_copy;
+mod query_customer_key;
 mod query_explain;
 mod query_lists;
 mod query_metadata;

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::harness::aws::{Secrets, unique};
 use crate::harness::servers::{AccessKey, Servers};
+use crate::stores::Place;
 use crate::support::{
     DATABASES, Database, Embedded, PLANTED, Service, Setup, definition, moto_source, templated,
 };
@@ -70,6 +71,20 @@ async fn plant(service: &Service, servers: &Servers, embedded: &Embedded, answer
         &AccessKey::new(format!("{PLANTED}-akid"), format!("{PLANTED}-literal")),
     );
     assert_eq!(answers.keep("literal", admin.post("/v1/resources", &literal).await), 201);
+    // keys of SSE-C, at a store that takes them
+    let place = Place::radosgw().await;
+    let customer_key = base64::engine::general_purpose::STANDARD.encode(format!("{PLANTED}!"));
+    let sse = json!({"value": {"key": customer_key, "short": PLANTED}});
+    assert_eq!(answers.keep("sse", admin.put("/v1/sources/vault/secrets/sse", &sse).await), 200);
+    for (resource, key) in [
+        ("encrypted-literal", customer_key.as_str()),
+        ("encrypted", "{{ secrets.sse.key }}"),
+        ("encrypted-wrong", "{{ secrets.sse.short }}"),
+    ] {
+        let mut body = place.definition(resource);
+        body["encryption"] = json!({"kind": "sse_c", "key": key});
+        assert_eq!(answers.keep(resource, admin.post("/v1/resources", &body).await), 201);
+    }
     let of = |id: &str, secret: &str| (format!("{{{{ {id} }}}}"), format!("{{{{ {secret} }}}}"));
     for (resource, (id, secret)) in [
         ("vaulted", of("secrets.s3.id", "secrets.s3.secret")),
@@ -86,7 +101,17 @@ async fn plant(service: &Service, servers: &Servers, embedded: &Embedded, answer
 /// Uses everything, well and badly.
 async fn provoke(service: &Service, answers: &mut Answers) {
     let admin = &service.admin;
-    for name in ["literal", "vaulted", "working", "aws-secret", "missing-key", "object-key"] {
+    for name in [
+        "literal",
+        "vaulted",
+        "working",
+        "aws-secret",
+        "missing-key",
+        "object-key",
+        "encrypted-literal",
+        "encrypted",
+        "encrypted-wrong",
+    ] {
         answers.keep("show", admin.get(&format!("/v1/resources/{name}")).await);
         answers
             .keep("test", admin.post(&format!("/v1/resources/{name}/test"), &json!({"write": true})).await);
@@ -102,6 +127,8 @@ async fn provoke(service: &Service, answers: &mut Answers) {
         json!({"name": "x", "bucket": "b", "auth": {"kind": "access_key", "access_key_id": [wrong], "secret_access_key": wrong}}),
         json!({"name": "x", "bucket": "b", "default_acl": 7, "auth": {"kind": "access_key", "access_key_id": wrong, "secret_access_key": wrong}}),
         json!({"name": "x", "bucket": "b", "region": {"a": wrong}, "auth": {"kind": "anonymous"}}),
+        json!({"name": "x", "bucket": "b", "encryption": {"kind": "sse_c", "key": wrong}, "auth": {"kind": "anonymous"}}),
+        json!({"name": "x", "bucket": "b", "encryption": {"kind": wrong, "key": wrong}, "auth": {"kind": "anonymous"}}),
     ] {
         assert!(answers.keep("wrong", admin.post("/v1/resources", &body).await) >= 400);
         answers.keep("wrong test", admin.post("/v1/resources/test", &json!({"definition": body})).await);
@@ -153,7 +180,9 @@ async fn provoke(service: &Service, answers: &mut Answers) {
 }
 
 async fn search(service: &Service, answers: &Answers, database: Database) {
-    let needles = [PLANTED.to_owned(), base64::engine::general_purpose::STANDARD.encode(PLANTED)];
+    // a whole number of groups, so that it stands in the base64 of whatever begins so
+    let encoded = base64::engine::general_purpose::STANDARD.encode(&PLANTED[..30]);
+    let needles = [PLANTED.to_owned(), encoded];
     let holds = |text: &[u8]| {
         needles.iter().any(|needle| text.windows(needle.len()).any(|window| window == needle.as_bytes()))
     };

@@ -409,3 +409,36 @@ async fn the_command_line_copies_moves_renames_and_deletes() {
     let (_, said) = ok(&["object", "delete", "main", "--prefix", "out/", "--yes"]).await;
     assert_eq!(said, "no objects below `out/` of `main`\n");
 }
+
+#[tokio::test]
+async fn a_copy_between_stores_does_not_lose_metadata_that_it_cannot_carry() {
+    let odd = HttpFault::alone().await;
+    let answered = |body: &str| {
+        let mut answer = Answer::new(200, "text/plain", body);
+        let headers = [("etag", "\"1\""), ("content-length", "4"), ("x-amz-meta-author", "Zoë")];
+        answer.headers.extend(headers.map(|(name, value)| (name, value.to_owned())));
+        answer
+    };
+    odd.answer_to("HEAD /bucket/k", 9, answered(""));
+    let none = Answer::new(200, "application/xml", "<Tagging><TagSet></TagSet></Tagging>");
+    odd.answer_to("GET /bucket/k?tagging", 9, none);
+    odd.answer_to("GET /bucket/k", 9, answered("text"));
+    let key = crate::harness::servers::AccessKey::new("AKIACANNED0000000001", "canned");
+    let from = Place { name: "canned", url: odd.url(), bucket: "bucket".to_owned(), key, embedded: None };
+    let target = Place::embedded().await;
+    let service = service_at(&from).await;
+    create(&service.admin, &target, "far", &json!({"provider": "garage"})).await;
+    let head = expect(service.admin.query("main", &json!({"operation": "head", "key": "k"})).await, 200);
+    assert_eq!(head["metadata"]["author"], "Zoë", "{head:#}");
+    let to_far = json!({"to_resource": "far"});
+    for query in [copy("k", "k", &to_far), moved("k", "k", &to_far)] {
+        let problem = expect(service.admin.query("main", &query).await, 409);
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("`author`") && detail.contains("metadata_directive"), "{detail}");
+        assert_eq!(target.keys().await, [""; 0]);
+    }
+    let replaced =
+        json!({"to_resource": "far", "metadata_directive": "replace", "metadata": {"author": "Zoe"}});
+    let told = expect(service.admin.query("main", &copy("k", "k", &replaced)).await, 200);
+    assert_eq!((&told["way"], &told["size"]), (&json!("streamed"), &json!(4)), "{told:#}");
+}

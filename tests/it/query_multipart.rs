@@ -12,6 +12,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::harness::http_fault::HttpFault;
 use crate::signed::send;
 use crate::stores::{Place, by_key, create, raw, service_at, service_with};
 use crate::support::{Client, Setup, expect};
@@ -244,4 +245,97 @@ async fn what_makes_no_sense_is_refused_with_what_would() {
     expect(put_part(admin, "", &upload, 1, b"a".to_vec()).await, 400);
     let path = format!("/v1/resources/main/object/part?key=a&upload_id={}", encoded(&upload));
     expect(crate::support::answer(admin.request(Method::PUT, &path).body("a")).await, 400);
+}
+
+#[tokio::test]
+async fn an_upload_in_parts_is_begun_with_the_options_of_a_put() {
+    let place = Place::moto().await;
+    let front = HttpFault::start(&place.url).await;
+    let service =
+        service_with(&place, Setup::new(), &json!({"endpoint": front.url(), "provider": "aws"})).await;
+    let admin = &service.admin;
+    let wanted = json!({
+        "operation": "create_multipart_upload", "key": "k", "content_type": "text/x", "cache_control": "max-age=60",
+        "content_disposition": "inline", "content_encoding": "identity", "content_language": "de",
+        "expires": "Fri, 01 Jan 2027 00:00:00 GMT", "metadata": {"Author": "ann"}, "tags": {"team": "books & more"},
+        "acl": "private", "storage_class": "STANDARD_IA", "encryption": {"kind": "sse_kms", "key_id": "alias/k"},
+        "checksum": {"algorithm": "crc32c", "type": "full_object"},
+    });
+    expect(admin.query("main", &wanted).await, 200);
+    let sent = front.requests().pop().unwrap();
+    for (name, value) in [
+        ("content-type", "text/x"),
+        ("cache-control", "max-age=60"),
+        ("content-disposition", "inline"),
+        ("content-encoding", "identity"),
+        ("content-language", "de"),
+        ("expires", "Fri, 01 Jan 2027 00:00:00 GMT"),
+        ("x-amz-meta-author", "ann"),
+        ("x-amz-tagging", "team=books%20%26%20more"),
+        ("x-amz-acl", "private"),
+        ("x-amz-storage-class", "STANDARD_IA"),
+        ("x-amz-server-side-encryption", "aws:kms"),
+        ("x-amz-server-side-encryption-aws-kms-key-id", "alias/k"),
+        ("x-amz-checksum-algorithm", "CRC32C"),
+        ("x-amz-checksum-type", "FULL_OBJECT"),
+    ] {
+        assert_eq!(sent.headers.get(name).map(|value| value.to_str().unwrap()), Some(value), "{name}");
+    }
+    let before = front.requests().len();
+    for (fields, told) in [
+        (json!({"checksum": {"algorithm": "sha256", "type": "full_object"}}), "composite"),
+        (json!({"checksum": {"algorithm": "crc64nvme", "type": "composite"}}), "full_object"),
+        (json!({"tags": {"": "x"}}), "name of a tag"),
+        (json!({"storage_class": "standard"}), "STANDARD_IA"),
+    ] {
+        let mut wanted = json!({"operation": "create_multipart_upload", "key": "k"});
+        wanted.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let problem = expect(admin.query("main", &wanted).await, 400);
+        assert!(problem["detail"].as_str().unwrap().contains(told), "{problem:#}");
+    }
+    create(admin, &place, "few", &json!({"operations": ["multipart"], "endpoint": front.url()})).await;
+    for fields in [json!({"tags": {"a": "b"}}), json!({"acl": "private"})] {
+        let mut wanted = json!({"operation": "create_multipart_upload", "key": "k"});
+        wanted.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        expect(admin.query("few", &wanted).await, 403);
+    }
+    assert_eq!(front.requests().len(), before, "what is refused is not sent");
+}
+
+#[tokio::test]
+async fn parts_bring_checksums_and_the_completion_keeps_them() {
+    let place = Place::embedded().await;
+    let service = service_with(&place, Setup::new(), &json!({"provider": "aws"})).await;
+    let admin = &service.admin;
+    let part =
+        |upload: &str| format!("/v1/resources/main/object/part?key=k&upload_id={upload}&part_number=1");
+    // of `123456789`
+    let (good, bad) = ([("x-amz-checksum-crc32", "y/Q5Jg==")], [("x-amz-checksum-crc32", "AAAAAA==")]);
+    for named in [true, false] {
+        let start =
+            json!({"operation": "create_multipart_upload", "key": "k", "checksum": {"algorithm": "crc32"}});
+        let started = expect(admin.query("main", &start).await, 200);
+        let upload = encoded(started["upload_id"].as_str().unwrap());
+        let refused = raw(admin, "PUT", &part(&upload), &bad, b"123456789").await;
+        assert_eq!((refused.status, &refused.json()["code"]), (400, &json!("BadDigest")), "{refused:?}");
+        let unsaid = [("x-amz-checksum-algorithm", "crc32")];
+        assert_eq!(raw(admin, "PUT", &part(&upload), &unsaid, b"123456789").await.status, 400);
+        let sent = raw(admin, "PUT", &part(&upload), &good, b"123456789").await;
+        assert_eq!(sent.status, 200, "{sent:?}");
+        let checksum = json!({"algorithm": "crc32", "value": "y/Q5Jg=="});
+        assert_eq!(sent.json()["checksum"], checksum);
+        let listed = json!({"operation": "list_parts", "key": "k", "upload_id": started["upload_id"]});
+        let listed = expect(admin.query("main", &listed).await, 200);
+        assert_eq!(listed["parts"][0]["checksum"], checksum, "{listed:#}");
+        let mut complete =
+            json!({"operation": "complete_multipart_upload", "key": "k", "upload_id": started["upload_id"]});
+        if named {
+            let etag = sent.json()["etag"].clone();
+            complete["parts"] = json!([{"part_number": 1, "etag": etag, "checksum": checksum}]);
+        }
+        expect(admin.query("main", &complete).await, 200);
+        let head = json!({"operation": "head", "key": "k", "checksum_mode": "enabled"});
+        let head = expect(admin.query("main", &head).await, 200);
+        assert!(head["checksums"]["crc32"].as_str().is_some(), "{head:#}");
+    }
 }

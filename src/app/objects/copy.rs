@@ -181,7 +181,7 @@ impl App {
         let mut gets = gets_of(options);
         if gets.headers.is_none() {
             let found = self.patiently(|| self.look(route, piece.from, piece.version)).await?;
-            gets.headers = Some(headers_of(&found.metadata));
+            gets.headers = Some(headers_of(&found.metadata)?);
         }
         if gets.tags.is_none() {
             gets.tags = self.tags_of(route, piece).await?;
@@ -329,6 +329,7 @@ fn source_of(route: &Route, piece: &Piece<'_>) -> Result<CopySource, AwsError> {
         version_id: piece.version.map(str::to_owned),
         if_match: piece.etag.map(str::to_owned),
         owner: plan.expected_owner.clone(),
+        customer_key: plan.defaults.customer_key.clone(),
     })
 }
 
@@ -363,8 +364,18 @@ pub(super) fn check_gets(connection: &Connection, options: &CopyOptions) -> Resu
 }
 
 /// What a source has, for a copy that a store cannot make by itself.
-pub(super) fn headers_of(found: &ObjectMetadata) -> PutOptions {
-    PutOptions {
+/// Metadata that the requests of this service cannot carry is told, and not left behind.
+pub(super) fn headers_of(found: &ObjectMetadata) -> Result<PutOptions, AwsError> {
+    let plain = |text: &str| text.bytes().all(|byte| byte == b'\t' || (0x20..0x7F).contains(&byte));
+    let odd = found.metadata.iter().find(|(_, value)| !plain(value)).map(|(name, _)| format!("`{name}`"));
+    let missing = found.facts.missing_metadata.filter(|missing| *missing > 0);
+    if let Some(what) = odd.or(missing.map(|missing| format!("{missing} of them"))) {
+        let text = format!(
+            "the source has metadata that is not visible ASCII ({what}), which the copy would lose: give what it should have with `\"metadata_directive\": \"replace\"`"
+        );
+        return Err(AwsError::new(ErrorKind::Conflict, "s3", "OperationAborted", text));
+    }
+    Ok(PutOptions {
         content_type: found.content_type.clone(),
         cache_control: found.cache_control.clone(),
         content_disposition: found.content_disposition.clone(),
@@ -373,7 +384,7 @@ pub(super) fn headers_of(found: &ObjectMetadata) -> PutOptions {
         metadata: found.metadata.clone(),
         extras: UploadExtras { expires: found.facts.expires.clone(), ..UploadExtras::default() },
         ..PutOptions::default()
-    }
+    })
 }
 
 /// Reads what was looked at, and no other.

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::app::connection::Connection;
 use crate::app::objects::change::OwnedTarget;
-use crate::app::objects::write::guessed_type;
+use crate::app::objects::write::{check_features, guessed_type};
 use crate::app::objects::{Answered, Outcome, Query, Target, full_key, require};
 use crate::app::{App, Error};
 use crate::aws::s3::{UploadMarker, Uploads};
@@ -45,21 +45,23 @@ impl App {
         target: Target<'_>,
         wanted: &StartUpload,
     ) -> Result<Outcome<StartedUpload>, Error> {
+        wanted.check().map_err(Error::BadRequest)?;
         let mut options = wanted.put_options();
         options.content_type = options.content_type.or_else(|| guessed_type(&wanted.key));
         let options = &options;
         let query =
             self.begin(target.caller, target.resource, Operation::Multipart, Some(&wanted.key)).await?;
-        let allowed = wanted.acl.map_or(Ok(()), |_| query.also(Operation::PutAcl));
+        let acl = wanted.acl.map_or(Ok(()), |_| query.also(Operation::PutAcl));
+        let tags = if wanted.tags.is_empty() { Ok(()) } else { query.also(Operation::PutTags) };
+        let allowed = acl.and(tags);
         let outcome = match allowed {
             Err(error) => Err(error),
             Ok(()) => {
                 self.with_connection(&query.resource, target.environment, |connection| async move {
                     let full = full_key(&connection.prefix, &wanted.key)?;
-                    if wanted.acl.is_some() {
-                        require(&connection, Feature::ObjectAcl)?;
-                    }
-                    let upload_id = connection.s3.create_multipart(&full, options).await?;
+                    check_features(&connection, options)?;
+                    let kind = wanted.checksum.as_ref().and_then(|checksum| checksum.kind);
+                    let upload_id = connection.s3.create_multipart(&full, options, kind).await?;
                     Ok(StartedUpload { key: wanted.key.clone(), upload_id })
                 })
                 .await
@@ -362,7 +364,11 @@ fn cleaned(upload: OpenUpload, outcome: &'static str, error: Option<String>) -> 
 }
 
 fn named(part: &UploadedPart) -> CompletePart {
-    CompletePart { part_number: part.part_number, etag: part.etag.clone().unwrap_or_default() }
+    CompletePart {
+        part_number: part.part_number,
+        etag: part.etag.clone().unwrap_or_default(),
+        checksum: part.checksum.clone(),
+    }
 }
 
 fn page_size(limit: Option<u64>) -> Result<i32, Error> {

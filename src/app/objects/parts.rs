@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::connection::Connection;
-use crate::app::objects::{Body, Outcome, Query, Target, full_key};
+use crate::app::objects::{Body, Outcome, Query, Target, full_key, require};
 use crate::app::{App, Error};
 use crate::aws::body::Source;
 use crate::aws::s3::Uploaded;
@@ -13,6 +13,8 @@ use crate::model::multipart::{MOST_PARTS, UploadedPart};
 use crate::model::name::Name;
 use crate::model::operation::Operation;
 use crate::model::principal::Caller;
+use crate::model::provider::Feature;
+use crate::model::upload::Checksum;
 
 /// A part up to this size is kept while it is sent, so that it can be sent again after a rotation.
 const KEPT: u64 = 16 << 20;
@@ -32,6 +34,17 @@ pub struct PartUpload {
     pub body: Body,
     /// How many, when it is known.
     pub length: Option<u64>,
+    /// With its value.
+    pub checksum: Option<Checksum>,
+}
+
+/// Which part, and what it is checked by.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    key: &'a str,
+    upload_id: &'a str,
+    number: u32,
+    checksum: Option<&'a Checksum>,
 }
 
 impl App {
@@ -44,10 +57,11 @@ impl App {
         let Target { caller, resource, environment } = target;
         let (app, caller, resource, environment) =
             (Arc::clone(self), caller.clone(), resource.to_owned(), environment.clone());
-        let PartUpload { key, upload_id, number, body, length } = part;
+        let PartUpload { key, upload_id, number, body, length, checksum } = part;
+        check(checksum.as_ref()).map_err(Error::BadRequest)?;
         let source = Source::new(body);
         let task = self.tracker.spawn(async move {
-            let place = (key.as_str(), upload_id.as_str(), number);
+            let place = Place { key: &key, upload_id: &upload_id, number, checksum: checksum.as_ref() };
             let outcome = app.send_part(&caller, &resource, &environment, place, &source, length).await;
             if outcome.is_err() {
                 tokio::time::timeout(DRAIN_TIME, source.drain(DRAIN_BYTES)).await.ok();
@@ -65,10 +79,11 @@ impl App {
         caller: &Caller,
         resource: &str,
         environment: &Name,
-        (key, upload_id, number): (&str, &str, u32),
+        place: Place<'_>,
         source: &Source,
         length: Option<u64>,
     ) -> Result<Outcome<UploadedPart>, Error> {
+        let Place { key, number, checksum, .. } = place;
         if !(1..=MOST_PARTS).contains(&number) {
             let text = format!("`{number}` is no part: they are numbered from 1 to {MOST_PARTS}");
             return Err(Error::BadRequest(text));
@@ -85,7 +100,7 @@ impl App {
             let room = kib.and_then(|kib| self.replays.try_acquire_many(kib).ok());
             let _room = room.inspect(|_| source.keep());
             self.with_connection(&query.resource, environment, |connection| {
-                send_once(connection, key, upload_id, number, source, length)
+                send_once(connection, place, source, length)
             })
             .await
         };
@@ -96,6 +111,7 @@ impl App {
                 etag: outcome.value.etag,
                 size: length,
                 last_modified: None,
+                checksum: checksum.cloned(),
             },
             freshness: outcome.freshness,
         })
@@ -104,19 +120,32 @@ impl App {
 
 async fn send_once(
     connection: Arc<Connection>,
-    key: &str,
-    upload_id: &str,
-    number: u32,
+    place: Place<'_>,
     source: &Source,
     length: u64,
 ) -> Result<Uploaded, AwsError> {
-    let full = full_key(&connection.prefix, key)?;
+    let full = full_key(&connection.prefix, place.key)?;
+    if place.checksum.is_some() {
+        require(&connection, Feature::Checksums)?;
+    }
     // what was streamed to the store and not kept is gone
     if !source.rewind() {
         let text = "the credentials were replaced while the part was being sent: send it again";
         return Err(AwsError::new(ErrorKind::Throttled, "s3", "OperationAborted", text));
     }
-    connection.s3.upload_part(&full, upload_id, number, source, length).await
+    let part = (place.upload_id, place.number);
+    connection.s3.upload_part(&full, part, place.checksum, source, length).await
+}
+
+/// It goes before the body, which is not read for it.
+fn check(checksum: Option<&Checksum>) -> Result<(), String> {
+    match checksum {
+        None => Ok(()),
+        Some(Checksum { algorithm, value: None }) => {
+            Err(format!("give the checksum of the part: `x-amz-checksum-{}`", algorithm.as_str()))
+        }
+        Some(checksum) => checksum.validate(),
+    }
 }
 
 /// A part that is larger than a whole may be cannot become one.

@@ -41,7 +41,10 @@ impl App {
             require(&route.to, Feature::ObjectTags)?;
         }
         let download = self.read_source(route, piece).await?;
-        let mut headers = gets.headers.unwrap_or_else(|| headers_of(&download.metadata));
+        let mut headers = match gets.headers {
+            Some(headers) => headers,
+            None => headers_of(&download.metadata)?,
+        };
         headers.if_none_match.clone_from(&options.if_none_match);
         headers.extras.acl = options.acl;
         headers.extras.storage_class.clone_from(&options.storage_class);

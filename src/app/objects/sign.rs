@@ -15,7 +15,7 @@ use crate::model::multipart::{SignPartsOptions, SignedPart, SignedParts};
 use crate::model::object::ObjectKey;
 use crate::model::operation::Operation;
 use crate::model::provider::Feature;
-use crate::model::resource::Auth;
+use crate::model::resource::{Auth, Encryption};
 use crate::model::signed::{
     DEFAULT_EXPIRES, FormKey, MOST_EXPIRES, SignMethod, SignOptions, SignPostOptions, SignedForm, SignedUrl,
 };
@@ -247,12 +247,17 @@ pub(super) fn may_sign_rows(query: &Query<'_>, expires_in: u64) -> Result<(), Er
     query.also(Operation::Get)
 }
 
-/// An anonymous resource has nothing to sign with.
+/// An anonymous resource has nothing to sign with, and the holder of a URL would have to send the key of SSE-C.
 fn signable(query: &Query<'_>) -> Result<(), Error> {
-    if query.resource.record.definition.auth != Auth::Anonymous {
+    let (name, definition) = (query.resource.name(), &query.resource.record.definition);
+    if matches!(definition.encryption, Encryption::SseC { .. }) {
+        return Err(Error::BadRequest(format!(
+            "the resource `{name}` encrypts with a key of its own (`sse_c`), which the holder of a URL would have to send along: read and write through this service"
+        )));
+    }
+    if definition.auth != Auth::Anonymous {
         return Ok(());
     }
-    let name = query.resource.name();
     Err(Error::BadRequest(format!(
         "the resource `{name}` is anonymous and has no key to sign with: use the object's plain URL, or give the resource credentials"
     )))

@@ -17,7 +17,7 @@ use crate::model::object::{PutOptions, PutResult};
 use crate::model::operation::Operation;
 use crate::model::principal::Caller;
 use crate::model::provider::Feature;
-use crate::model::resource::Encryption;
+use crate::model::upload::StoreEncryption;
 
 /// A body up to this size is gathered, so that it can be sent again after a rotation.
 const REPLAYABLE: u64 = 1 << 20;
@@ -218,11 +218,15 @@ impl App {
 
 /// A condition that the provider ignores would overwrite what it should protect, and the rest would be lost without a
 /// word; an ACL or encryption that it ignores would leave an object open that should not be.
-fn check_features(connection: &Connection, options: &PutOptions) -> Result<(), AwsError> {
+pub(super) fn check_features(connection: &Connection, options: &PutOptions) -> Result<(), AwsError> {
     let extras = &options.extras;
     let defaults = &connection.plan.defaults;
     let encryption = extras.encryption.as_ref().unwrap_or(&defaults.encryption);
-    let encrypted = *encryption != Encryption::BucketDefault;
+    let encrypted = *encryption != StoreEncryption::BucketDefault;
+    if defaults.customer_key.is_some() && extras.encryption.is_some() {
+        let text = "the resource encrypts with a key of its own (`sse_c`) and could not read what is encrypted otherwise: leave the encryption out, or use another resource";
+        return Err(AwsError::new(ErrorKind::InvalidRequest, "s3", "InvalidRequest", text));
+    }
     let needed = [
         (options.if_none_match.is_some() || options.if_match.is_some(), Feature::ConditionalPut),
         (extras.acl.or(defaults.acl).is_some(), Feature::ObjectAcl),

@@ -27,7 +27,7 @@ use crate::aws::body::RequestBody;
 use crate::aws::capture::Capture;
 use crate::aws::direct::address::{Address, in_order};
 use crate::aws::http::DirectClient;
-use crate::aws::s3::Settings;
+use crate::aws::s3::{CustomerKey, Settings};
 use crate::aws::sigv4::{Signed, Signer, Target};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::provider::Profile;
@@ -48,6 +48,8 @@ pub(super) struct Direct {
     retries: u32,
     /// Headers that every request has.
     fixed: HeaderMap,
+    /// Those of SSE-C, which only reads and writes of objects have.
+    customer: HeaderMap,
     profile: &'static Profile,
     /// Keeps requests in place of sending them.
     capture: Option<Capture>,
@@ -86,6 +88,7 @@ impl Direct {
             credentials: settings.credentials.clone(),
             retries: settings.retries,
             fixed,
+            customer: settings.defaults.customer_key.as_ref().map(CustomerKey::headers).unwrap_or_default(),
             profile: settings.profile,
             capture: settings.capture.clone(),
             skew_ms: Arc::new(AtomicI64::new(0)),
@@ -96,6 +99,15 @@ impl Direct {
     fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(6);
         for (name, value) in &self.fixed {
+            headers.insert(name, value.clone());
+        }
+        headers
+    }
+
+    /// The same for a request that reads or writes an object.
+    fn object_headers(&self) -> HeaderMap {
+        let mut headers = self.headers();
+        for (name, value) in &self.customer {
             headers.insert(name, value.clone());
         }
         headers

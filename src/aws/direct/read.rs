@@ -47,7 +47,7 @@ impl Direct {
         let GetOptions { range, version_id, conditions, part, checksums, overrides, bounded: _ } = options;
         let Conditions { if_match, if_none_match, if_modified_since, if_unmodified_since } = conditions;
         let headers = || {
-            let mut headers = self.headers();
+            let mut headers = self.object_headers();
             set(&mut headers, RANGE, range.as_deref())?;
             set(&mut headers, IF_MATCH, if_match.as_deref())?;
             set(&mut headers, IF_NONE_MATCH, if_none_match.as_deref())?;
@@ -88,10 +88,18 @@ fn download(response: Response<Incoming>) -> Download {
             None => DownloadBody::Direct(body),
         },
     };
-    let mut more = false;
+    let (mut more, mut unreadable) = (false, 0);
     for (name, value) in &parts.headers {
-        if let Ok(value) = value.to_str() {
-            more |= !found.take_header(name.as_str(), value);
+        // what a store sends above ASCII is UTF-8, or it cannot be shown
+        match (value.to_str(), std::str::from_utf8(value.as_bytes())) {
+            (Ok(value), _) => more |= !found.take_header(name.as_str(), value),
+            (_, text) => match (name.as_str().strip_prefix(META), text) {
+                (Some(name), Ok(text)) => {
+                    found.metadata.metadata.insert(name.to_owned(), text.to_owned());
+                }
+                (Some(_), Err(_)) => unreadable += 1,
+                (None, _) => {}
+            },
         }
     }
     // most objects have none of these, and they are many to look for
@@ -100,6 +108,10 @@ fn download(response: Response<Incoming>) -> Download {
         *found.metadata.facts = ObjectFacts::of_headers(text);
     }
     let metadata = &mut found.metadata;
+    if unreadable > 0 {
+        let missing = &mut metadata.facts.missing_metadata;
+        *missing = Some(missing.unwrap_or(0) + unreadable);
+    }
     metadata.size = total_size(found.content_range.as_deref()).or(found.content_length);
     metadata.last_modified = found.last_modified.as_deref().and_then(rfc3339_of);
     found

@@ -48,7 +48,7 @@ impl Direct {
     }
 
     fn put_headers(&self, given: &HeaderMap, length: u64) -> HeaderMap {
-        let mut headers = self.headers();
+        let mut headers = self.object_headers();
         headers.extend(given.iter().map(|(name, value)| (name.clone(), value.clone())));
         // as the SDK does it; a store left alone would say `binary/octet-stream`
         headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/octet-stream"));

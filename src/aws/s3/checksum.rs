@@ -1,5 +1,6 @@
 //! Checksums that we compute ourselves: of a body in memory, of parts, and of all of them together.
 
+use aws_sdk_s3::types::CompletedPart;
 use aws_smithy_checksums::ChecksumAlgorithm as Known;
 use aws_smithy_checksums::http::HttpChecksum;
 use base64::Engine;
@@ -60,6 +61,24 @@ pub(in crate::aws) fn checked(wanted: &Checksum, bytes: &[u8]) -> Result<Checksu
 /// The header that carries it.
 pub(in crate::aws) fn checksum_header(checksum: &Checksum) -> Option<(String, String)> {
     Some((format!("x-amz-checksum-{}", checksum.algorithm.as_str()), checksum.value.clone()?))
+}
+
+/// A part as the completion of its upload names it.
+pub(in crate::aws) fn completed_part(
+    number: i32,
+    etag: Option<String>,
+    checksum: Option<Checksum>,
+) -> CompletedPart {
+    let part = CompletedPart::builder().part_number(number).set_e_tag(etag);
+    let Some(Checksum { algorithm, value }) = checksum else { return part.build() };
+    let part = match algorithm {
+        ChecksumAlgorithm::Crc32 => part.set_checksum_crc32(value),
+        ChecksumAlgorithm::Crc32c => part.set_checksum_crc32_c(value),
+        ChecksumAlgorithm::Crc64nvme => part.set_checksum_crc64_nvme(value),
+        ChecksumAlgorithm::Sha1 => part.set_checksum_sha1(value),
+        ChecksumAlgorithm::Sha256 => part.set_checksum_sha256(value),
+    };
+    part.build()
 }
 
 /// What is computed while an upload goes in parts: the store checks each part, and nobody else checks the whole.

@@ -7,8 +7,8 @@ use aws_sdk_s3::types::{CompletedPart, MetadataDirective, TaggingDirective};
 use percent_encoding::utf8_percent_encode;
 
 use crate::aws::direct::address::{KEPT, KEPT_IN_QUERY};
-use crate::aws::s3::options::UploadCall;
-use crate::aws::s3::{S3, SERVICE, Uploaded, with_headers};
+use crate::aws::s3::options::{HeaderList, UploadCall};
+use crate::aws::s3::{CustomerKey, S3, SERVICE, Uploaded, with_headers};
 use crate::aws::upload::Leftovers;
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{ObjectKey, PutOptions};
@@ -32,6 +32,8 @@ pub struct CopySource {
     pub if_match: Option<String>,
     /// The account that must own the bucket.
     pub owner: Option<String>,
+    /// The key of SSE-C that opens it.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// What the copy gets.
@@ -64,6 +66,11 @@ impl CopySource {
             None => place,
         }
     }
+
+    /// What opens it.
+    fn headers(&self) -> HeaderList {
+        self.customer_key.as_ref().map(CustomerKey::source_headers).unwrap_or_default()
+    }
 }
 
 impl CopyGets {
@@ -86,7 +93,8 @@ impl S3 {
         key: &ObjectKey,
         gets: &CopyGets,
     ) -> Result<Uploaded, AwsError> {
-        let headers = self.upload_headers(&gets.put_options(), UploadCall::Whole)?;
+        let mut headers = self.upload_headers(&gets.put_options(), UploadCall::Whole)?;
+        headers.extend(source.headers());
         let call = self
             .client
             .copy_object()
@@ -118,7 +126,7 @@ impl S3 {
         leftovers: &Leftovers,
     ) -> Result<Uploaded, AwsError> {
         let options = gets.put_options();
-        let upload_id = self.create_multipart(key, &options).await?;
+        let upload_id = self.create_multipart(key, &options, None).await?;
         let outcome = async {
             let mut parts = Vec::new();
             for (number, first, last) in ranges(size, part_size(size, parts_from)) {
@@ -157,8 +165,9 @@ impl S3 {
             .set_expected_bucket_owner(self.expected_owner.clone())
             .set_expected_source_bucket_owner(source.owner.clone())
             .set_request_payer(self.payer.clone());
+        let call = call.customize().mutate_request(with_headers(source.headers()));
         // Ceph RGW 16 wants a length although there is no body
-        let call = call.customize().mutate_request(|request| {
+        let call = call.mutate_request(|request| {
             request.headers_mut().insert("content-length", "0");
         });
         let done = self.watched(|| 0, call.send()).await?;
@@ -200,7 +209,8 @@ mod tests {
     fn encoded(bucket: &str, key: &str, version: Option<&str>) -> String {
         let key = ObjectKey::under("", key).unwrap();
         let version_id = version.map(str::to_owned);
-        CopySource { bucket: bucket.to_owned(), key, version_id, if_match: None, owner: None }.encoded()
+        let bucket = bucket.to_owned();
+        CopySource { bucket, key, version_id, if_match: None, owner: None, customer_key: None }.encoded()
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod bucket;
 mod bulk;
 pub(in crate::aws) mod checksum;
 mod copy;
+mod customer_key;
 mod delete;
 mod list;
 mod multipart;
@@ -41,6 +42,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use aws_smithy_types::retry::RetryConfig;
+use tokio::sync::Semaphore;
 
 use crate::aws::AwsError;
 use crate::aws::capture::Capture;
@@ -50,8 +52,8 @@ use crate::aws::egress::Endpoint;
 use crate::aws::http::DirectClient;
 use crate::aws::sign::Signer;
 use crate::model::provider::Profile;
-use crate::model::resource::{CannedAcl, Encryption};
-use crate::model::upload::Checksum;
+use crate::model::resource::CannedAcl;
+use crate::model::upload::{Checksum, StoreEncryption};
 
 pub use acl::AclFound;
 pub(in crate::aws) use peculiar::part_checksum;
@@ -59,6 +61,7 @@ pub(in crate::aws) use peculiar::part_checksum;
 pub use bucket::BucketFacts;
 pub use bulk::{Doomed, ManyDeleted};
 pub use copy::{CopyGets, CopySource};
+pub use customer_key::CustomerKey;
 pub use list::{ListPage, ListRequest};
 pub(in crate::aws) use list::{unreadable, url_decoded};
 pub use multipart::{Parts, UploadMarker, Uploads};
@@ -82,6 +85,7 @@ pub struct S3 {
     defaults: UploadDefaults,
     pub(in crate::aws) direct: Option<Direct>,
     signer: Option<Arc<Signer>>,
+    pub(in crate::aws) part_room: Arc<Semaphore>,
 }
 
 /// What a client needs.
@@ -117,6 +121,8 @@ pub struct Settings {
     pub requester_pays: bool,
     /// What uploads get.
     pub defaults: UploadDefaults,
+    /// KiB of parts that may be in memory, shared by all uploads of the service.
+    pub part_room: Arc<Semaphore>,
     /// Keeps what the direct path would send, in place of sending it.
     pub capture: Option<Capture>,
 }
@@ -129,7 +135,9 @@ pub struct UploadDefaults {
     /// `x-amz-storage-class`
     pub storage_class: Option<String>,
     /// Encryption headers.
-    pub encryption: Encryption,
+    pub encryption: StoreEncryption,
+    /// The key of SSE-C, which reads need, too.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// What a written object has.
@@ -164,6 +172,9 @@ impl S3 {
         if let Some(peculiar) = peculiar::Peculiar::of(settings.profile) {
             config = config.interceptor(peculiar);
         }
+        if let Some(key) = &settings.defaults.customer_key {
+            config = config.interceptor(key.clone());
+        }
         if let Some(endpoint) = settings.endpoint {
             config = config.endpoint_url(endpoint.url);
         }
@@ -182,6 +193,7 @@ impl S3 {
             defaults: settings.defaults,
             direct,
             signer,
+            part_room: settings.part_room,
         }
     }
 

@@ -1,15 +1,17 @@
 //! Uploads in parts, step by step: what browsers and apps do with them.
 
 use aws_sdk_s3::operation::RequestId;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{CompletedMultipartUpload, Part};
 
 use crate::aws::AwsError;
 use crate::aws::body::Source;
+use crate::aws::s3::checksum::{checksum_header, completed_part};
 use crate::aws::s3::list::goes_on;
-use crate::aws::s3::{S3, Uploaded, rfc3339};
+use crate::aws::s3::{S3, Uploaded, rfc3339, with_headers};
 use crate::aws::upload::own_checksum;
 use crate::model::multipart::{CompletePart, OpenUpload, UploadedPart};
 use crate::model::object::ObjectKey;
+use crate::model::upload::{Checksum, ChecksumAlgorithm};
 
 /// Where a list of uploads goes on: behind this upload of this key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,16 +51,18 @@ impl S3 {
     pub async fn upload_part(
         &self,
         key: &ObjectKey,
-        upload_id: &str,
-        number: u32,
+        (upload_id, number): (&str, u32),
+        checksum: Option<&Checksum>,
         source: &Source,
         length: u64,
     ) -> Result<Uploaded, AwsError> {
         let number = i32::try_from(number).unwrap_or(i32::MAX);
         let call = self.part_call(key, upload_id, number, length, source.part(length));
-        // the upload was begun without a checksum, and AWS takes none of its parts then
-        let sent = call.customize().config_override(own_checksum()).disable_payload_signing().send();
-        let done = self.watched(|| source.taken(), sent).await?;
+        let headers = checksum.and_then(checksum_header).into_iter().collect();
+        let call = call.customize().mutate_request(with_headers(headers));
+        // of an upload that was begun without a checksum AWS takes no part that has one
+        let call = call.config_override(own_checksum()).disable_payload_signing();
+        let done = self.watched(|| source.taken(), call.send()).await?;
         let request_id = done.request_id().map(str::to_owned);
         Ok(Uploaded { etag: done.e_tag, version_id: None, request_id, checksum: None })
     }
@@ -86,6 +90,7 @@ impl S3 {
         let request_id = page.request_id().map(str::to_owned);
         let truncated = page.is_truncated == Some(true);
         let parts = page.parts.unwrap_or_default().into_iter().map(|part| UploadedPart {
+            checksum: checksum_of(&part),
             part_number: part.part_number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0),
             etag: part.e_tag,
             size: part.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
@@ -108,7 +113,7 @@ impl S3 {
     ) -> Result<Uploaded, AwsError> {
         let named = parts.iter().map(|part| {
             let number = i32::try_from(part.part_number).unwrap_or(i32::MAX);
-            CompletedPart::builder().part_number(number).e_tag(&part.etag).build()
+            completed_part(number, Some(part.etag.clone()), part.checksum.clone())
         });
         let call = self
             .client
@@ -171,4 +176,16 @@ impl S3 {
         found.next = goes_on(truncated, told.or_else(last), began.as_ref())?;
         Ok(found)
     }
+}
+
+fn checksum_of(part: &Part) -> Option<Checksum> {
+    let all = [
+        (ChecksumAlgorithm::Crc32, part.checksum_crc32()),
+        (ChecksumAlgorithm::Crc32c, part.checksum_crc32_c()),
+        (ChecksumAlgorithm::Crc64nvme, part.checksum_crc64_nvme()),
+        (ChecksumAlgorithm::Sha1, part.checksum_sha1()),
+        (ChecksumAlgorithm::Sha256, part.checksum_sha256()),
+    ];
+    let mut told = all.into_iter().filter_map(|(algorithm, value)| Some((algorithm, value?.to_owned())));
+    told.next().map(|(algorithm, value)| Checksum { algorithm, value: Some(value) })
 }

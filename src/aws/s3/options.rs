@@ -6,15 +6,16 @@ use crate::aws::direct::address::KEPT_IN_QUERY;
 use crate::aws::s3::{S3, SERVICE};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::PutOptions;
-use crate::model::resource::Encryption;
+use crate::model::upload::{ChecksumType, StoreEncryption};
 
 /// What a request that takes the headers of an upload does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::aws) enum UploadCall {
     /// Writes the whole object: conditions and checksums are its own.
     Whole,
-    /// Starts an upload in parts: they are those of the parts and of its end.
-    Parts,
+    /// Starts an upload in parts: they are those of the parts and of its end. What a checksum of the whole covers is
+    /// said here.
+    Parts(Option<ChecksumType>),
 }
 
 /// Names in lower case with their values, ready to be signed.
@@ -52,9 +53,13 @@ impl S3 {
                 ("if-match", options.if_match.clone()),
                 ("content-md5", extras.content_md5.clone()),
             ])),
-            UploadCall::Parts => headers.extend(extras.checksum.iter().map(|checksum| {
-                ("x-amz-checksum-algorithm".to_owned(), checksum.algorithm.as_str().to_ascii_uppercase())
-            })),
+            UploadCall::Parts(kind) => headers.extend(present([
+                (
+                    "x-amz-checksum-algorithm",
+                    extras.checksum.as_ref().map(|checksum| checksum.algorithm.as_str().to_ascii_uppercase()),
+                ),
+                ("x-amz-checksum-type", kind.map(|kind| kind.as_str().to_owned())),
+            ])),
         }
         check(headers)
     }
@@ -64,12 +69,12 @@ fn present<const N: usize>(headers: [(&str, Option<String>); N]) -> HeaderList {
     headers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
-fn encryption(encryption: &Encryption) -> HeaderList {
+fn encryption(encryption: &StoreEncryption) -> HeaderList {
     const KIND: &str = "x-amz-server-side-encryption";
     match encryption {
-        Encryption::BucketDefault => HeaderList::new(),
-        Encryption::SseS3 => vec![(KIND.to_owned(), "AES256".to_owned())],
-        Encryption::SseKms { key_id } => present([
+        StoreEncryption::BucketDefault => HeaderList::new(),
+        StoreEncryption::SseS3 => vec![(KIND.to_owned(), "AES256".to_owned())],
+        StoreEncryption::SseKms { key_id } => present([
             (KIND, Some("aws:kms".to_owned())),
             ("x-amz-server-side-encryption-aws-kms-key-id", key_id.clone()),
         ]),
@@ -104,7 +109,7 @@ fn check(headers: HeaderList) -> Result<HeaderList, AwsError> {
 #[cfg(test)]
 mod tests {
     use super::{check, encryption, tagging};
-    use crate::model::resource::Encryption;
+    use crate::model::upload::StoreEncryption;
 
     #[test]
     fn tags_are_encoded_so_that_nothing_in_them_separates() {
@@ -114,8 +119,8 @@ mod tests {
 
     #[test]
     fn encryption_has_its_headers() {
-        assert_eq!(encryption(&Encryption::BucketDefault), []);
-        let kms = encryption(&Encryption::SseKms { key_id: Some("k".to_owned()) });
+        assert_eq!(encryption(&StoreEncryption::BucketDefault), []);
+        let kms = encryption(&StoreEncryption::SseKms { key_id: Some("k".to_owned()) });
         let values: Vec<&str> = kms.iter().map(|(_, value)| value.as_str()).collect();
         assert_eq!(values, ["aws:kms", "k"]);
     }

@@ -92,7 +92,7 @@ impl S3 {
     }
 
     fn form_fields(&self, options: &SignPostOptions) -> Result<HeaderList, AwsError> {
-        let mut fields = self.upload_headers(&options.put_options(), UploadCall::Parts)?;
+        let mut fields = self.upload_headers(&options.put_options(), UploadCall::Parts(None))?;
         for (name, _) in &mut fields {
             // forms have words of their own
             match name.as_str() {

@@ -105,6 +105,7 @@ fn client(profile: &'static Profile, port: u16) -> S3 {
         expected_owner: None,
         requester_pays: false,
         defaults: UploadDefaults::default(),
+        part_room: Arc::new(tokio::sync::Semaphore::new(0)),
         public_endpoint: None,
         session: None,
         capture: None,

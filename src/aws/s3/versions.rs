@@ -81,6 +81,8 @@ impl S3 {
             version_id: Some(version.to_owned()),
             if_match: None,
             owner: self.expected_owner.clone(),
+            // both versions were written with the one key of the resource
+            customer_key: self.defaults.customer_key.clone(),
         };
         let mut client = self.clone();
         // a version without a class is a standard one, whatever the resource gives to new objects

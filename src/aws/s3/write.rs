@@ -7,6 +7,7 @@ use crate::aws::s3::options::{HeaderList, UploadCall};
 use crate::aws::s3::{S3, SERVICE};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{ObjectKey, PutOptions};
+use crate::model::upload::ChecksumType;
 
 impl S3 {
     pub(in crate::aws) fn put_call(
@@ -22,8 +23,13 @@ impl S3 {
     }
 
     /// Starts a multipart upload; its id comes back.
-    pub async fn create_multipart(&self, key: &ObjectKey, options: &PutOptions) -> Result<String, AwsError> {
-        self.create_multipart_with(key, options, None).await
+    pub async fn create_multipart(
+        &self,
+        key: &ObjectKey,
+        options: &PutOptions,
+        kind: Option<ChecksumType>,
+    ) -> Result<String, AwsError> {
+        self.start_parts(key, self.upload_headers(options, UploadCall::Parts(kind))?, None).await
     }
 
     /// The same for parts that will have checksums by themselves; one that the caller asks for goes before.
@@ -33,8 +39,17 @@ impl S3 {
         options: &PutOptions,
         checksum: Option<ChecksumAlgorithm>,
     ) -> Result<String, AwsError> {
-        let headers = self.upload_headers(options, UploadCall::Parts)?;
+        let headers = self.upload_headers(options, UploadCall::Parts(None))?;
         let checksum = checksum.filter(|_| options.extras.checksum.is_none());
+        self.start_parts(key, headers, checksum).await
+    }
+
+    async fn start_parts(
+        &self,
+        key: &ObjectKey,
+        headers: HeaderList,
+        checksum: Option<ChecksumAlgorithm>,
+    ) -> Result<String, AwsError> {
         let call = self
             .client
             .create_multipart_upload()

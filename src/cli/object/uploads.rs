@@ -66,15 +66,39 @@ pub(crate) struct Create {
     /// `Content-Disposition` of the object
     #[arg(long, value_name = "TEXT")]
     content_disposition: Option<String>,
+    /// `Content-Encoding` of the object
+    #[arg(long, value_name = "TEXT")]
+    content_encoding: Option<String>,
+    /// `Content-Language` of the object
+    #[arg(long, value_name = "TEXT")]
+    content_language: Option<String>,
+    /// `Expires` of the object; an HTTP date
+    #[arg(long, value_name = "DATE")]
+    expires: Option<String>,
     /// Metadata; may be repeated
     #[arg(long = "metadata", value_name = "NAME=VALUE", value_parser = input::pair)]
     metadata: Vec<(String, String)>,
+    /// Tag; may be repeated, up to 10 times
+    #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = input::pair)]
+    tags: Vec<(String, String)>,
     /// Canned ACL
     #[arg(long, value_name = "ACL")]
     acl: Option<String>,
     /// Storage class
     #[arg(long, value_name = "CLASS")]
     storage_class: Option<String>,
+    /// Another encryption than the resource's
+    #[arg(long, value_name = "KIND", value_parser = ["sse-s3", "sse-kms"])]
+    encryption: Option<String>,
+    /// KMS key for `--encryption sse-kms`
+    #[arg(long, value_name = "KEY", requires = "encryption")]
+    kms_key_id: Option<String>,
+    /// A checksum that the store keeps and that every part brings: `crc32`, `crc32c`, `crc64nvme`, `sha1` or `sha256`
+    #[arg(long, value_name = "ALGORITHM")]
+    checksum: Option<String>,
+    /// What the checksum of the whole covers: its parts, or the full object
+    #[arg(long, value_name = "TYPE", requires = "checksum", value_parser = ["composite", "full-object"])]
+    checksum_type: Option<String>,
 }
 
 /// Flags of `object upload parts`.
@@ -171,9 +195,21 @@ impl Create {
         set(&mut body, "content_type", self.content_type.as_ref());
         set(&mut body, "cache_control", self.cache_control.as_ref());
         set(&mut body, "content_disposition", self.content_disposition.as_ref());
+        set(&mut body, "content_encoding", self.content_encoding.as_ref());
+        set(&mut body, "content_language", self.content_language.as_ref());
+        set(&mut body, "expires", self.expires.as_ref());
         set(&mut body, "metadata", pairs(self.metadata));
+        set(&mut body, "tags", pairs(self.tags));
         set(&mut body, "acl", self.acl.as_ref());
         set(&mut body, "storage_class", self.storage_class.as_ref());
+        let of_kind = |kind: &String| match &self.kms_key_id {
+            Some(key) => json!({"kind": kind.replace('-', "_"), "key_id": key}),
+            None => json!({"kind": kind.replace('-', "_")}),
+        };
+        set(&mut body, "encryption", self.encryption.as_ref().map(of_kind));
+        let kind = self.checksum_type.as_ref().map(|kind| kind.replace('-', "_"));
+        let of_algorithm = |algorithm: &String| json!({"algorithm": algorithm, "type": kind});
+        set(&mut body, "checksum", self.checksum.as_ref().map(of_algorithm));
         let path = ["resources", &self.resource, "uploads"];
         let started = session.client.send(Call::post(&path, Value::Object(body))).await?.body;
         session.out.record(&started)?;

@@ -33,6 +33,8 @@ pub enum Feature {
     MultipartCopy,
     /// SSE-S3 and SSE-KMS.
     Encryption,
+    /// SSE-C.
+    CustomerKeys,
     /// CORS configurations of buckets.
     BucketCors,
     /// Policies of buckets.
@@ -63,6 +65,7 @@ impl Feature {
             Feature::DeleteObjects => "deletes of many keys at once",
             Feature::MultipartCopy => "copies in parts",
             Feature::Encryption => "encryption headers on uploads",
+            Feature::CustomerKeys => "encryption with a key of the customer (SSE-C)",
             Feature::BucketCors => "CORS configurations of buckets",
             Feature::BucketPolicy => "policies of buckets",
             Feature::BucketEncryption => "encryption settings of buckets",

@@ -13,7 +13,7 @@ use super::{Checksums, Feature, ListVersion, Profile, Quirk, RegionRule, Sts};
 use crate::model::resource::Addressing;
 use Feature::{
     BucketCors, BucketEncryption, BucketLifecycle, BucketOwnership, BucketPolicy, ConditionalDelete,
-    ConditionalPut, DeleteObjects, Encryption, MultipartCopy, ObjectAcl, ObjectTags, PostForm,
+    ConditionalPut, CustomerKeys, DeleteObjects, Encryption, MultipartCopy, ObjectAcl, ObjectTags, PostForm,
     PublicAccessBlock, Versions,
 };
 use Quirk::{
@@ -52,7 +52,10 @@ pub const PROFILES: &[Profile] = &[
         checksums: Checksums::WhenSupported,
         missing: &[],
         quirks: &[],
-        notes: &["ACLs are off in buckets made since April 2023, unless somebody turned them on"],
+        notes: &[
+            "ACLs are off in buckets made since April 2023, unless somebody turned them on",
+            "so is SSE-C in buckets made since April 2026",
+        ],
         ..COMMON
     },
     Profile {
@@ -142,6 +145,7 @@ pub const PROFILES: &[Profile] = &[
             DeleteObjects,
             MultipartCopy,
             Encryption,
+            CustomerKeys,
             Feature::Checksums,
             BucketCors,
             BucketPolicy,
@@ -242,6 +246,7 @@ pub const PROFILES: &[Profile] = &[
             BucketOwnership,
             PublicAccessBlock,
         ],
+        notes: &["of the encryption headers only those of SSE-C"],
         ..COMMON
     },
     Profile {
@@ -250,7 +255,7 @@ pub const PROFILES: &[Profile] = &[
         endpoint: Some("https://s3.{region}.aliyuncs.com"),
         addressing: Addressing::Virtual,
         default_region: "oss-cn-hangzhou",
-        missing: &[ConditionalPut, ConditionalDelete],
+        missing: &[ConditionalPut, ConditionalDelete, CustomerKeys],
         quirks: &[VirtualHostsOnly, BodyMd5, NoChunkedBodies],
         notes: &["a header of its own, `x-oss-forbid-overwrite`, keeps what is there"],
         ..COMMON
@@ -269,6 +274,7 @@ pub const PROFILES: &[Profile] = &[
         endpoint: Some("https://cos.{region}.myqcloud.com"),
         addressing: Addressing::Virtual,
         default_region: "ap-guangzhou",
+        missing: &[ConditionalDelete, CustomerKeys],
         ..COMMON
     },
     Profile {
@@ -276,7 +282,7 @@ pub const PROFILES: &[Profile] = &[
         hosts: &[".storjshare.io"],
         endpoint: Some("https://gateway.storjshare.io"),
         region: RegionRule::Any,
-        missing: &[ObjectAcl, ConditionalDelete, MultipartCopy],
+        missing: &[ObjectAcl, ConditionalDelete, MultipartCopy, CustomerKeys],
         smallest_part: 64 << 20,
         ..COMMON
     },
@@ -295,7 +301,7 @@ pub const PROFILES: &[Profile] = &[
 pub(super) const GENERIC: Profile = Profile {
     id: "generic",
     list: ListVersion::V1,
-    missing: &[ConditionalPut, ConditionalDelete],
+    missing: &[ConditionalPut, ConditionalDelete, CustomerKeys],
     quirks: &[PlainLists, BodyMd5, OwnPartEtags],
     ..COMMON
 };

@@ -364,7 +364,7 @@ fn download(api: &Api, opened: Opened, permit: Permit) -> Response {
     }
     for (name, value) in &metadata.metadata {
         if let (Ok(name), Ok(value)) =
-            (HeaderName::try_from(format!("{META}{name}")), HeaderValue::from_str(value))
+            (HeaderName::try_from(format!("{META}{name}")), HeaderValue::from_bytes(value.as_bytes()))
         {
             headers.insert(name, value);
         }

@@ -11,9 +11,9 @@ use crate::http::extract::text_of;
 use crate::http::problem::Failure;
 use crate::model::list_filter::{Direction, Filter, SizeRange, Sort, SortBy, TimeRange};
 use crate::model::object::{Conditions, GetOptions, ListOptions, PutOptions, ResponseOverrides};
-use crate::model::resource::{CannedAcl, Encryption};
+use crate::model::resource::CannedAcl;
 use crate::model::signed::SignOptions;
-use crate::model::upload::{Checksum, ChecksumAlgorithm, UploadExtras};
+use crate::model::upload::{Checksum, ChecksumAlgorithm, StoreEncryption, UploadExtras};
 
 const SSE: &str = "x-amz-server-side-encryption";
 const KMS_KEY: &str = "x-amz-server-side-encryption-aws-kms-key-id";
@@ -178,18 +178,18 @@ pub(in crate::http::api) fn canned_acl(text: &str) -> Result<CannedAcl, Failure>
     })
 }
 
-fn encryption(kind: Option<&str>, key_id: Option<String>) -> Result<Option<Encryption>, Failure> {
+fn encryption(kind: Option<&str>, key_id: Option<String>) -> Result<Option<StoreEncryption>, Failure> {
     match (kind, key_id) {
         (None, None) => Ok(None),
-        (Some("AES256"), None) => Ok(Some(Encryption::SseS3)),
-        (Some("aws:kms"), key_id) => Ok(Some(Encryption::SseKms { key_id })),
+        (Some("AES256"), None) => Ok(Some(StoreEncryption::SseS3)),
+        (Some("aws:kms"), key_id) => Ok(Some(StoreEncryption::SseKms { key_id })),
         (Some("AES256") | None, Some(_)) => Err(bad(&format!("`{KMS_KEY}` needs `{SSE}: aws:kms`"))),
         (Some(_), _) => Err(bad(&format!("`{SSE}` takes `AES256` or `aws:kms`"))),
     }
 }
 
 /// `x-amz-checksum-<algorithm>` with a value, or `x-amz-checksum-algorithm` for one that is computed.
-fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Failure> {
+pub(super) fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Failure> {
     let mut found = None;
     for algorithm in ChecksumAlgorithm::ALL {
         let Some(value) = text_of(headers, &format!("x-amz-checksum-{}", algorithm.as_str())) else {

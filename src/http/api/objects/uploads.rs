@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::{Error, PartUpload, Target};
 use crate::http::Api;
-use crate::http::api::objects::with_freshness;
+use crate::http::api::objects::{options, with_freshness};
 use crate::http::body::bounded;
 use crate::http::extract::{By, DryRun, Environment, Object, Params, Segment, User, body_and_length};
 use crate::http::json_body::{JsonBody, JsonOrDefault};
@@ -192,7 +192,8 @@ pub async fn complete_object_upload(
     Ok(with_freshness(Json(done.value).into_response(), done.freshness))
 }
 
-/// Sends one part of an upload; the body is streamed to the store and must say how long it is.
+/// Sends one part of an upload; the body is streamed to the store and must say how long it is. A part of an upload that was
+/// begun with a checksum brings its own in `x-amz-checksum-<algorithm>`.
 #[utoipa::path(put, path = "/v1/resources/{name}/object/part", tag = "objects", operation_id = "put_object_part", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), PartParams, Scope), request_body(content = inline(ObjectBytes), content_type = "application/octet-stream"), responses((status = 200, body = UploadedPart), Problems))]
 pub async fn put_object_part(
     by: By<User>,
@@ -204,11 +205,12 @@ pub async fn put_object_part(
 ) -> Result<Response, Failure> {
     let _permit = api.app.admit(&by.0).await?;
     let target = Target { caller: &by.0, resource: &object.resource, environment: &environment.0 };
+    let checksum = options::checksum(request.headers())?;
     let (_, body, length) = body_and_length(request);
     let idle = Duration::from_millis(api.app.config.server.body_idle_timeout_ms);
     let body = bounded(body, idle, length);
     let PartParams { upload_id, part_number: number } = params;
-    let part = PartUpload { key: object.key, upload_id, number, body, length };
+    let part = PartUpload { key: object.key, upload_id, number, body, length, checksum };
     let sent = api.app.upload_part(target, part).await?;
     let etag = sent.value.etag.as_deref().and_then(|etag| HeaderValue::from_str(etag).ok());
     let mut response = Json(sent.value).into_response();

@@ -14,8 +14,8 @@ use crate::http::api::query::{QueryAnswer, Ran, Run};
 use crate::http::body::bounded;
 use crate::http::problem::Failure;
 use crate::model::object::PutOptions;
-use crate::model::resource::{CannedAcl, Encryption};
-use crate::model::upload::{Checksum, UploadExtras};
+use crate::model::resource::CannedAcl;
+use crate::model::upload::{Checksum, StoreEncryption, UploadExtras};
 
 /// One object to write: give `text` or `base64`. What is left out is as the resource says.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -62,7 +62,7 @@ pub struct PutQuery {
     storage_class: Option<String>,
     /// Another encryption than the resource's.
     #[serde(default)]
-    encryption: Option<Encryption>,
+    encryption: Option<StoreEncryption>,
     /// An additional checksum, which the store keeps.
     #[serde(default)]
     checksum: Option<Checksum>,

@@ -1,0 +1,275 @@
+//! Uploads in parts, several of them under way at once.
+//!
+//! Parts of one body come one after the other, so whoever sends several at once holds them in memory: the next part is
+//! gathered while those before it are on their way, and no more is read from the sender than the store has room for.
+//! The room for this is bounded for the whole service. An upload that finds none streams its parts one by one, in flat
+//! memory; one of unknown length gathers them one by one, because S3 wants each part's length first.
+//!
+//! Whatever fails after the start of an upload aborts it, so that no parts are left to pay for. What is under way then is
+//! let end first: a part that arrives after the abort would stay.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use aws_sdk_s3::types::CompletedPart;
+use bytes::Bytes;
+use futures_util::stream::{self, FuturesUnordered};
+use futures_util::{Stream, StreamExt};
+use tokio::sync::SemaphorePermit;
+
+use crate::aws::AwsError;
+use crate::aws::body::{Source, counted};
+use crate::aws::s3::checksum::{Sums, checksum_header, completed_part};
+use crate::aws::s3::{S3, Uploaded, part_checksum, with_headers};
+use crate::aws::upload::{Leftovers, broken, default_checksum, gather, own_checksum};
+use crate::model::object::{ObjectKey, PutOptions};
+use crate::model::provider::Profile;
+use crate::model::upload::Checksum;
+
+/// The size of a part; grows when 10,000 of them would not do (S3 user guide, multipart limits), where a provider wants
+/// large parts, and where it takes only few of them.
+const PART: u64 = 8 << 20;
+const MOST_PARTS: u64 = 10_000;
+/// Parts of one upload that are in memory at once: one that is gathered, the others on their way.
+const AT_ONCE: usize = 3;
+/// How long parts under way are waited for when another one has failed.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// What an upload in parts is made of.
+struct Upload<'a> {
+    key: &'a ObjectKey,
+    id: &'a str,
+    source: &'a Source,
+    /// Of the whole, when it is known.
+    length: Option<u64>,
+    /// Of each part but the last.
+    size: u64,
+}
+
+/// A part in memory.
+struct Gathered {
+    number: i32,
+    bytes: Bytes,
+    /// What it is sent with.
+    checksum: Option<Checksum>,
+}
+
+impl S3 {
+    /// Writes a body in parts.
+    pub(in crate::aws) async fn put_parts(
+        &self,
+        key: &ObjectKey,
+        options: &PutOptions,
+        source: &Source,
+        length: Option<u64>,
+        leftovers: &Leftovers,
+    ) -> Result<Uploaded, AwsError> {
+        let size = part_size(self.profile, length);
+        let mut first = None;
+        if length.is_none() {
+            let most = usize::try_from(size).unwrap_or(usize::MAX);
+            let gathered = source.collect(most).await.map_err(|error| broken(&error))?;
+            if gathered.len() < most {
+                let outcome = self.put_bytes(key, options, gathered.clone()).await;
+                return outcome.inspect_err(|_| source.put_back(&gathered));
+            }
+            first = Some(gathered);
+        }
+        let id = self
+            .create_multipart_with(key, options, part_checksum(self.profile))
+            .await
+            .inspect_err(|_| first.iter().for_each(|gathered| source.put_back(gathered)))?;
+        let upload = Upload { key, id: &id, source, length, size };
+        let outcome = async {
+            let mut sums = Sums::new(&options.extras);
+            let parts = self.send_parts(&upload, first, &mut sums).await?;
+            // what arrived here is not what was sent: nothing is completed
+            let checksum = sums.checked(&options.extras)?;
+            let done = self.complete(key, options, &id, parts).await?;
+            Ok(Uploaded { checksum, ..done })
+        }
+        .await;
+        if outcome.is_err()
+            && let Err(error) = self.abort_multipart(key, &id).await
+        {
+            tracing::info!(
+                upload_id = id,
+                code = error.code,
+                "an upload failed and could not be aborted yet"
+            );
+            leftovers.keep(key, id);
+        }
+        outcome
+    }
+
+    async fn send_parts(
+        &self,
+        upload: &Upload<'_>,
+        first: Option<Bytes>,
+        sums: &mut Sums,
+    ) -> Result<Vec<CompletedPart>, AwsError> {
+        let room = self.room_for_parts(upload.size);
+        if let (None, Some(length), false) = (&room, upload.length, sums.is_wanted()) {
+            return self.stream_parts(upload, length).await;
+        }
+        let at_once = if room.is_some() { AT_ONCE } else { 1 };
+        self.send_gathered(upload, gathered_parts(upload, first, self.profile, sums), at_once).await
+    }
+
+    /// Room for the parts of one upload; none when others have taken it.
+    fn room_for_parts(&self, size: u64) -> Option<SemaphorePermit<'_>> {
+        let kib = u32::try_from(AT_ONCE as u64 * size / 1024).ok()?;
+        self.part_room.try_acquire_many(kib).ok()
+    }
+
+    /// Each part goes from the sender to the store as it comes.
+    async fn stream_parts(&self, upload: &Upload<'_>, length: u64) -> Result<Vec<CompletedPart>, AwsError> {
+        let source = upload.source;
+        let mut parts = Vec::new();
+        let mut left = length;
+        let mut number = 0;
+        while left > 0 {
+            number += 1;
+            let this = upload.size.min(left);
+            let call = self.part_call(upload.key, upload.id, number, this, source.part(this));
+            let done =
+                self.watched(|| source.taken(), call.customize().disable_payload_signing().send()).await?;
+            let part = CompletedPart::builder().part_number(number).set_e_tag(done.e_tag);
+            parts.push(part.set_checksum_crc32(done.checksum_crc32).build());
+            left -= this;
+        }
+        Ok(parts)
+    }
+
+    /// Gathers and sends, so many parts at once. The first failure ends it.
+    async fn send_gathered(
+        &self,
+        upload: &Upload<'_>,
+        gathered: impl Stream<Item = Result<Gathered, AwsError>>,
+        at_once: usize,
+    ) -> Result<Vec<CompletedPart>, AwsError> {
+        let mut gathered = std::pin::pin!(gathered);
+        let mut under_way = FuturesUnordered::new();
+        let mut sent: Vec<CompletedPart> = Vec::new();
+        let mut more = true;
+        let failure = loop {
+            let room = more && under_way.len() < at_once;
+            if !room && under_way.is_empty() {
+                break None;
+            }
+            // a part that is half gathered when another one is through stays so: the stream keeps it
+            let step = tokio::select! {
+                Some(done) = under_way.next(), if !under_way.is_empty() => {
+                    let done: Result<CompletedPart, AwsError> = done;
+                    done.map(|part| sent.push(part))
+                }
+                next = gathered.next(), if room => match next {
+                    Some(Ok(part)) => {
+                        under_way.push(self.send_part(upload, part));
+                        Ok(())
+                    }
+                    Some(Err(error)) => Err(error),
+                    None => {
+                        more = false;
+                        Ok(())
+                    }
+                },
+            };
+            if let Err(error) = step {
+                break Some(error);
+            }
+        };
+        if let Some(error) = failure {
+            let rest = async { while under_way.next().await.is_some() {} };
+            tokio::time::timeout(SETTLE, rest).await.ok();
+            return Err(error);
+        }
+        drop(under_way);
+        sent.sort_by_key(|part| part.part_number);
+        Ok(sent)
+    }
+
+    /// Sends a part that is in memory; a failure that may be gone a moment later is tried again.
+    async fn send_part(&self, upload: &Upload<'_>, part: Gathered) -> Result<CompletedPart, AwsError> {
+        let Gathered { number, bytes, checksum } = part;
+        let headers = checksum.iter().filter_map(checksum_header).collect();
+        let (length, sent) = (bytes.len() as u64, Arc::new(AtomicU64::new(0)));
+        let call = self
+            .part_call(upload.key, upload.id, number, length, counted(bytes, &sent))
+            .customize()
+            .mutate_request(with_headers(headers))
+            .disable_payload_signing()
+            // the checksum is ours, or none is wanted
+            .config_override(own_checksum());
+        let done = self.watched(|| sent.load(Ordering::Relaxed), call.send()).await?;
+        Ok(completed_part(number, done.e_tag, checksum))
+    }
+}
+
+/// The parts of a body, each read when it is asked for.
+fn gathered_parts<'a>(
+    upload: &'a Upload<'_>,
+    first: Option<Bytes>,
+    profile: &'static Profile,
+    sums: &'a mut Sums,
+) -> impl Stream<Item = Result<Gathered, AwsError>> + 'a {
+    // what is left, where that is known; the number of the part; whether it is the last one
+    let start = (first, upload.length, 1, false, sums);
+    stream::try_unfold(start, move |(first, left, number, last, sums)| async move {
+        if last || left == Some(0) {
+            return Ok(None);
+        }
+        let size = left.map_or(upload.size, |left| left.min(upload.size));
+        let bytes = match (first, left) {
+            (Some(bytes), _) => bytes,
+            (None, Some(_)) => gather(upload.source, size).await?,
+            (None, None) => {
+                let most = usize::try_from(size).unwrap_or(usize::MAX);
+                upload.source.collect(most).await.map_err(|error| broken(&error))?
+            }
+        };
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let last = (bytes.len() as u64) < size;
+        let own = sums.add(&bytes);
+        let checksum = match part_checksum(profile) {
+            // as the SDK does it by itself
+            Some(_) if own.is_none() => Some(default_checksum(&bytes)?),
+            _ => own,
+        };
+        let left = left.map(|left| left - bytes.len() as u64);
+        Ok(Some((Gathered { number, bytes, checksum }, (None, left, number + 1, last, sums))))
+    })
+}
+
+/// All parts but the last have this size, as some providers ask. Of a body of unknown length the longest one that fits
+/// is as long at every provider.
+fn part_size(profile: &Profile, length: Option<u64>) -> u64 {
+    let most = profile.most_parts.min(MOST_PARTS);
+    let fewest = length.unwrap_or(PART * MOST_PARTS).div_ceil(most);
+    PART.max(profile.smallest_part).max(fewest).next_multiple_of(1 << 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PART, part_size};
+    use crate::aws::upload::MULTIPART_FROM;
+    use crate::model::provider::PROFILES;
+
+    #[test]
+    fn parts_are_as_every_provider_wants_them() {
+        for profile in PROFILES {
+            let id = profile.id;
+            for length in [MULTIPART_FROM, 5 << 30, 150 << 30, 600 << 30, 5 << 40] {
+                let size = part_size(profile, Some(length));
+                assert!(size >= PART && size >= profile.smallest_part, "{id}: {length}");
+                assert!(length.div_ceil(size) <= profile.most_parts, "{id}: {length}");
+            }
+            let size = part_size(profile, None);
+            assert!(size >= PART && size >= profile.smallest_part, "{id}");
+            assert!((80_000u64 << 20).div_ceil(size) <= profile.most_parts, "{id}");
+        }
+    }
+}
