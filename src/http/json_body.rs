@@ -13,8 +13,8 @@ use serde_path_to_error::{Path, Segment};
 
 use crate::app::{Error, MOST_DOCUMENT_BYTES};
 use crate::finding::Finding;
-use crate::http::{Api, nearness};
 use crate::http::problem::{Problem, problem};
+use crate::http::{Api, nearness};
 
 /// A JSON body must be complete after this.
 const TIMEOUT: Duration = Duration::from_secs(30);

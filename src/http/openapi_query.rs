@@ -35,7 +35,7 @@ fn variant(item: &RefOr<Schema>, schemas: &Schemas) -> Option<(String, Schema)> 
     let name = options.ref_location.rsplit('/').next()?;
     let RefOr::T(Schema::Object(options)) = schemas.get(name)? else { return None };
     let mut object = options.clone();
-    let only = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([operation])).build();
+    let only = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([operation.as_str()])).build();
     object.properties.insert(TAG.to_owned(), RefOr::T(Schema::Object(only)));
     object.required.insert(0, TAG.to_owned());
     object.description = variant.description.clone().or(object.description);

@@ -75,7 +75,8 @@ fn unknown(given: &str, known: &[Known]) -> String {
 
 /// The name that was meant, when one is close.
 fn nearest<'a>(given: &str, known: &'a [Known]) -> Option<&'a str> {
-    let close = known.iter().filter_map(|each| Some((nearness::distance(given, &each.name)?, each.name.as_str())));
+    let close =
+        known.iter().filter_map(|each| Some((nearness::distance(given, &each.name)?, each.name.as_str())));
     close.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 

@@ -418,9 +418,9 @@ fn written_cursor(root: &str, next: &UploadMarker) -> Option<String> {
 
 fn read_cursor(text: &str) -> Result<(String, String), Error> {
     let bytes = BASE64.decode(text).ok();
-    bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(|| {
-        Error::field("cursor", "is none of ours: give it back as the last page gave it")
-    })
+    bytes
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .ok_or_else(|| Error::field("cursor", "is none of ours: give it back as the last page gave it"))
 }
 
 fn too_large(error: Error) -> Error {
