@@ -25,7 +25,7 @@ pub enum Error {
     /// The request cannot be understood.
     #[error("{0}")]
     BadRequest(String),
-    /// The definition has another shape.
+    /// A definition or a request has another shape.
     #[error("{detail}")]
     Malformed {
         /// One sentence.
@@ -185,6 +185,13 @@ impl Error {
             Error::Upstream(error) => error.catalogue_code(),
             Error::Store(_) => "Internal",
         }
+    }
+
+    /// A field of a request that holds what it does not take; the rule reads on from the field's name.
+    pub fn field(path: &str, rule: impl Into<String>) -> Error {
+        let rule = rule.into();
+        let detail = format!("`{path}` {rule}");
+        Error::Malformed { detail, finding: Finding::error("INVALID_VALUE", path, rule) }
     }
 
     /// A definition with errors.

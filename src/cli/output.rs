@@ -234,9 +234,12 @@ impl Output {
             drop(writeln!(&self.words.to, "{}", failure(error)));
             return;
         }
-        let mark = painted(self.words.color, Style::Bad, "error:");
+        let problem = error.downcast_ref::<Problem>();
+        let code = problem.and_then(|problem| problem.code.as_deref());
+        let mark = code.map_or_else(|| "error:".to_owned(), |code| plain(&format!("error[{code}]:")));
+        let mark = painted(self.words.color, Style::Bad, &mark);
         drop(writeln!(&self.words.to, "{mark} {}", plain(&format!("{error:#}"))));
-        let lines = error.downcast_ref::<Problem>().map(Problem::lines).unwrap_or_default();
+        let lines = problem.map(Problem::lines).unwrap_or_default();
         for line in lines {
             self.say(line);
         }

@@ -4,6 +4,8 @@ use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::model::error_catalogue;
+
 /// Bytes of a body that is no problem document which are shown all the same.
 const SHOWN_BODY: usize = 300;
 
@@ -131,6 +133,8 @@ impl Problem {
         if let Some(remedy) = self.remedy.as_ref().filter(|_| !said) {
             lines.push(format!("  remedy: {}", advice(remedy)));
         }
+        let known = self.code.as_deref().and_then(error_catalogue::find);
+        lines.extend(known.map(|entry| format!("  read on: s3-connector errors {}", entry.code)));
         if let Some(id) = &self.request_id {
             lines.push(format!("  request id: {id}"));
         }
@@ -206,6 +210,7 @@ mod tests {
             "  default_acl: security warning: everyone reads [PUBLIC]",
             "  upstream: s3 answered AccessDenied (request id u-1)",
             "  remedy: allow `s3:PutObject`",
+            "  read on: s3-connector errors Invalid",
             "  request id: r-1",
         ];
         assert_eq!(problem.lines(), expected);
@@ -236,6 +241,12 @@ mod tests {
         let empty = Problem::read(503, b"", Some("r-2"));
         assert_eq!(empty.to_string(), "the server answered 503 Service Unavailable");
         assert_eq!(empty.lines(), ["  request id: r-2"]);
+    }
+
+    #[test]
+    fn a_code_that_nobody_knows_leads_nowhere() {
+        let problem = Problem::read(400, br#"{"detail": "no", "code": "AStoresOwn"}"#, None);
+        assert!(problem.lines().is_empty(), "{:?}", problem.lines());
     }
 
     #[test]

@@ -13,11 +13,13 @@ use serde_path_to_error::{Path, Segment};
 
 use crate::app::{Error, MOST_DOCUMENT_BYTES};
 use crate::finding::Finding;
-use crate::http::Api;
 use crate::http::problem::{Problem, problem};
+use crate::http::{Api, nearness};
 
 /// A JSON body must be complete after this.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How serde begins to tell of a word that it does not know.
+const UNKNOWN_WORD: &str = "unknown variant `";
 /// Characters of a field's path that come back.
 const MOST_PATH: usize = 200;
 
@@ -48,12 +50,18 @@ impl<T: DeserializeOwned> FromRequest<Api> for JsonDocument<T> {
 }
 
 async fn read_whole<T: DeserializeOwned>(request: Request, most: usize) -> Result<T, Response> {
-    let bytes = read(request, most).await.map_err(|refusal| refusal.into_response())?;
+    let read = something(request, most).await.and_then(|bytes| parse(&bytes));
+    read.map_err(|refusal| refusal.into_response())
+}
+
+/// The bytes of a body that must not be empty.
+pub(super) async fn something(request: Request, most: usize) -> Result<Bytes, Box<Problem>> {
+    let bytes = read(request, most).await?;
     if is_blank(&bytes) {
         let finding = Finding::error("EMPTY_BODY", "", "the body is empty").with_help("send JSON");
-        return Err(refused("the body is empty: send JSON".to_owned(), finding).into_response());
+        return Err(Box::new(refused("the body is empty: send JSON".to_owned(), finding)));
     }
-    parse(&bytes).map_err(|refusal| refusal.into_response())
+    Ok(bytes)
 }
 
 /// A JSON body that may be left out, for routes whose every field may be.
@@ -91,15 +99,16 @@ fn is_blank(bytes: &[u8]) -> bool {
     bytes.iter().all(u8::is_ascii_whitespace)
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Box<Problem>> {
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Box<Problem>> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|error| Box::new(refusal(error.path(), error.inner())))?;
+        .map_err(|error| Box::new(refusal(error.path(), error.inner(), None)))?;
     reader.end().map_err(|error| Box::new(not_json(&error)))?;
     Ok(value)
 }
 
-fn refusal(path: &Path, error: &serde_json::Error) -> Problem {
+/// What a body is refused with. `tag` is the field whose word says which other fields the body has.
+pub(super) fn refusal(path: &Path, error: &serde_json::Error, tag: Option<&str>) -> Problem {
     if !error.is_data() {
         return not_json(error);
     }
@@ -107,7 +116,11 @@ fn refusal(path: &Path, error: &serde_json::Error) -> Problem {
     // serde_json writes the place behind the text
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(before, _)| before);
     let said = reworded(text);
-    let path = place(path, said.field);
+    // a word that chooses the fields is read before there is a path
+    let path = match place(path, said.field) {
+        root if root.is_empty() && text.starts_with(UNKNOWN_WORD) => tag.unwrap_or_default().to_owned(),
+        path => path,
+    };
     let shown = if path.is_empty() { String::new() } else { format!("`{path}`: ") };
     let detail = format!("the body is not what this route takes: {shown}{}", said.message);
     refused(detail, located(Finding::error(said.code, path, said.message), error))
@@ -185,12 +198,12 @@ fn reworded(text: &str) -> Said<'_> {
     }
     if let Some(rest) = text.strip_prefix("unknown field `") {
         let (field, known) = rest.rsplit_once("`, expected ").unwrap_or((rest, "nothing"));
-        let message = format!("there is no such field: expected {known}");
+        let message = format!("there is no such field: expected {}", nearest_first(field, known));
         return Said { code: "UNKNOWN_FIELD", field: Some(field), message };
     }
-    if text.starts_with("unknown variant `") {
-        let words = text.rsplit_once("`, expected ").map_or("another word", |(_, words)| words);
-        return invalid(format!("an unknown word, expected {words}"));
+    if let Some(rest) = text.strip_prefix(UNKNOWN_WORD) {
+        let (given, words) = rest.rsplit_once("`, expected ").unwrap_or((rest, "another word"));
+        return invalid(format!("an unknown word, expected {}", nearest_first(given, words)));
     }
     if let Some(rest) = text.strip_prefix("invalid type: ") {
         let (given, wanted) = rest.rsplit_once(", expected ").unwrap_or((rest, ""));
@@ -204,6 +217,14 @@ fn reworded(text: &str) -> Said<'_> {
         return invalid(format!("this is not a valid {rule}"));
     }
     invalid("the value cannot be read: `/docs` shows what the field takes".to_owned())
+}
+
+/// The known words, which serde writes as "one of `a`, `b`, `c`": those that the given one resembles stand first.
+fn nearest_first(given: &str, known: &str) -> String {
+    let Some(list) = known.strip_prefix("one of ") else { return known.to_owned() };
+    let mut words: Vec<&str> = list.split(", ").collect();
+    words.sort_by_key(|word| nearness::distance(given, word).unwrap_or(usize::MAX));
+    format!("one of {}", words.join(", "))
 }
 
 fn named<'a>(text: &'a str, start: &str) -> Option<&'a str> {
@@ -285,13 +306,6 @@ mod tests {
         resource: Option<crate::model::name::Name>,
     }
 
-    #[derive(Debug, Deserialize)]
-    #[serde(tag = "operation", rename_all = "snake_case")]
-    #[allow(dead_code, reason = "only read")]
-    enum Tagged {
-        Get(Inner),
-    }
-
     fn refused<T: serde::de::DeserializeOwned + std::fmt::Debug>(body: &str) -> Problem {
         *parse::<T>(body.as_bytes()).unwrap_err()
     }
@@ -327,16 +341,6 @@ mod tests {
             assert_eq!((finding.path.as_str(), finding.message.as_str()), (path, message), "{body}");
             assert!(problem.detail.contains(message), "{problem:?}");
         }
-    }
-
-    #[test]
-    fn a_field_behind_a_tag_is_named_too() {
-        let problem = refused::<Tagged>(r#"{"operation": "get"}"#);
-        assert_eq!(problem.errors.first().unwrap().path, "count");
-        let problem = refused::<Tagged>(r#"{"operation": "get", "count": 1, "extra": 2}"#);
-        assert_eq!(problem.errors.first().unwrap().path, "extra");
-        let problem = refused::<Tagged>("{}");
-        assert_eq!(problem.errors.first().unwrap().path, "operation");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod body;
 mod extract;
 mod json_body;
 mod meters;
+mod nearness;
 mod observe;
 mod openapi;
 mod openapi_query;
@@ -17,6 +18,7 @@ mod parameters;
 mod problem;
 mod router;
 mod server;
+mod tagged_body;
 
 use std::sync::Arc;
 use std::time::Duration;

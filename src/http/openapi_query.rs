@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use utoipa::openapi::schema::{AllOf, Discriminator, Object, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{Discriminator, ObjectBuilder, Schema, Type};
 use utoipa::openapi::{Ref, RefOr};
 
-type Schemas = BTreeMap<String, RefOr<Schema>>;
+use crate::http::tagged_body::TAG;
 
-const TAG: &str = "operation";
+type Schemas = BTreeMap<String, RefOr<Schema>>;
 
 /// Gives the variants of the schema of that name schemas of their own.
 pub(super) fn name_variants(schemas: &mut Schemas, name: &str) {
@@ -27,44 +27,19 @@ pub(super) fn name_variants(schemas: &mut Schemas, name: &str) {
     schemas.insert(name.to_owned(), RefOr::T(Schema::OneOf(all)));
 }
 
-/// The operation of a variant, and its fields with the one that names it.
+/// The operation of a variant, and its options with the field that names it, in one object: two schemas that each
+/// refuse what they do not know would refuse each other's fields.
 fn variant(item: &RefOr<Schema>, schemas: &Schemas) -> Option<(String, Schema)> {
-    match item {
-        // the fields stand in the variant itself
-        RefOr::T(Schema::Object(object)) => Some((operation_of(object)?, Schema::Object(object.clone()))),
-        RefOr::T(Schema::AllOf(both)) => {
-            let tag = both.items.iter().find_map(|part| match part {
-                RefOr::T(Schema::Object(object)) => operation_of(object),
-                _ => None,
-            })?;
-            let fields = both.items.iter().find_map(|part| match part {
-                RefOr::Ref(reference) => Some(reference),
-                RefOr::T(_) => None,
-            })?;
-            Some((tag.clone(), with_tag(both, fields, &tag, schemas)))
-        }
-        _ => None,
-    }
-}
-
-fn operation_of(object: &Object) -> Option<String> {
-    let RefOr::T(Schema::Object(tag)) = object.properties.get(TAG)? else { return None };
-    tag.enum_values.as_ref()?.first()?.as_str().map(str::to_owned)
-}
-
-/// The fields of the variant's type and its tag in one object: two schemas that each refuse what they do not know
-/// would refuse each other's fields.
-fn with_tag(both: &AllOf, fields: &Ref, tag: &str, schemas: &Schemas) -> Schema {
-    let name = fields.ref_location.rsplit('/').next().unwrap_or_default();
-    let Some(RefOr::T(Schema::Object(object))) = schemas.get(name) else {
-        return Schema::AllOf(both.clone());
-    };
-    let mut object = object.clone();
-    let only = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([tag])).build();
+    let RefOr::T(Schema::Object(variant)) = item else { return None };
+    let (operation, RefOr::Ref(options)) = variant.properties.iter().next()? else { return None };
+    let name = options.ref_location.rsplit('/').next()?;
+    let RefOr::T(Schema::Object(options)) = schemas.get(name)? else { return None };
+    let mut object = options.clone();
+    let only = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([operation.as_str()])).build();
     object.properties.insert(TAG.to_owned(), RefOr::T(Schema::Object(only)));
     object.required.insert(0, TAG.to_owned());
-    object.description = both.description.clone().or(object.description);
-    Schema::Object(object)
+    object.description = variant.description.clone().or(object.description);
+    Some((operation.clone(), Schema::Object(object)))
 }
 
 /// `copy_prefix` as `CopyPrefix`.

@@ -14,7 +14,7 @@ use utoipa::openapi::schema::{Object, Schema, SchemaType, Type};
 use utoipa::openapi::{OpenApi, RefOr};
 
 use crate::app::Error;
-use crate::http::router;
+use crate::http::{nearness, router};
 
 /// Characters of an unknown name that come back.
 const MOST_SHOWN: usize = 64;
@@ -73,38 +73,11 @@ fn unknown(given: &str, known: &[Known]) -> String {
     format!("the query parameter `{given}` is not known here{meant}{colon} this route takes {list}")
 }
 
-/// The name that was meant, when one is close: `dryrun`, `versionId` and `enviroment` have one.
+/// The name that was meant, when one is close.
 fn nearest<'a>(given: &str, known: &'a [Known]) -> Option<&'a str> {
-    let given = letters(given);
-    let close = known.iter().filter_map(|each| {
-        let name = letters(&each.name);
-        let begins = given.len() > 2 && (given.starts_with(&name) || name.starts_with(&given));
-        let distance = if begins { 1 } else { distance(&given, &name) };
-        // two slips in a short name make it another name
-        (distance <= 2 && distance * 2 < name.len()).then_some((distance, each.name.as_str()))
-    });
+    let close =
+        known.iter().filter_map(|each| Some((nearness::distance(given, &each.name)?, each.name.as_str())));
     close.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
-}
-
-fn letters(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
-}
-
-/// How many letters must be put in, taken out or changed (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
-    for (at, letter) in one.chars().enumerate() {
-        let mut left = at + 1;
-        let mut diagonal = at;
-        let mut next = vec![left];
-        for (against, above) in other.chars().zip(row.iter().skip(1)) {
-            left = (left + 1).min(above + 1).min(diagonal + usize::from(letter != against));
-            diagonal = *above;
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 impl Known {
@@ -202,7 +175,7 @@ fn whole(number: &Number) -> Option<i64> {
 mod tests {
     use axum::http::Method;
 
-    use super::{distance, judge, known};
+    use super::{judge, known};
 
     fn told(method: &Method, route: &str, query: &str) -> Result<(), String> {
         judge(known(route, method).unwrap(), query)
@@ -268,14 +241,5 @@ mod tests {
                 assert!(limit(&(most + 1).to_string()).unwrap_err().ends_with(&format!("from 1 to {most}")));
             }
         }
-    }
-
-    #[test]
-    fn a_distance_counts_letters() {
-        assert_eq!(distance("dryrun", "dryrun"), 0);
-        assert_eq!(distance("enviroment", "environment"), 1);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("abc", ""), 3);
-        assert_eq!(distance("kitten", "sitting"), 3);
     }
 }

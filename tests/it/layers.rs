@@ -88,11 +88,13 @@ const OPENS_SECRETS: &[(&str, &str)] = &[
     ("template/value.rs", "reads keys out of a value"),
 ];
 
-struct Source {
+/// One file of the sources.
+pub(crate) struct Source {
     /// Relative to `src`, with `/`.
-    file: String,
-    module: String,
-    code: String,
+    pub(crate) file: String,
+    pub(crate) module: String,
+    /// Without comments and tests.
+    pub(crate) code: String,
 }
 
 #[test]
@@ -168,7 +170,8 @@ fn what_stands_in_comments_strings_of_urls_and_tests_is_not_taken_for_an_import(
     assert_eq!(crate_paths(&code), BTreeSet::from(["model".to_owned(), "x".to_owned()]));
 }
 
-fn sources() -> Vec<Source> {
+/// Every file of the sources but the map and the entry.
+pub(crate) fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     collect(&root, &mut files);

@@ -8,6 +8,7 @@ mod connection_policies;
 mod counting;
 mod direct;
 mod error_catalogue;
+mod error_codes;
 mod faucet;
 mod harness;
 mod harness_works;

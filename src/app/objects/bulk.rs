@@ -350,7 +350,7 @@ impl App {
 pub(super) fn stops(error: &Error) -> bool {
     match error {
         Error::Upstream(error) => stops_all(error.kind),
-        Error::BadRequest(_) | Error::TooLarge(_) => false,
+        Error::BadRequest(_) | Error::Malformed { .. } | Error::TooLarge(_) => false,
         _ => true,
     }
 }

@@ -381,9 +381,8 @@ fn check_keys(keys: &[KeyVersion]) -> Result<(), Error> {
     if (1..=MOST_KEYS).contains(&keys.len()) {
         return Ok(());
     }
-    let text =
-        format!("`keys` takes 1 to {MOST_KEYS} keys and has {}: send the rest in other calls", keys.len());
-    Err(Error::BadRequest(text))
+    let rule = format!("takes 1 to {MOST_KEYS} keys and has {}: send the rest in other calls", keys.len());
+    Err(Error::field("keys", rule))
 }
 
 pub(super) fn parse_cursor(text: Option<&str>, prefixes: &[&str]) -> Result<Option<Cursor>, Error> {

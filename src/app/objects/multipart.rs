@@ -375,7 +375,7 @@ fn page_size(limit: Option<u64>) -> Result<i32, Error> {
     let limit = limit.unwrap_or(PAGE);
     match i32::try_from(limit) {
         Ok(most) if (1..=PAGE).contains(&limit) => Ok(most),
-        _ => Err(Error::BadRequest(format!("`limit` takes a whole number from 1 to {PAGE}"))),
+        _ => Err(Error::field("limit", format!("takes a whole number from 1 to {PAGE}"))),
     }
 }
 
@@ -387,9 +387,9 @@ fn written_cursor(root: &str, next: &UploadMarker) -> Option<String> {
 
 fn read_cursor(text: &str) -> Result<(String, String), Error> {
     let bytes = BASE64.decode(text).ok();
-    bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(|| {
-        Error::BadRequest("`cursor` is none of ours: give it back as the last page gave it".to_owned())
-    })
+    bytes
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .ok_or_else(|| Error::field("cursor", "is none of ours: give it back as the last page gave it"))
 }
 
 fn too_large(error: Error) -> Error {

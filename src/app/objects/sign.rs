@@ -239,8 +239,8 @@ fn form_is_allowed(query: &Query<'_>, options: &SignPostOptions) -> Result<u64, 
 /// Whether a list may give each row a URL to read it.
 pub(super) fn may_sign_rows(query: &Query<'_>, expires_in: u64) -> Result<(), Error> {
     if !(1..=MOST_EXPIRES).contains(&expires_in) {
-        let text = format!("`sign_expires_in` takes a whole number of seconds from 1 to {MOST_EXPIRES}");
-        return Err(Error::BadRequest(text));
+        let rule = format!("takes a whole number of seconds from 1 to {MOST_EXPIRES}");
+        return Err(Error::field("sign_expires_in", rule));
     }
     signable(query)?;
     query.also(Operation::Sign)?;

@@ -384,5 +384,5 @@ impl Shown {
 
 fn failure(line: &Value) -> String {
     let text = |path: &str| line.pointer(path).and_then(Value::as_str).unwrap_or_default();
-    format!("`{}`: {}", text("/key"), text("/error/detail"))
+    format!("`{}`: {} [{}]", text("/key"), text("/error/detail"), text("/error/code"))
 }

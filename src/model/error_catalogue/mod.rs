@@ -1,6 +1,6 @@
-//! The error catalogue: what an upstream's code means, what to do about it, and who can.
+//! The error catalogue: what a code means, what to do about it, and who can.
 //!
-//! One table for queries, tests, the command line and the documentation. Sources: the error pages of the S3,
+//! One table of every code that we answer or know, for queries, tests, the command line and the documentation. Sources: the error pages of the S3,
 //! STS and Secrets Manager API references, and what Ceph, moto and s3s answer in our tests. The pages of the codes in
 //! `docs/errors` are made from it.
 
@@ -19,6 +19,8 @@ pub enum Owner {
     ResourceEditor,
     /// Whoever owns the bucket, the role or the key in the cloud account.
     CloudAdmin,
+    /// Whoever makes tokens and rules of this service.
+    Admin,
     /// Whoever runs this service.
     Operator,
     /// Nobody here: the provider.
@@ -32,6 +34,7 @@ impl Owner {
             Owner::Caller => "the caller",
             Owner::ResourceEditor => "an editor of the resource",
             Owner::CloudAdmin => "an administrator of the cloud account",
+            Owner::Admin => "an admin of this service",
             Owner::Operator => "the operator of this service",
             Owner::Provider => "the provider",
         }
@@ -49,7 +52,7 @@ pub enum Origin {
     SecretsManager,
     /// The way to any of them.
     Network,
-    /// This service, before anything is sent.
+    /// This service: of a request, or before anything is sent on.
     Own,
 }
 

@@ -1,10 +1,151 @@
-//! What is found out here, before anything is sent.
+//! What this service says itself: of a request, or before anything is sent on.
 
-use super::Owner::{Caller, Operator, ResourceEditor};
+use super::Owner::{Admin, Caller, Operator, ResourceEditor};
 use super::{ErrorEntry, Origin, Owner};
 
 /// By code.
 pub(super) const ENTRIES: &[ErrorEntry] = &[
+    entry(
+        "BadRequest",
+        "the request cannot be understood",
+        "read `detail` and `errors`: they name the field or the parameter, and what it takes",
+        Caller,
+        false,
+    ),
+    entry(
+        "Conflict",
+        "the name is taken, or something else still uses the thing",
+        "take another name, or remove what uses it first: `detail` says which it is",
+        Caller,
+        false,
+    ),
+    entry(
+        "CountNotConfirmed",
+        "a query over a prefix would touch another number of objects than was confirmed; nothing was done",
+        "look with `dry_run` what is there, and give the count of its answer as `confirm_count`",
+        Caller,
+        false,
+    ),
+    entry(
+        "Forbidden",
+        "the token's role is too weak for this route, or the token is not of the whole installation",
+        "use a token with the role that `detail` names",
+        Admin,
+        false,
+    ),
+    entry(
+        "Internal",
+        "the service failed inside",
+        "give `request_id` to the operator: the log holds the cause",
+        Operator,
+        true,
+    ),
+    entry(
+        "Invalid",
+        "the definition can be read, but cannot work",
+        "mend every entry of `errors`: each names its field and what to do",
+        Caller,
+        false,
+    ),
+    entry(
+        "LoadAbandoned",
+        "the loading of a secret was given up before it ended",
+        "send the request again",
+        Caller,
+        true,
+    ),
+    entry(
+        "NotFound",
+        "there is no such thing, or not for this token; both look the same",
+        "compare the name and the project with what the list shows",
+        Caller,
+        false,
+    ),
+    entry(
+        "NotModified",
+        "nothing changed since the version that the condition names",
+        "use the copy that you have",
+        Caller,
+        false,
+    ),
+    entry(
+        "OperationNotAllowed",
+        "the resource's list of operations does not hold this one",
+        "add the operation to `operations` of the resource",
+        ResourceEditor,
+        false,
+    ),
+    entry(
+        "Overloaded",
+        "the service runs as many queries as it may",
+        "send the request again in a second",
+        Caller,
+        true,
+    ),
+    entry(
+        "PreconditionRequired",
+        "a change without `If-Match` could undo somebody else's",
+        "read the definition, and send its ETag as `If-Match`, or `*` to overwrite whatever is there",
+        Caller,
+        false,
+    ),
+    entry(
+        "SourceInUse",
+        "references of resources need the source",
+        "change the resources that `detail` names first, or delete the source with `?force=true`",
+        ResourceEditor,
+        false,
+    ),
+    entry("Stopping", "the service is about to stop", "send the request again", Caller, true),
+    entry(
+        "TooLarge",
+        "the body or the object is larger than a bound allows",
+        "send less, or have the bound raised that `detail` names",
+        Caller,
+        false,
+    ),
+    entry(
+        "TooManyFailures",
+        "too many requests without a valid token came from this address",
+        "wait a minute, and look for a client with an old token",
+        Caller,
+        true,
+    ),
+    entry(
+        "TooManyQueries",
+        "this token runs too many queries at once",
+        "wait for some to end; the operator sets the bound",
+        Caller,
+        true,
+    ),
+    entry(
+        "Unauthenticated",
+        "there is no valid token: it is missing, wrong, expired or revoked",
+        "send `Authorization: Bearer` with a token; an admin makes one",
+        Admin,
+        false,
+    ),
+    entry(
+        "UpstreamLimit",
+        "this service asks one source of secrets so often a second at the most, and too many wait already",
+        "send the request again; a longer `cache_ttl_ms` of the source asks it less often",
+        Operator,
+        true,
+    ),
+    entry(
+        "UsageDenied",
+        "a usage policy of the installation does not allow what the resource uses a secret for",
+        "use the secret as the rule that `detail` names allows, or change the rule",
+        Admin,
+        false,
+    ),
+    entry(
+        "VersionMismatch",
+        "the definition changed since the version that `If-Match` names",
+        "read it again, and repeat the change on what is there now",
+        Caller,
+        false,
+    ),
     entry(
         "SourceMissing",
         "the reference names a source that is not there",

@@ -134,6 +134,13 @@ pub(super) const ENTRIES: &[ErrorEntry] = &[
         false,
     ),
     entry(
+        "InvalidTag",
+        "a tag has a name or a value that the store does not take, or one that is there twice",
+        "use at most 10 tags, with names of up to 128 and values of up to 256 letters, digits, spaces and `+ - = . _ : / @`",
+        Caller,
+        false,
+    ),
+    entry(
         "InvalidToken",
         "the session token is not valid for this key",
         "write the access key, secret key and session token of one issue into the secret",

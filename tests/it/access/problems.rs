@@ -1,6 +1,7 @@
 //! Every error has one shape, its status, and an id that leads to the log.
 
 use reqwest::{Method, Response};
+use s3_connector::model::error_catalogue;
 use serde_json::{Value, json};
 
 use super::open;
@@ -51,7 +52,9 @@ async fn every_kind_of_error_has_the_same_shape() {
         (admin.http.get(format!("{}/v1/whoami", service.url)), 401, "Unauthenticated"),
     ];
     for (request, status, code) in cases {
-        problem(request.send().await.unwrap(), status, code).await;
+        let told = problem(request.send().await.unwrap(), status, code).await;
+        let page = expect(admin.get(told["type"].as_str().unwrap()).await, 200);
+        assert_eq!(page, error_catalogue::find(code).unwrap().text());
     }
 }
 

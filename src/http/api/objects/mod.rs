@@ -123,14 +123,14 @@ pub(super) fn is_streamed(headers: &HeaderMap) -> bool {
 
 /// A limit that cannot be kept is refused instead of made another; a page that is gathered has a bound.
 pub(super) fn check_limit(limit: Option<u64>, gathered: bool) -> Result<(), Failure> {
-    let text = match limit {
-        Some(0) if !gathered => "`limit` takes a whole number from 1 on".to_owned(),
+    let rule = match limit {
+        Some(0) if !gathered => "takes a whole number from 1 on".to_owned(),
         Some(limit) if gathered && !(1..=MOST_GATHERED).contains(&limit) => {
-            format!("`limit` takes a whole number from 1 to {MOST_GATHERED}: as `{NDJSON}` there is no bound")
+            format!("takes a whole number from 1 to {MOST_GATHERED}: as `{NDJSON}` there is no bound")
         }
         _ => return Ok(()),
     };
-    Err(Failure(Error::BadRequest(text)))
+    Err(Failure(Error::field("limit", rule)))
 }
 
 /// One line a row; the last line says whether there is more, or what went wrong.

@@ -92,7 +92,7 @@ pub(super) fn get_options(headers: &HeaderMap, choice: ReadChoice) -> Result<Get
 pub(in crate::http::api) fn part(part: Option<u16>) -> Result<Option<u16>, Failure> {
     match part {
         Some(number) if !(1..=10_000).contains(&number) => {
-            Err(bad("`part` takes a whole number from 1 to 10000"))
+            Err(Failure(Error::field("part", "takes a whole number from 1 to 10000")))
         }
         part => Ok(part),
     }
@@ -103,7 +103,7 @@ pub(in crate::http::api) fn checksum_mode(mode: Option<&str>) -> Result<bool, Fa
     match mode {
         None => Ok(false),
         Some(word) if word.eq_ignore_ascii_case("enabled") => Ok(true),
-        Some(_) => Err(bad("`checksum_mode` takes `enabled`, or is left out")),
+        Some(_) => Err(Failure(Error::field("checksum_mode", "takes `enabled`, or is left out"))),
     }
 }
 

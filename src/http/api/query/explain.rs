@@ -2,32 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 
 use super::{Query, Run, answer};
 use crate::app::{Asked, Error, QueryExplanation, Refusal};
 use crate::aws::capture::NOT_SENT;
 use crate::http::Api;
 use crate::http::extract::{By, Environment, Segment, User};
-use crate::http::json_body::JsonBody;
 use crate::http::openapi::Scope;
 use crate::http::problem::{Failure, Problems, problem};
-
-/// A query, with its body as it came.
-#[derive(Debug)]
-pub struct Explained {
-    query: Query,
-    body: Value,
-}
-
-impl<'de> Deserialize<'de> for Explained {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let body = Value::deserialize(from)?;
-        let query = Query::deserialize(&body).map_err(serde::de::Error::custom)?;
-        Ok(Explained { query, body })
-    }
-}
+use crate::http::tagged_body::TaggedBody;
 
 /// Explains a query: the request that it would send and where, which identity and secrets it would use, what it needs
 /// to be allowed, and why it would be refused. Nothing is sent, and what is not cached is said to be unknown yet. It
@@ -41,7 +24,7 @@ pub async fn explain_query(
     environment: Environment,
     State(api): State<Api>,
     Segment(name): Segment<String>,
-    JsonBody(Explained { query, body }): JsonBody<Explained>,
+    TaggedBody { value: query, bytes }: TaggedBody<Query>,
 ) -> Result<Json<QueryExplanation>, Failure> {
     let _permit = api.app.admit(&by.0).await?;
     let resource = api.app.known_resource(&by.0, &name)?;
@@ -51,6 +34,8 @@ pub async fn explain_query(
         Ok((answered, _)) => (serde_json::to_value(answered).ok(), None),
         Err(failure) => (None, refusal(failure.0)?),
     };
+    // it was read as a query
+    let body = serde_json::from_slice(&bytes).unwrap_or_default();
     let asked = Asked { body, answer, refused };
     Ok(Json(twin.explained_query(&resource, &environment.0, asked)))
 }

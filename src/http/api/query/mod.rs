@@ -35,9 +35,9 @@ use crate::http::api::objects::acl::AclWritten;
 use crate::http::api::objects::sign::keep_nowhere;
 use crate::http::api::objects::{is_streamed, with_freshness};
 use crate::http::extract::{By, Environment, Segment, User};
-use crate::http::json_body::JsonBody;
 use crate::http::openapi::Scope;
 use crate::http::problem::{Failure, Problems};
+use crate::http::tagged_body::TaggedBody;
 use crate::model::acl::ObjectAcl;
 use crate::model::bucket::{BucketChange, BucketSettings};
 use crate::model::bulk::{CopyOptions, CopyResult, DeleteMany, DeletePrefix, RenamePrefix};
@@ -53,8 +53,9 @@ use crate::model::tags::ObjectTags;
 use crate::model::version::{RestoreOptions, RestoredVersion, VersionOptions, VersionPage};
 
 /// A query; `operation` says which.
+// `TaggedBody` reads it with the operation beside its options, and `openapi_query` shows it so
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(tag = "operation", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Query {
     /// Lists objects.
     List(ListOptions),
@@ -235,7 +236,7 @@ pub async fn query(
     State(api): State<Api>,
     Segment(name): Segment<String>,
     headers: HeaderMap,
-    JsonBody(query): JsonBody<Query>,
+    TaggedBody { value: query, .. }: TaggedBody<Query>,
 ) -> Result<Response, Failure> {
     let permit = api.app.admit(&by.0).await?;
     match query {
@@ -308,6 +309,7 @@ mod tests {
     use serde_json::Value;
 
     use super::Query;
+    use crate::http::tagged_body;
 
     #[test]
     fn the_examples_of_the_document_are_queries() {
@@ -315,7 +317,7 @@ mod tests {
         let body = &document["paths"]["/v1/resources/{name}/query"]["post"]["requestBody"];
         let examples = body["content"]["application/json"]["examples"].as_object().unwrap();
         for (name, example) in examples {
-            let read = serde_json::from_value::<Query>(example["value"].clone());
+            let read = tagged_body::parse::<Query>(example["value"].to_string().as_bytes());
             assert!(read.is_ok(), "`{name}` is no query: {:?}", read.err());
         }
         assert!(!examples.is_empty());

@@ -288,7 +288,7 @@ fn content_options(wanted: &mut GetQuery) -> Result<ContentOptions, Failure> {
     let charset = wanted.charset.as_deref().map(Charset::parse).transpose();
     Ok(ContentOptions {
         encoding,
-        charset: charset.map_err(|text| bad(&text))?,
+        charset: charset.map_err(|text| Failure(Error::BadRequest(text)))?,
         limit: bounded("limit", wanted.limit, DEFAULT_ROWS, MOST_ROWS)?,
         most_bytes: bounded("max_bytes", wanted.max_bytes, MOST_CONTENT, MOST_CONTENT)?,
         csv: CsvOptions {
@@ -314,7 +314,7 @@ fn check_fields(wanted: &GetQuery, encoding: Encoding) -> Result<(), Failure> {
         ("charset", wanted.charset.is_some(), encoding != Encoding::Base64, "what is text"),
     ];
     match given.into_iter().find(|(_, given, taken, _)| *given && !taken) {
-        Some((name, _, _, of)) => Err(bad(&format!("`{name}` is for {of}: set `as`, or leave it out"))),
+        Some((name, _, _, of)) => Err(bad(name, format!("is for {of}: set `as`, or leave it out"))),
         None => Ok(()),
     }
 }
@@ -322,7 +322,7 @@ fn check_fields(wanted: &GetQuery, encoding: Encoding) -> Result<(), Failure> {
 fn bounded(name: &str, value: Option<u64>, default: u64, most: u64) -> Result<u64, Failure> {
     match value.unwrap_or(default) {
         value if (1..=most).contains(&value) => Ok(value),
-        _ => Err(bad(&format!("`{name}` takes a whole number from 1 to {most}"))),
+        _ => Err(bad(name, format!("takes a whole number from 1 to {most}"))),
     }
 }
 
@@ -331,7 +331,7 @@ fn sign(name: &str, text: Option<&str>) -> Result<Option<u8>, Failure> {
     match text.as_bytes() {
         b"\\t" => Ok(Some(b'\t')),
         [byte] if byte.is_ascii() && !b"\r\n\0".contains(byte) => Ok(Some(*byte)),
-        _ => Err(bad(&format!("`{name}` takes one ASCII character"))),
+        _ => Err(bad(name, "takes one ASCII character")),
     }
 }
 
@@ -341,12 +341,12 @@ fn http_date(name: &str, text: Option<String>) -> Result<Option<String>, Failure
     if jiff::fmt::rfc2822::parse(&text).is_ok() {
         return Ok(Some(text));
     }
-    let wrong = || bad(&format!("`{name}` takes a time like `2026-11-01T00:00:00Z`, or an HTTP date"));
+    let wrong = || bad(name, "takes a time like `2026-11-01T00:00:00Z`, or an HTTP date");
     let at: jiff::Timestamp = text.parse().map_err(|_| wrong())?;
     let printer = jiff::fmt::rfc2822::DateTimePrinter::new();
     printer.timestamp_to_rfc9110_string(&at).map(Some).map_err(|_| wrong())
 }
 
-fn bad(text: &str) -> Failure {
-    Failure(Error::BadRequest(text.to_owned()))
+fn bad(field: &str, rule: impl Into<String>) -> Failure {
+    Failure(Error::field(field, rule))
 }

@@ -88,14 +88,17 @@ pub(super) async fn put(run: Run<'_>, wanted: PutQuery) -> Ran {
 }
 
 fn put_parts(wanted: PutQuery) -> Result<(String, PutOptions, Vec<u8>), Failure> {
-    let wrong = |text: &str| Failure(Error::BadRequest(text.to_owned()));
+    let wrong = |field: &str, rule: &str| Failure(Error::field(field, rule));
     let bytes = match (wanted.text, wanted.base64) {
         (Some(text), None) => text.into_bytes(),
-        (None, Some(text)) => BASE64.decode(text).map_err(|_| wrong("`base64` cannot be decoded"))?,
-        _ => return Err(wrong("give the content as either `text` or `base64`")),
+        (None, Some(text)) => BASE64.decode(text).map_err(|_| wrong("base64", "cannot be decoded"))?,
+        _ => {
+            let text = "give the content as either `text` or `base64`";
+            return Err(Failure(Error::BadRequest(text.to_owned())));
+        }
     };
     if wanted.if_none_match.as_deref().is_some_and(|value| value != "*") {
-        return Err(wrong("`if_none_match` takes only `*`"));
+        return Err(wrong("if_none_match", "takes only `*`"));
     }
     let options = PutOptions {
         content_type: wanted.content_type,
