@@ -211,6 +211,13 @@ async fn a_page_that_cannot_be_read_is_told_and_not_asked_for_again() {
     }
 }
 
+/// So many pages, each with a token of its own.
+fn pages(store: &HttpFault, count: usize) {
+    for number in 0..count {
+        store.answer(1, page(1000, Some(&format!("page-{number}"))));
+    }
+}
+
 #[tokio::test]
 async fn a_long_list_takes_the_memory_of_a_few_pages() {
     const PAGES: usize = 60;
@@ -218,7 +225,7 @@ async fn a_long_list_takes_the_memory_of_a_few_pages() {
     const MOST_KIB: u64 = 8 * 1024;
     let store = HttpFault::alone().await;
     let service = service_before(&store).await;
-    store.answer(PAGES - 1, page(1000, Some("next")));
+    pages(&store, PAGES - 1);
     store.answer(1, page(1000, None));
     // the first page warms what is kept between requests
     assert_eq!(ask(&service.admin, "list").await, 200);
@@ -243,7 +250,7 @@ async fn a_long_list_takes_the_memory_of_a_few_pages() {
 async fn a_reader_that_takes_nothing_stops_the_list_within_a_few_pages() {
     let store = HttpFault::alone().await;
     let service = service_before(&store).await;
-    store.answer(400, page(1000, Some("next")));
+    pages(&store, 400);
     let headers = [("accept", "application/x-ndjson"), ("connection", "close")];
     let stream = open(&service.admin, "GET", "/v1/resources/main/objects", &headers).await;
     // the buffers between the two fill up with some MiB; the pages of 400 are 60 of them
