@@ -540,7 +540,7 @@ mod tests {
 
     #[test]
     fn a_completion_names_each_part_once() {
-        let part = |part_number| CompletePart { part_number, etag: "\"e\"".to_owned() };
+        let part = |part_number| CompletePart { part_number, etag: "\"e\"".to_owned(), checksum: None };
         let complete = |parts| CompleteUpload { parts, ..CompleteUpload::default() };
         complete(None).check().unwrap();
         complete(Some(vec![part(2), part(1)])).check().unwrap();
