@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use aws_smithy_types::body::SdkBody;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
@@ -254,9 +254,16 @@ impl Source {
 
     /// The next bytes, up to `most`; fewer only at the end.
     pub async fn collect(&self, most: usize) -> Result<Bytes, BodyError> {
+        self.collect_into(BytesMut::new(), most).await
+    }
+
+    /// The same where so many are expected: memory is taken once, and no more than that.
+    pub(super) async fn collect_part(&self, most: usize) -> Result<Bytes, BodyError> {
+        self.collect_into(BytesMut::with_capacity(most), most).await
+    }
+
+    async fn collect_into(&self, mut collected: BytesMut, most: usize) -> Result<Bytes, BodyError> {
         let turn = self.turn();
-        // doubled as it grows, up to what a part has and not beyond
-        let mut collected = bytes::BytesMut::with_capacity(most.min(64 * 1024));
         while collected.len() < most {
             let room = (most - collected.len()) as u64;
             let next = std::future::poll_fn(|context| self.poll_bytes(context, turn, room)).await;

@@ -226,7 +226,7 @@ fn gathered_parts<'a>(
             (None, Some(_)) => gather(upload.source, size).await?,
             (None, None) => {
                 let most = usize::try_from(size).unwrap_or(usize::MAX);
-                upload.source.collect(most).await.map_err(|error| broken(&error))?
+                upload.source.collect_part(most).await.map_err(|error| broken(&error))?
             }
         };
         if bytes.is_empty() {

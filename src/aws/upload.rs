@@ -240,7 +240,7 @@ fn put_outcome(
 
 /// The next bytes of a body, all of them.
 pub(in crate::aws) async fn gather(source: &Source, length: u64) -> Result<Bytes, AwsError> {
-    let bytes = source.collect(usize::try_from(length).unwrap_or(usize::MAX)).await;
+    let bytes = source.collect_part(usize::try_from(length).unwrap_or(usize::MAX)).await;
     let bytes = bytes.map_err(|error| broken(&error))?;
     match length.checked_sub(bytes.len() as u64) {
         None | Some(0) => Ok(bytes),

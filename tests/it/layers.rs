@@ -71,6 +71,7 @@ const OPENS_SECRETS: &[(&str, &str)] = &[
     ("app/vault.rs", "hands a new value to the vault, which seals it"),
     ("app/vault_export.rs", "hands what was exported to the vault, and measures a passphrase"),
     ("aws/credentials.rs", "signs"),
+    ("aws/s3/customer_key.rs", "checks the key of SSE-C and puts it into headers"),
     ("cli/client.rs", "sends the token"),
     ("cli/doctor.rs", "looks whether the sealing key can be read"),
     ("cli/token.rs", "shows a new token text, once"),

@@ -143,9 +143,30 @@ impl App {
         if !route.server_side || in_parts && !route.to.plan.profile.has(Feature::MultipartCopy) {
             return self.patiently(|| self.relay(route, piece, options)).await;
         }
-        if in_parts {
-            return self.copy_in_parts(route, piece, options).await;
+        let copied = if in_parts {
+            self.copy_in_parts(route, piece, options).await
+        } else {
+            self.copy_at_once(route, piece, options).await
+        };
+        match copied {
+            // Ceph RGW 16 copies nothing that is encrypted in one request
+            Err(Error::Upstream(error))
+                if error.kind == ErrorKind::Unsupported
+                    && error.status.is_some()
+                    && route.has_customer_key() =>
+            {
+                self.patiently(|| self.relay(route, piece, options)).await
+            }
+            copied => copied,
         }
+    }
+
+    async fn copy_at_once(
+        self: &Arc<Self>,
+        route: &Route,
+        piece: &Piece<'_>,
+        options: &CopyOptions,
+    ) -> Result<Copied, Error> {
         let gets = gets_of(options);
         // Ceph RGW 16 takes the directive for tags and does not follow it, and drops them with replaced metadata
         let tags = match (&gets.tags, &gets.headers) {

@@ -156,6 +156,11 @@ impl Route {
         Ok((full_key(&self.from.prefix, from)?, full_key(&self.to.prefix, to)?))
     }
 
+    /// Whether one of the ends is encrypted with a key of SSE-C.
+    pub(super) fn has_customer_key(&self) -> bool {
+        [&self.from, &self.to].iter().any(|end| end.plan.defaults.customer_key.is_some())
+    }
+
     /// Whether both ends are in one bucket, as far as their addresses tell.
     pub(super) fn one_bucket(&self) -> bool {
         self.same_name() && url(&self.from.plan) == url(&self.to.plan)
