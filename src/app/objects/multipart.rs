@@ -47,6 +47,7 @@ impl App {
         wanted: &StartUpload,
     ) -> Result<Outcome<StartedUpload>, Error> {
         let mut options = wanted.put_options();
+        options.check_headers()?;
         options.content_type = options.content_type.or_else(|| guessed_type(&wanted.key));
         let options = &options;
         let query =

@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 use crate::cli::client::Call;
 use crate::cli::exit::Exit;
 use crate::cli::object::checked_key;
-use crate::cli::object::sign::{pairs, set};
+use crate::cli::object::sign::{metadata, set};
 use crate::cli::output::Column;
 use crate::cli::{Session, input};
-use crate::model::multipart::Age;
+use crate::model::span::Span;
 
 const UPLOADS: &[Column] = &[("UPLOAD", "upload_id"), ("INITIATED", "initiated"), ("KEY", "key")];
 const PARTS: &[Column] = &[("PART", "part_number"), ("SIZE", "size"), ("ETAG", "etag")];
@@ -171,7 +171,7 @@ impl Create {
         set(&mut body, "content_type", self.content_type.as_ref());
         set(&mut body, "cache_control", self.cache_control.as_ref());
         set(&mut body, "content_disposition", self.content_disposition.as_ref());
-        set(&mut body, "metadata", pairs(self.metadata));
+        set(&mut body, "metadata", metadata(self.metadata)?);
         set(&mut body, "acl", self.acl.as_ref());
         set(&mut body, "storage_class", self.storage_class.as_ref());
         let path = ["resources", &self.resource, "uploads"];
@@ -259,5 +259,5 @@ fn part(text: &str) -> Result<(u32, String), String> {
 }
 
 fn age(text: &str) -> Result<String, String> {
-    Age::parse(text).map(|_| text.to_owned())
+    Span::parse(text).map(|_| text.to_owned())
 }
