@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::aws::AwsError;
 use crate::cache::LoadError;
 use crate::finding::Finding;
+use crate::model::header_text::Unfit;
 use crate::model::name::Name;
 use crate::model::object::KeyError;
 use crate::model::operation::Operation;
@@ -158,6 +159,12 @@ impl From<AwsError> for Error {
 impl From<KeyError> for Error {
     fn from(error: KeyError) -> Self {
         Error::BadRequest(error.to_string())
+    }
+}
+
+impl From<Unfit> for Error {
+    fn from(unfit: Unfit) -> Self {
+        Error::field(&unfit.path, unfit.rule)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -19,7 +19,8 @@ use crate::clock::rfc3339;
 use crate::model::name::Name;
 use crate::model::operation::Operation;
 use crate::model::provider::{self, AUTO};
-use crate::model::query_needs::{self, NeededAction};
+use crate::model::query_actions::{self, Need, On};
+use crate::model::query_calls;
 use crate::model::resource::{Addressing, Definition, NamedPolicy, SessionPolicy};
 use crate::model::upload::StoreEncryption;
 use crate::template;
@@ -219,7 +220,7 @@ impl App {
         let operations: Vec<ExplainedOperation> = begun.iter().map(explained_operation).collect();
         let batch = plan.map_or(1000, |plan| plan.profile.delete_batch);
         let calls =
-            query_needs::calls(begun.first().map_or(Operation::Get, |(class, _)| *class), &asked.body, batch);
+            query_calls::calls(begun.first().map_or(Operation::Get, |(class, _)| *class), &asked.body, batch);
         let operation = asked.body.get("operation").and_then(Value::as_str).unwrap_or_default().to_owned();
         QueryExplanation {
             operation,
@@ -233,7 +234,7 @@ impl App {
             },
             place: plan.map(|plan| explained_place(&definition, plan, first)),
             identity: plan.map(|plan| self.explained_identity(&definition, plan)),
-            permissions: self.permissions(&begun, environment, &asked.body, &unsent),
+            permissions: self.permissions(resource, &begun, environment, &asked.body, &unsent),
             not_supported: unsent.lacking().into_iter().map(provider::Feature::as_str).collect(),
             secrets: self.explained_secrets(resource, &definition, environment),
             unknown: unsent.unknown(),
@@ -288,22 +289,26 @@ impl App {
 
     fn permissions(
         &self,
+        resource: &Arc<Resource>,
         begun: &[(Operation, Arc<Resource>)],
         environment: &Name,
         body: &Value,
         unsent: &Arc<Unsent>,
     ) -> Vec<NeededPermission> {
-        let mut needed: Vec<NeededPermission> = Vec::new();
-        for (operation, resource) in begun {
-            let Ok(connection) = self.connect_unsent(resource, environment, unsent) else { continue };
-            if connection.plan.base.is_some() {
-                needed.extend(permissions_at(&connection, *operation, body));
-            }
-        }
+        let named = body.get("to_resource").and_then(Value::as_str);
+        let other = begun.iter().find(|(_, other)| named == Some(other.name().as_str()));
+        let target = other.map_or(resource, |(_, other)| other);
         let mut distinct = Vec::new();
-        for permission in needed {
-            if !distinct.contains(&permission) {
-                distinct.push(permission);
+        for (resource, at_target) in [(resource, false), (target, true)] {
+            let Ok(connection) = self.connect_unsent(resource, environment, unsent) else { continue };
+            if connection.plan.base.is_none() {
+                continue;
+            }
+            let needed = query_actions::needs(body).into_iter().filter(|need| need.at_target == at_target);
+            for permission in needed.flat_map(|need| permissions_at(&connection, &need, body)) {
+                if !distinct.contains(&permission) {
+                    distinct.push(permission);
+                }
             }
         }
         distinct
@@ -370,36 +375,41 @@ fn explained_place(definition: &Definition, plan: &Plan, first: Option<&Captured
     }
 }
 
-fn permissions_at(connection: &Connection, operation: Operation, body: &Value) -> Vec<NeededPermission> {
+/// An action at its ARN, with what the resource's ACL and encryption bring along.
+fn permissions_at(connection: &Connection, need: &Need<'_>, body: &Value) -> Vec<NeededPermission> {
     let plan = &connection.plan;
     let bucket = scope::bucket_arn(&plan.bucket, &plan.region);
     let separator = if bucket.contains(":accesspoint/") { "/object/" } else { "/" };
-    // one key is named exactly; of many only the prefix is known
-    let key = body.get("key").and_then(Value::as_str).filter(|_| operation != Operation::Copy);
-    let objects = format!("{bucket}{separator}{}{}", plan.prefix, key.unwrap_or("*"));
-    let on = |resource: &str, (action, when): NeededAction| NeededPermission {
+    let resource = match need.on {
+        On::Bucket => bucket,
+        On::Key(key) => format!("{bucket}{separator}{}{key}", plan.prefix),
+        On::Below(prefix) => format!("{bucket}{separator}{}{prefix}*", plan.prefix),
+    };
+    let on = |resource: &str, action: &'static str, when: Option<&'static str>| NeededPermission {
         action,
         resource: resource.to_owned(),
         when,
     };
-    let mut needed: Vec<NeededPermission> =
-        query_needs::bucket_actions(operation).into_iter().map(|needs| on(&bucket, needs)).collect();
-    needed.extend(query_needs::object_actions(operation, body).into_iter().map(|needs| on(&objects, needs)));
-    let writes = matches!(operation, Operation::Put | Operation::Copy | Operation::Multipart);
-    if writes && plan.defaults.acl.is_some() {
-        needed.push(on(&objects, ("s3:PutObjectAcl", None)));
+    let mut needed = vec![on(&resource, need.action, need.when)];
+    if need.writes() && plan.defaults.acl.is_some() {
+        needed.push(on(&resource, "s3:PutObjectAcl", need.when));
     }
-    if let StoreEncryption::SseKms { key_id } = &plan.defaults.encryption {
-        let key = key_id.clone().unwrap_or_else(|| "the account's key for S3, `alias/aws/s3`".to_owned());
-        if writes {
-            needed.push(on(&key, ("kms:GenerateDataKey", None)));
-            needed.push(on(&key, ("kms:Decrypt", Some("the upload goes in parts, or is a copy"))));
-        }
-        if matches!(operation, Operation::Get | Operation::Head) {
-            needed.push(on(&key, ("kms:Decrypt", Some("the object is encrypted with it"))));
+    if let StoreEncryption::SseKms { key_id } = encryption_of(plan, body) {
+        let key = key_id.unwrap_or_else(|| "the account's key for S3, `alias/aws/s3`".to_owned());
+        if need.writes() {
+            needed.push(on(&key, "kms:GenerateDataKey", need.when));
+            needed.push(on(&key, "kms:Decrypt", Some("the upload goes in parts, or is a copy")));
+        } else if need.reads() {
+            needed.push(on(&key, "kms:Decrypt", Some("the object is encrypted with it")));
         }
     }
     needed
+}
+
+/// What the query says, else what the resource does.
+fn encryption_of(plan: &Plan, body: &Value) -> StoreEncryption {
+    let given = body.get("encryption").and_then(|given| StoreEncryption::deserialize(given).ok());
+    given.unwrap_or_else(|| plan.defaults.encryption.clone())
 }
 
 /// An answer with signed URLs and forms: what signs them is made up here and left out.

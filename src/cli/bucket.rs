@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 
 use crate::cli::client::Call;
 use crate::cli::exit::Exit;
-use crate::cli::output::{Column, Format};
-use crate::cli::{Session, input};
+use crate::cli::output::{Column, Format, counted};
+use crate::cli::{Session, input, readable};
 
 const ASPECTS: &[Column] = &[("ASPECT", "aspect"), ("STATE", "state"), ("VALUE", "shown")];
-/// Characters of a value in the table; the whole is in the JSON.
-const MOST_SHOWN: usize = 120;
+
+/// Characters of a value in the table; what is longer stands below it.
+const MOST_SHOWN: usize = 56;
 
 /// What can be done with the bucket of a resource.
 #[derive(Debug, Subcommand)]
@@ -124,23 +125,39 @@ impl Show {
             session.out.json(&answer)?;
             return Ok(Exit::Ok);
         }
-        let aspects = answer.get("aspects").and_then(Value::as_object).into_iter().flatten();
-        let rows: Vec<Value> = aspects.map(|(aspect, found)| row(aspect, found)).collect();
+        let aspects = || answer.get("aspects").and_then(Value::as_object).into_iter().flatten();
+        let rows: Vec<Value> = aspects().map(|(aspect, found)| row(aspect, found)).collect();
         session.out.table(ASPECTS, &rows)?;
+        for (aspect, found) in aspects() {
+            let Some(value) = found.get("value").filter(|value| in_the_table(value).is_none()) else {
+                continue;
+            };
+            session.out.line(format!("\n{aspect}"))?;
+            for line in readable::lines(value) {
+                session.out.line(format!("  {line}"))?;
+            }
+        }
         Ok(Exit::Ok)
     }
 }
 
-/// One line an aspect: its value, or what to do to see it.
+/// A value that is flat and short.
+fn in_the_table(value: &Value) -> Option<String> {
+    readable::one_line(value).filter(|text| text.chars().count() <= MOST_SHOWN)
+}
+
+/// One line an aspect: its value, how many rules stand below, or what to do to see it.
 fn row(aspect: &str, found: &Value) -> Value {
     let problem = |name: &str| found.pointer(&format!("/problem/{name}")).and_then(Value::as_str);
+    let below = || "below".to_owned();
     let shown = match (found.get("value"), problem("remedy").or(problem("detail"))) {
-        (Some(value), _) => value.to_string(),
+        (Some(value), _) => in_the_table(value).unwrap_or_else(|| {
+            let parts = value.as_object().and_then(readable::count);
+            parts.map_or_else(below, |(count, noun)| format!("{}, below", counted(count, noun)))
+        }),
         (None, text) => text.unwrap_or_default().to_owned(),
     };
-    let cut: String = shown.chars().take(MOST_SHOWN).collect();
-    let cut = if cut.len() < shown.len() { format!("{cut}…") } else { cut };
-    json!({"aspect": aspect, "state": found.get("state"), "shown": cut})
+    json!({"aspect": aspect, "state": found.get("state"), "shown": shown})
 }
 
 impl SetDocument {

@@ -62,6 +62,21 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Refuses a name that is given twice: the first value would be lost without a word. Names of metadata become names of
+/// headers, where capitals do not count.
+pub(crate) fn distinct(flag: &str, pairs: &[(String, String)]) -> anyhow::Result<()> {
+    let same =
+        |one: &str, other: &str| one == other || (flag == "--metadata" && one.eq_ignore_ascii_case(other));
+    let mut rest = pairs;
+    while let Some(((name, _), behind)) = rest.split_first() {
+        if behind.iter().any(|(other, _)| same(name, other)) {
+            return Err(usage(format!("`{flag}` names `{name}` twice: give it one value")));
+        }
+        rest = behind;
+    }
+    Ok(())
+}
+
 /// Goes on only if somebody says so.
 pub(crate) async fn confirm(out: &Output, yes: bool, question: &str) -> anyhow::Result<()> {
     if yes {
@@ -109,7 +124,7 @@ async fn read(from: impl tokio::io::AsyncRead + Unpin) -> anyhow::Result<String>
 mod tests {
     use std::io::Write;
 
-    use super::{json, pair, value};
+    use super::{distinct, json, pair, value};
 
     #[tokio::test]
     async fn a_value_comes_from_a_file_without_its_last_line_end() {
@@ -127,6 +142,18 @@ mod tests {
         file.write_all(b"{\"secret\": hunter2}").unwrap();
         let text = json(file.path()).await.unwrap_err().to_string();
         assert!(text.contains("line 1") && !text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn a_name_that_is_given_twice_is_a_misuse_that_names_it() {
+        let given = |names: &[&str]| -> Vec<(String, String)> {
+            names.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect()
+        };
+        let error = distinct("--metadata", &given(&["b", "a", "A"])).unwrap_err();
+        assert_eq!(error.to_string(), "`--metadata` names `a` twice: give it one value");
+        assert!(distinct("--tag", &given(&["a", "b", "a"])).is_err());
+        distinct("--tag", &given(&["a", "A"])).unwrap();
+        distinct("--tag", &[]).unwrap();
     }
 
     #[test]

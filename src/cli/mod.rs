@@ -14,6 +14,7 @@ mod doctor;
 mod errors;
 mod exit;
 mod explain;
+mod help;
 mod import;
 mod input;
 mod object;
@@ -22,6 +23,7 @@ mod patch;
 mod problem;
 mod project;
 mod project_role;
+mod readable;
 mod report;
 mod resource;
 mod resource_fields;
@@ -40,7 +42,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -183,7 +185,7 @@ pub(crate) struct Session {
 
 /// Reads the command line, does what it says, and gives the exit code.
 pub async fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parsed() {
         Ok(cli) => cli,
         Err(answer) => return output::parser_answer(&without_variables_in_usage(answer)),
     };
@@ -206,6 +208,11 @@ pub async fn run() -> ExitCode {
             Exit::of(&error).into()
         }
     }
+}
+
+fn parsed() -> Result<Cli, clap::Error> {
+    let matches = help::hold_examples(Cli::command()).try_get_matches()?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut Cli::command()))
 }
 
 async fn dispatch(command: Command, connection: &Connection, out: &Rc<Output>) -> anyhow::Result<Exit> {

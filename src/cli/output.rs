@@ -14,6 +14,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::cli::exit::{self, Exit};
+use crate::cli::help;
 use crate::cli::problem::{Problem, Remark};
 
 /// Characters of a cell; more would push what stands behind it far away on every line.
@@ -75,10 +76,9 @@ impl<T: IsTerminal> Side<T> {
 }
 
 impl Output {
-    /// Looks once at what stdout and stderr are. A set `NO_COLOR` turns colours off (no-color.org).
+    /// Looks once at what stdout and stderr are.
     pub(crate) fn new(format: Format) -> Output {
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-            && std::env::var_os("TERM").is_none_or(|value| value != "dumb");
+        let wanted = color_wanted();
         Output {
             format,
             data: Side::new(std::io::stdout(), wanted),
@@ -276,9 +276,24 @@ impl Output {
     }
 }
 
+/// A set `NO_COLOR` turns colours off (no-color.org).
+fn color_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::env::var_os("TERM").is_none_or(|value| value != "dumb")
+}
+
 /// Shows the help or the misuse that the parser found.
 pub(crate) fn parser_answer(error: &clap::Error) -> ExitCode {
-    drop(error.print());
+    let rendered = error.render();
+    let text =
+        |color: bool| help::release(&if color { rendered.ansi().to_string() } else { rendered.to_string() });
+    if error.use_stderr() {
+        let words = Side::new(std::io::stderr(), color_wanted());
+        drop(write!(&words.to, "{}", text(words.color)));
+    } else {
+        let data = Side::new(std::io::stdout(), color_wanted());
+        drop(write!(&data.to, "{}", text(data.color)));
+    }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
@@ -327,6 +342,12 @@ pub(crate) fn plain(text: &str) -> String {
     let shown =
         |c: char| if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(shown).collect()
+}
+
+/// `1 object`, `2 objects`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
 }
 
 /// The text on one line.

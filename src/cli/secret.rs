@@ -319,6 +319,7 @@ impl Put {
                 "stdin can be only one of the values: put the others into files and write `@file`",
             ));
         }
+        input::distinct("--field", &self.fields)?;
         let mut members = Map::new();
         for (name, argument) in &self.fields {
             let text = input::secret(&session.out, &format!("--field {name}"), argument).await?;

@@ -338,6 +338,8 @@ impl Source {
 impl Put {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<Exit> {
         checked_key(&self.key)?;
+        input::distinct("--metadata", &self.metadata)?;
+        input::distinct("--tag", &self.tags)?;
         let source = Source::open(&self.from).await?;
         if self.dry_run {
             return self.look(session, source.length).await;

@@ -105,6 +105,13 @@ pub enum Problems {
     /// The service failed inside.
     #[response(status = 500, content_type = "application/problem+json")]
     Internal(Problem),
+    /// The store has no such operation, as far as the provider's profile knows, or as it says itself.
+    #[response(
+        status = 501,
+        content_type = "application/problem+json",
+        example = json!({"type": "/docs/errors/NotSupportedByProvider", "title": "the provider has no such operation, as far as its profile knows", "status": 501, "detail": "the provider profile `garage` does not promise tags of objects: if the store has them, set `provider` to what it is", "instance": "/v1/resources/invoices/query", "code": "NotSupportedByProvider", "request_id": "0193f0a2b7c47d31a5d0c2f4b6e8a913", "remedy": "use another operation, or set `provider` of the resource to what the store is - an editor of the resource can do this"})
+    )]
+    NotImplemented(Problem),
     /// The store or the source cannot be reached.
     #[response(status = 502, content_type = "application/problem+json")]
     BadGateway(Problem),

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::model::object::PutOptions;
 use crate::model::resource::CannedAcl;
+use crate::model::span::{Span, SpanOfTime};
 use crate::model::upload::{Checksum, PartsChecksum, StoreEncryption, UploadExtras};
 
 /// Parts of one upload (S3 user guide, multipart limits).
@@ -20,7 +21,7 @@ const LEAST_PART: u64 = 5 << 20;
 /// And at most 5 GiB.
 const LARGEST_PART: u64 = 5 << 30;
 /// Uploads that are cleaned when nothing else is said.
-const DEFAULT_AGE: u64 = 24 * 3600;
+pub const DEFAULT_AGE: Span = Span(24 * 3600);
 
 /// An upload in parts to begin, with the options of an upload.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, ToSchema)]
@@ -130,8 +131,9 @@ pub struct SignPartsOptions {
     /// Bytes of each part but the last, with `size`; default 16 MiB, more where that makes more than 1000 parts.
     #[serde(default)]
     pub part_size: Option<u64>,
-    /// Seconds; default 900, at most 604800 (seven days), and never longer than the credentials live.
-    #[serde(default)]
+    /// Seconds, or a text like `15m`; default 900, at most 604800 (seven days), and never longer than the credentials live.
+    #[serde(default, deserialize_with = "Span::seconds")]
+    #[schema(value_type = Option<SpanOfTime>)]
     pub expires_in: Option<u64>,
 }
 
@@ -396,65 +398,23 @@ pub struct UploadPage {
 }
 
 /// Which uploads to abort.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CleanUploads {
     /// Only keys that start so.
     #[serde(default)]
     pub prefix: String,
     /// Only uploads that began so long ago: `24h`, `7d`, `90m`, or seconds. Default `24h`.
-    #[serde(default)]
-    #[schema(value_type = String, example = "24h")]
-    pub older_than: Age,
+    #[serde(default = "default_age")]
+    #[schema(value_type = SpanOfTime, example = "24h")]
+    pub older_than: Span,
     /// Only say which they are.
     #[serde(default)]
     pub dry_run: bool,
 }
 
-/// A span of time, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "RawAge")]
-pub struct Age(pub u64);
-
-impl Default for Age {
-    fn default() -> Age {
-        Age(DEFAULT_AGE)
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum RawAge {
-    Seconds(u64),
-    Text(String),
-}
-
-impl TryFrom<RawAge> for Age {
-    type Error = String;
-
-    fn try_from(raw: RawAge) -> Result<Age, String> {
-        match raw {
-            RawAge::Seconds(seconds) => Ok(Age(seconds)),
-            RawAge::Text(text) => Age::parse(&text),
-        }
-    }
-}
-
-impl Age {
-    /// Reads `90`, `90s`, `15m`, `24h` or `7d`.
-    pub fn parse(text: &str) -> Result<Age, String> {
-        let wrong = || "a span of time is written like `15m`, `24h`, `7d`, or in seconds".to_owned();
-        let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-        let unit = match text.strip_prefix(digits) {
-            Some("" | "s") => 1,
-            Some("m") => 60,
-            Some("h") => 3600,
-            Some("d") => 86_400,
-            _ => return Err(wrong()),
-        };
-        let number: u64 = digits.parse().map_err(|_| wrong())?;
-        number.checked_mul(unit).map(Age).ok_or_else(wrong)
-    }
+fn default_age() -> Span {
+    DEFAULT_AGE
 }
 
 /// What became of the uploads that were old enough.
@@ -490,7 +450,7 @@ pub struct CleanedUpload {
 
 #[cfg(test)]
 mod tests {
-    use super::{Age, CompletePart, CompleteUpload, SignPartsOptions};
+    use super::{CompletePart, CompleteUpload, SignPartsOptions};
 
     fn bytes(size: u64, part_size: Option<u64>) -> Vec<(u64, u64)> {
         let options = SignPartsOptions { size: Some(size), part_size, ..SignPartsOptions::default() };
@@ -524,18 +484,6 @@ mod tests {
         for options in wrong {
             assert!(options.wanted().is_err(), "{options:?}");
         }
-    }
-
-    #[test]
-    fn ages_are_read() {
-        for (text, seconds) in [("90", 90), ("90s", 90), ("15m", 900), ("24h", 86_400), ("7d", 604_800)] {
-            assert_eq!(Age::parse(text), Ok(Age(seconds)), "{text}");
-        }
-        for text in ["", "h", "1w", "-1", "1.5h", "1 h", "99999999999999999999d"] {
-            assert!(Age::parse(text).is_err(), "{text}");
-        }
-        assert_eq!(serde_json::from_str::<Age>("\"1h\"").unwrap(), Age(3600));
-        assert_eq!(serde_json::from_str::<Age>("60").unwrap(), Age(60));
     }
 
     #[test]

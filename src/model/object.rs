@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::model::header_text::{self, Unfit};
 use crate::model::list_filter::{Filter, Sort};
 use crate::model::object_facts::ObjectFacts;
+use crate::model::span::{Span, SpanOfTime};
 use crate::model::upload::{Checksum, UploadExtras};
 
 /// A key relative to its resource's prefix: 1 to 1024 bytes of UTF-8 (prefix included), passed through exactly.
@@ -138,10 +140,10 @@ pub struct ListOptions {
     /// Tell who owns each object.
     #[serde(default)]
     pub fetch_owner: bool,
-    /// Give each row a signed URL to read it that holds for so many seconds, 1 to 604800; less when the credentials
-    /// end sooner.
-    #[serde(default)]
-    #[schema(minimum = 1, maximum = 604_800, example = 600)]
+    /// Give each row a signed URL to read it that holds so long: 1 to 604800 seconds, or a text like `10m`; less when
+    /// the credentials end sooner.
+    #[serde(default, deserialize_with = "Span::seconds")]
+    #[schema(value_type = Option<SpanOfTime>)]
     pub sign_expires_in: Option<u64>,
 }
 
@@ -265,6 +267,23 @@ pub struct PutOptions {
     pub if_match: Option<String>,
     /// Tags, ACL, storage class, encryption, checksum.
     pub extras: UploadExtras,
+}
+
+impl PutOptions {
+    /// Refuses what cannot travel as a header.
+    pub fn check_headers(&self) -> Result<(), Unfit> {
+        header_text::check_fields(&[
+            ("content_type", self.content_type.as_deref()),
+            ("cache_control", self.cache_control.as_deref()),
+            ("content_disposition", self.content_disposition.as_deref()),
+            ("content_encoding", self.content_encoding.as_deref()),
+            ("content_language", self.content_language.as_deref()),
+            ("expires", self.extras.expires.as_deref()),
+            ("storage_class", self.extras.storage_class.as_deref()),
+            ("if_match", self.if_match.as_deref()),
+        ])?;
+        header_text::check_metadata(&self.metadata)
+    }
 }
 
 /// How to delete an object.

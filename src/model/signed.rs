@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::model::object::PutOptions;
 use crate::model::resource::CannedAcl;
+use crate::model::span::{Span, SpanOfTime};
 use crate::model::upload::UploadExtras;
 
 /// Seconds that a signature holds when nothing else is asked for.
@@ -57,8 +58,9 @@ pub struct SignOptions {
     /// A version; not for `PUT`.
     #[serde(default)]
     pub version: Option<String>,
-    /// Seconds; default 900, at most 604800 (seven days), and never longer than the credentials live.
-    #[serde(default)]
+    /// Seconds, or a text like `15m`; default 900, at most 604800 (seven days), and never longer than the credentials live.
+    #[serde(default, deserialize_with = "Span::seconds")]
+    #[schema(value_type = Option<SpanOfTime>)]
     pub expires_in: Option<u64>,
     /// The media type that the upload must have; only for `PUT`, like the fields below it.
     #[serde(default)]
@@ -140,8 +142,9 @@ pub struct SignPostOptions {
     #[serde(default)]
     #[schema(example = "uploads/")]
     pub key_prefix: Option<String>,
-    /// Seconds; default 900, at most 604800 (seven days), and never longer than the credentials live.
-    #[serde(default)]
+    /// Seconds, or a text like `15m`; default 900, at most 604800 (seven days), and never longer than the credentials live.
+    #[serde(default, deserialize_with = "Span::seconds")]
+    #[schema(value_type = Option<SpanOfTime>)]
     pub expires_in: Option<u64>,
     /// The media type that the upload must have.
     #[serde(default)]

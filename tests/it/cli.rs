@@ -150,6 +150,21 @@ async fn a_usage_line_names_no_option_that_a_variable_gives() {
 }
 
 #[tokio::test]
+async fn a_failure_begins_with_its_code_and_says_where_to_read_on() {
+    let world = World::start().await;
+    let failed = world.run(&["resource", "show", "nothing"]).await;
+    let words = String::from_utf8(failed.stderr).unwrap();
+    assert!(words.starts_with("error[NotFound]: "), "{words}");
+    assert!(words.contains("  read on: s3-connector errors NotFound"), "{words}");
+    assert!(world.ok(&["errors", "NotFound"]).await.starts_with("NotFound\n\nCause: "));
+    let twice = ["object", "put", "r", "k", "-", "--metadata", "a=1", "--metadata", "A=2"];
+    let misuse = world.run(&twice).await;
+    let words = String::from_utf8(misuse.stderr).unwrap();
+    assert_eq!(misuse.status.code(), Some(2), "{words}");
+    assert!(words.starts_with("error: `--metadata` names `a` twice"), "{words}");
+}
+
+#[tokio::test]
 async fn what_the_server_finds_wrong_exits_with_3_and_plain_http_is_recognised() {
     let world = World::start().await;
     let blank = world.run(&["token", "create", " ", "--role", "user"]).await;

@@ -18,7 +18,8 @@ use serde_json::Value;
 const PAGES: &[&str] = &["/", "/docs", "/docs/{file}", "/docs/errors/{code}"];
 /// What every operation of `/v1` can answer.
 const SHARED_ERRORS: &[&str] = &[
-    "400", "401", "403", "404", "409", "412", "413", "422", "424", "428", "429", "500", "502", "503", "504",
+    "400", "401", "403", "404", "409", "412", "413", "422", "424", "428", "429", "500", "501", "502", "503",
+    "504",
 ];
 /// Takes a signature in place of a token.
 pub(crate) const SIGNED: &str = "/v1/events/secrets";

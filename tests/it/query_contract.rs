@@ -92,6 +92,26 @@ fn every_answer_is_a_named_schema() {
     }
 }
 
+#[test]
+fn the_answers_of_a_query_are_shown_also_as_lines_and_as_problems() {
+    let document = document();
+    let answers = &document["paths"]["/v1/resources/{name}/query"]["post"]["responses"];
+    let schema = serde_json::json!({"$ref": "#/components/schemas/QueryAnswer"});
+    for (name, example) in answers["200"]["content"]["application/json"]["examples"].as_object().unwrap() {
+        fits(&document, &schema, &example["value"]).unwrap_or_else(|why| panic!("`{name}`: {why}"));
+    }
+    let lines = answers["200"]["content"]["application/x-ndjson"]["example"].as_str().unwrap();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let row = serde_json::json!({"$ref": "#/components/schemas/ObjectSummary"});
+    fits(&document, &row, &lines[0]).unwrap();
+    assert_eq!(lines[1], serde_json::json!({"cursor": null, "truncated": false}));
+    for status in ["416", "501"] {
+        let media = &answers[status]["content"]["application/problem+json"];
+        fits(&document, &media["schema"], &media["example"]).unwrap_or_else(|why| panic!("{status}: {why}"));
+        assert_eq!(media["example"]["status"].to_string(), status);
+    }
+}
+
 /// As much of JSON Schema as the document uses for bodies.
 fn fits(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
     if let Some(target) = schema["$ref"].as_str() {

@@ -101,6 +101,7 @@ async fn explain_tells_the_request_that_is_then_sent_and_sends_nothing() {
             assert_eq!(place.embedded.as_ref().map(|embedded| embedded.store.requests()), at_store);
             assert_eq!(told["allowed"], true, "{told:#}");
             assert_eq!(told["refused"], Value::Null, "{told:#}");
+            assert_ne!(told["permissions"], json!([]), "{told:#}");
             service.admin.query("main", &query).await;
             let requests = front.requests();
             let Some(real) = requests.get(before) else {
@@ -173,6 +174,21 @@ async fn explain_names_what_the_query_needs() {
     has(&told, "s3:PutObject", object);
     has(&told, "kms:GenerateDataKey", kms);
     assert_eq!(told["request"]["body_bytes"], 5, "{told:#}");
+
+    let copy = json!({"operation": "copy", "from": "a", "to": "b"});
+    let told = explain(&service.admin, "main", &copy).await;
+    has(&told, "s3:GetObject", "arn:aws:s3:::acme-invoices/in/a");
+    has(&told, "s3:PutObject", "arn:aws:s3:::acme-invoices/in/b");
+    assert!(!told["permissions"].to_string().contains('*'), "both keys are known: {told:#}");
+
+    let cors = json!([{"allowed_methods": ["GET"], "allowed_origins": ["https://a.example"]}]);
+    for (query, action) in [
+        (json!({"operation": "get_bucket", "aspects": ["lifecycle"]}), "s3:GetLifecycleConfiguration"),
+        (json!({"operation": "put_bucket_cors", "rules": cors}), "s3:PutBucketCORS"),
+    ] {
+        let told = explain(&service.admin, "main", &query).await;
+        assert_eq!(needed(&told), [(action.to_owned(), "arn:aws:s3:::acme-invoices".to_owned())], "{told:#}");
+    }
 
     let told = explain(&service.admin, "main", &json!({"operation": "list", "limit": 2500})).await;
     assert_eq!(told["allowed"], false, "{told:#}");
@@ -292,9 +308,11 @@ async fn explain_is_for_users_and_leaves_no_trace() {
     let after = expect(service.admin.get("/v1/audit?limit=1000").await, 200);
     assert_eq!(before, after, "nothing happened, and nothing is audited");
     expect(user.post("/v1/resources/nothing/explain", &list).await, 404);
-    let problem =
-        expect(user.post("/v1/resources/main/explain", &json!({"operation": "list", "x": 1})).await, 400);
-    assert!(problem["detail"].as_str().unwrap().contains('x'), "{problem:#}");
+    let problem = expect(
+        user.post("/v1/resources/main/explain", &json!({"operation": "list", "limit": "x"})).await,
+        400,
+    );
+    assert_eq!(problem["errors"][0]["path"], "limit", "{problem:#}");
 }
 
 #[tokio::test]

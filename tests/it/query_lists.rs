@@ -251,7 +251,7 @@ async fn each_row_has_a_url_that_reads_it_where_that_is_asked_and_allowed() {
             assert_eq!(response.text().await.unwrap(), format!("root/{}", row["key"].as_str().unwrap()));
             assert!(row["url_expires_at"].is_string(), "{row:#}");
         }
-        let path = "/v1/resources/main/objects?sign_expires_in=60";
+        let path = "/v1/resources/main/objects?sign_expires_in=1m";
         let response = service.admin.request(reqwest::Method::GET, path).send().await.unwrap();
         assert_eq!(response.headers()["cache-control"], "no-store");
         for wrong in [0, 604_801] {

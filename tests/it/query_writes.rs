@@ -214,7 +214,7 @@ async fn what_cannot_be_sent_is_refused_and_says_what_to_write() {
     }
     let put = json!({"operation": "put", "key": "k", "text": "x", "metadata": {"a": "ü"}});
     let refused = expect(client.query("main", &put).await, 400);
-    assert!(refused["detail"].as_str().unwrap().contains("`x-amz-meta-a`"), "{refused}");
+    assert!(refused["detail"].as_str().unwrap().contains("`metadata.a`"), "{refused}");
     assert_eq!(place.keys().await, [""; 0]);
 }
 
@@ -271,4 +271,50 @@ async fn an_object_that_changed_meanwhile_is_kept_over_json() {
         expect(client.query("main", &put).await, 200);
         assert_eq!(aws::get_object(&place.client(), &place.bucket, "k").await, b"second", "{}", place.name);
     }
+}
+
+#[tokio::test]
+async fn what_no_header_carries_is_refused_by_its_field_and_the_store_is_not_asked() {
+    let place = Place::radosgw().await;
+    let front = HttpFault::start(&place.url).await;
+    let service = service_with(&place, Setup::new(), &json!({"endpoint": front.url()})).await;
+    let client = &service.admin;
+    for (query, field) in [
+        (
+            json!({"operation": "put", "key": "k", "text": "", "metadata": {"author": "Müller"}}),
+            "metadata.author",
+        ),
+        (json!({"operation": "put", "key": "k", "text": "", "metadata": {"a b": "c"}}), "metadata.a b"),
+        (
+            json!({"operation": "put", "key": "k", "text": "", "content_disposition": "inline; filename=ü"}),
+            "content_disposition",
+        ),
+        (json!({"operation": "create_multipart_upload", "key": "k", "metadata": {"a": "ü"}}), "metadata.a"),
+        (
+            json!({"operation": "copy", "from": "k", "to": "l", "metadata_directive": "replace", "metadata": {"a": "ü"}}),
+            "metadata.a",
+        ),
+    ] {
+        let refused = expect(client.query("main", &query).await, 400);
+        assert_eq!(refused["code"], "BadRequest", "{refused:#}");
+        assert_eq!(refused["errors"][0]["path"], field, "{refused:#}");
+        assert!(refused["upstream"].is_null() && !refused["detail"].to_string().contains('ü'), "{refused:#}");
+    }
+    for (headers, field) in [
+        (vec![("x-amz-meta-a", "ü")], "metadata.a"),
+        (vec![("content-disposition", "inline; filename=ü")], "content_disposition"),
+        (vec![("x-amz-meta-a", "1"), ("x-amz-meta-a", "2")], "x-amz-meta-a"),
+    ] {
+        let refused = raw(client, "PUT", &by_path("main", "k"), &headers, b"x").await;
+        assert_eq!(refused.status, 400, "{field}");
+        assert!(refused.json()["detail"].as_str().unwrap().contains(field), "{}", refused.json());
+    }
+    assert_eq!(front.requests().len(), 0);
+
+    // what is written as RFC 2047 has it goes through, and comes back
+    let encoded = "=?UTF-8?B?TcO8bGxlcg==?=";
+    let put = json!({"operation": "put", "key": "k", "text": "x", "metadata": {"author": encoded}});
+    expect(client.query("main", &put).await, 200);
+    let head = expect(client.query("main", &json!({"operation": "head", "key": "k"})).await, 200);
+    assert_eq!(head["metadata"]["author"], encoded, "{head:#}");
 }

@@ -76,6 +76,20 @@ async fn a_body_is_refused_with_the_field_and_without_its_value() {
         ("/v1/tokens", json!({"role": "viewer"}), "name"),
         ("/v1/resources/r/copy", json!({"name": format!("Not {PLANTED}")}), "name"),
         ("/v1/resources/r/query", json!({"operation": "get", "version": "1"}), "key"),
+        ("/v1/resources/r/query", json!({"operation": "get", "key": "k", "range": 5}), "range"),
+        ("/v1/resources/r/query", json!({"operation": PLANTED}), "operation"),
+        ("/v1/resources/r/query", json!({"operation": "get", "key": "k", "part": 0}), "part"),
+        (
+            "/v1/resources/r/query",
+            json!({"operation": "put", "key": "k", "text": "", "tags": {"a": 1}}),
+            "tags.a",
+        ),
+        (
+            "/v1/resources/r/query",
+            json!({"operation": "delete_many", "keys": ["a"], "dryrun": true}),
+            "dryrun",
+        ),
+        ("/v1/resources/r/explain", json!({"operation": "get", "key": ["k"]}), "key"),
         ("/v1/resources/r/test", json!({"writ": true}), "writ"),
         ("/v1/resources/test", json!({"definition": {}, "writ": true}), "writ"),
     ];

@@ -190,12 +190,13 @@ impl Found {
         let said = match (given, cursor) {
             (Some(given), _) if given == count => return Ok(count),
             (None, Some(cursor)) if count <= cursor.left => return Ok(count),
+            (Some(1), _) => "1 was confirmed".to_owned(),
             (Some(given), _) => format!("{given} were confirmed"),
             (None, Some(cursor)) => format!("{} were left of what was confirmed", cursor.left),
             (None, None) => "none were confirmed".to_owned(),
         };
-        let detail =
-            format!("{count} objects are below `{prefix}`, and {said}: nothing was done, look what is there");
+        let there = if count == 1 { "1 object is".to_owned() } else { format!("{count} objects are") };
+        let detail = format!("{there} below `{prefix}`, and {said}: nothing was done, look what is there");
         Err(Error::CountNotConfirmed { detail, count })
     }
 }

@@ -50,6 +50,9 @@ impl App {
         moves: bool,
     ) -> Result<Outcome<CopyResult>, Error> {
         options.check().map_err(Error::BadRequest)?;
+        if let Some(headers) = gets_of(&options).headers {
+            headers.check_headers()?;
+        }
         let (app, caller, name, environment) =
             (Arc::clone(self), caller.clone(), name.to_owned(), environment.clone());
         let task = self.tracker.spawn(async move {

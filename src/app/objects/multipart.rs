@@ -47,6 +47,7 @@ impl App {
     ) -> Result<Outcome<StartedUpload>, Error> {
         wanted.check().map_err(Error::BadRequest)?;
         let mut options = wanted.put_options();
+        options.check_headers()?;
         options.content_type = options.content_type.or_else(|| guessed_type(&wanted.key));
         let options = &options;
         let query =

@@ -85,6 +85,7 @@ impl App {
         source: &Source,
         length: Option<u64>,
     ) -> Result<Written, Error> {
+        options.check_headers()?;
         options.extras.validate().map_err(Error::BadRequest)?;
         // what an upload sets besides the object is allowed by itself
         if options.extras.acl.is_some() {

@@ -41,8 +41,8 @@ impl Summed {
         let value = BASE64.encode(self.sum.finalize());
         if given.is_some_and(|given| given != value) {
             let text = format!(
-                "the content has the {} checksum {value}, which is not the one that was given: it was changed on its \
-                 way, send it again",
+                "the content has the {} checksum {value}, and another one was given: give the one of the very bytes that \
+                 are sent; if it was, they were changed on their way: send them again",
                 algorithm.as_str()
             );
             return Err(AwsError::new(ErrorKind::InvalidRequest, SERVICE, "BadDigest", text));
@@ -119,7 +119,8 @@ impl Sums {
             let value = BASE64.encode(md5.finalize());
             if value != *given {
                 let text = format!(
-                    "the content has the MD5 {value}, which is not the one of `Content-MD5`: send it again"
+                    "the content has the MD5 {value}, and `Content-MD5` names another one: give that of the very bytes \
+                     that are sent; if it was, they were changed on their way: send them again"
                 );
                 return Err(AwsError::new(ErrorKind::InvalidRequest, SERVICE, "BadDigest", text));
             }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::client::Call;
 use crate::cli::exit::Exit;
 use crate::cli::object::{FOUND, checked_key, state};
-use crate::cli::output::Format;
+use crate::cli::output::{Format, counted};
 use crate::cli::problem::Problem;
 use crate::cli::{Session, input};
 
@@ -185,6 +185,8 @@ impl What {
     async fn send(&self, session: &Session, route: &str, done: &str) -> anyhow::Result<Exit> {
         let path = ["resources", self.resource.as_str(), route];
         let spinner = session.out.spinner(&self.from);
+        input::distinct("--metadata", &self.metadata)?;
+        input::distinct("--tag", &self.tags)?;
         let answer = session.client.send(Call::post(&path, self.body())).await;
         spinner.finish_and_clear();
         let sentence = format!("`{}` was {done} to {}", self.from, self.whereto());
@@ -360,7 +362,8 @@ impl Shown {
             }
             session.out.json(&whole)?;
         }
-        session.out.say(format!("{} objects were {done}, {failed} failed", number("done")));
+        let were = if number("done") == 1 { "was" } else { "were" };
+        session.out.say(format!("{} {were} {done}, {failed} failed", counted(number("done"), "object")));
         if let Some(error) = end.get("error") {
             let problem = serde_json::from_value::<Problem>(error.clone())?;
             return Err(self.broken(problem.into()));

@@ -9,7 +9,7 @@ use crate::cli::exit::{Exit, usage};
 use crate::cli::object::checked_key;
 use crate::cli::output::{Column, Format};
 use crate::cli::{Session, input};
-use crate::model::multipart::Age;
+use crate::model::span::Span;
 
 /// Columns of the parts: the URL is last, since it is long.
 const PARTS: &[Column] =
@@ -145,7 +145,7 @@ impl Sign {
         set(&mut body, "content_disposition", self.content_disposition);
         set(&mut body, "cache_control", self.cache_control);
         set(&mut body, "if_none_match", self.if_none_match.then_some("*"));
-        set(&mut body, "metadata", pairs(self.metadata));
+        set(&mut body, "metadata", pairs("--metadata", self.metadata)?);
         set(&mut body, "acl", self.acl);
         set(&mut body, "storage_class", self.storage_class);
         set(&mut body, "response_content_type", self.response_content_type);
@@ -179,7 +179,7 @@ impl SignPost {
         set(&mut body, "acl", self.acl);
         set(&mut body, "success_action_status", self.success_action_status);
         set(&mut body, "success_action_redirect", self.success_action_redirect);
-        set(&mut body, "metadata", pairs(self.metadata));
+        set(&mut body, "metadata", pairs("--metadata", self.metadata)?);
         let signed = ask(session, &self.resource, "objects:sign-post", body).await?;
         session.out.record(&signed)?;
         if session.out.format() == Format::Table {
@@ -241,13 +241,17 @@ pub(super) fn set(body: &mut Map<String, Value>, name: &str, value: Option<impl 
     }
 }
 
-/// Pairs as an object, when there are any.
-pub(super) fn pairs(pairs: Vec<(String, String)>) -> Option<Map<String, Value>> {
+/// What a flag gave, as an object, when it gave anything.
+pub(super) fn pairs(
+    flag: &str,
+    pairs: Vec<(String, String)>,
+) -> anyhow::Result<Option<Map<String, Value>>> {
+    input::distinct(flag, &pairs)?;
     let object: Map<String, Value> =
         pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
-    (!object.is_empty()).then_some(object)
+    Ok((!object.is_empty()).then_some(object))
 }
 
 pub(super) fn seconds(text: &str) -> Result<u64, String> {
-    Age::parse(text).map(|age| age.0)
+    Span::parse(text).map(|span| span.0)
 }

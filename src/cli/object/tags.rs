@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::client::Call;
 use crate::cli::exit::Exit;
 use crate::cli::object::checked_key;
-use crate::cli::output::{Column, Format};
+use crate::cli::output::{Column, Format, counted};
 use crate::cli::{Session, input};
 
 const GRANTS: &[Column] = &[("PERMISSION", "permission"), ("KIND", "kind"), ("GRANTEE", "grantee")];
@@ -139,9 +139,10 @@ impl OneObject {
 impl SetTags {
     async fn run(self, session: &Session) -> anyhow::Result<()> {
         let path = ["resources", self.resource.as_str(), "object", "tags"];
+        input::distinct("the command", &self.tags)?;
         let tags: Map<String, Value> =
             self.tags.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
-        let sentence = format!("`{}` has {} tags", self.key, tags.len());
+        let sentence = format!("`{}` has {}", self.key, counted(tags.len() as u64, "tag"));
         let call = Call::put(&path, json!({"tags": tags}))
             .query("key", Some(checked_key(&self.key)?))
             .query("version", self.version.as_ref());

@@ -10,7 +10,7 @@ use crate::cli::object::checked_key;
 use crate::cli::object::sign::{pairs, set};
 use crate::cli::output::Column;
 use crate::cli::{Session, input};
-use crate::model::multipart::Age;
+use crate::model::span::Span;
 
 const UPLOADS: &[Column] = &[("UPLOAD", "upload_id"), ("INITIATED", "initiated"), ("KEY", "key")];
 const PARTS: &[Column] = &[("PART", "part_number"), ("SIZE", "size"), ("ETAG", "etag")];
@@ -198,8 +198,8 @@ impl Create {
         set(&mut body, "content_encoding", self.content_encoding.as_ref());
         set(&mut body, "content_language", self.content_language.as_ref());
         set(&mut body, "expires", self.expires.as_ref());
-        set(&mut body, "metadata", pairs(self.metadata));
-        set(&mut body, "tags", pairs(self.tags));
+        set(&mut body, "metadata", pairs("--metadata", self.metadata)?);
+        set(&mut body, "tags", pairs("--tag", self.tags)?);
         set(&mut body, "acl", self.acl.as_ref());
         set(&mut body, "storage_class", self.storage_class.as_ref());
         let of_kind = |kind: &String| match &self.kms_key_id {
@@ -295,5 +295,5 @@ fn part(text: &str) -> Result<(u32, String), String> {
 }
 
 fn age(text: &str) -> Result<String, String> {
-    Age::parse(text).map(|_| text.to_owned())
+    Span::parse(text).map(|_| text.to_owned())
 }

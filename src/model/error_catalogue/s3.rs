@@ -42,8 +42,8 @@ pub(super) const ENTRIES: &[ErrorEntry] = &[
     ),
     entry(
         "BadDigest",
-        "the body that arrived is not the one that was sent",
-        "send it again; if it happens often, look at the network in between",
+        "the content that arrived has another checksum or MD5 than was given with it",
+        "give the one of the very bytes that are sent; if it was, they were changed on their way: send them again",
         Caller,
         true,
     ),

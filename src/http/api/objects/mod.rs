@@ -28,7 +28,7 @@ use crate::http::extract::{
     By, Environment, Headers, Object, Params, Segment, User, body_and_length, text_of,
 };
 use crate::http::openapi::{ObjectBytes, ReadHeaders, ReadParams, Scope, WriteHeaders};
-use crate::http::problem::{Failure, Problems, problem};
+use crate::http::problem::{Failure, Problem, Problems, problem};
 use crate::model::object::{DeleteOptions, ObjectPage, PutResult};
 
 const NDJSON: &str = "application/x-ndjson";
@@ -84,9 +84,8 @@ pub struct ObjectParams {
     /// Tell who owns each object.
     #[param(required = false)]
     fetch_owner: Option<bool>,
-    /// Give each row a signed URL to read it that holds for so many seconds.
-    #[param(minimum = 1, maximum = 604_800)]
-    sign_expires_in: Option<u64>,
+    /// Give each row a signed URL to read it that holds so long: 1 to 604800 seconds, or a text like `10m`.
+    sign_expires_in: Option<String>,
 }
 
 /// Lists objects: a JSON page, or with `Accept: application/x-ndjson` one row a line, to the end.
@@ -189,7 +188,7 @@ fn push_line(text: &mut Vec<u8>, row: &impl serde::Serialize) {
 }
 
 /// Reads an object. `Range` and the `If-*` headers work as RFC 9110 says.
-#[utoipa::path(get, path = "/v1/resources/{name}/objects/{*key}", tag = "objects", operation_id = "get_object", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Path, description = "The key, percent-encoded once."), ReadParams, ReadHeaders, Scope), responses((status = 307, description = "To a URL of the store that holds for a minute."), (status = 200, description = "The object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 206, description = "A part of the object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
+#[utoipa::path(get, path = "/v1/resources/{name}/objects/{*key}", tag = "objects", operation_id = "get_object", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Path, description = "The key, percent-encoded once."), ReadParams, ReadHeaders, Scope), responses((status = 307, description = "To a URL of the store that holds for a minute."), (status = 200, description = "The object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 206, description = "A part of the object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object.", content_type = "application/problem+json", body = Problem), Problems))]
 pub async fn get_object(
     by: By<User>,
     environment: Environment,
@@ -208,7 +207,7 @@ pub async fn get_object(
 }
 
 /// Reads an object whose key is a parameter, for keys that a URL's path cannot carry (`.` and `..` segments).
-#[utoipa::path(get, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "get_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ReadParams, ReadHeaders, Scope), responses((status = 307, description = "To a URL of the store that holds for a minute."), (status = 200, description = "The object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 206, description = "A part of the object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
+#[utoipa::path(get, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "get_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ReadParams, ReadHeaders, Scope), responses((status = 307, description = "To a URL of the store that holds for a minute."), (status = 200, description = "The object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 206, description = "A part of the object.", content_type = "application/octet-stream", body = inline(ObjectBytes)), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object.", content_type = "application/problem+json", body = Problem), Problems))]
 pub async fn get_object_by_key(
     by: By<User>,
     environment: Environment,

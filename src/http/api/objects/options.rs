@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 
 use crate::app::Error;
@@ -13,6 +13,7 @@ use crate::model::list_filter::{Direction, Filter, SizeRange, Sort, SortBy, Time
 use crate::model::object::{Conditions, GetOptions, ListOptions, PutOptions, ResponseOverrides};
 use crate::model::resource::CannedAcl;
 use crate::model::signed::SignOptions;
+use crate::model::span::Span;
 use crate::model::upload::{Checksum, ChecksumAlgorithm, StoreEncryption, UploadExtras};
 
 const SSE: &str = "x-amz-server-side-encryption";
@@ -108,7 +109,9 @@ pub(in crate::http::api) fn checksum_mode(mode: Option<&str>) -> Result<bool, Fa
 }
 
 pub(super) fn put_options(headers: &HeaderMap) -> Result<PutOptions, Failure> {
-    let text = |name: &str| text_of(headers, name).map(str::to_owned);
+    // what is no visible ASCII is refused below, by its name
+    let read = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let text = |name: &str| headers.get(name).map(read);
     let mut options = PutOptions {
         content_type: text("content-type"),
         cache_control: text("cache-control"),
@@ -125,11 +128,11 @@ pub(super) fn put_options(headers: &HeaderMap) -> Result<PutOptions, Failure> {
     }
     for (name, value) in headers {
         let Some(name) = name.as_str().strip_prefix(META) else { continue };
-        let value = value.to_str().map_err(|_| {
-            bad(&format!("the metadata `{name}` holds bytes that are not visible ASCII: encode it"))
-        })?;
-        options.metadata.insert(name.to_owned(), value.to_owned());
+        if options.metadata.insert(name.to_owned(), read(value)).is_some() {
+            return Err(bad(&format!("the header `{META}{name}` is there twice: send it once")));
+        }
     }
+    options.check_headers().map_err(Error::from)?;
     Ok(options)
 }
 
@@ -242,8 +245,15 @@ pub(super) fn list_options(params: ObjectParams) -> Result<ListOptions, Failure>
         filter: (filter != Filter::default()).then_some(filter),
         sort: sort(params.sort.as_deref(), params.direction.as_deref())?,
         fetch_owner: params.fetch_owner.unwrap_or_default(),
-        sign_expires_in: params.sign_expires_in,
+        sign_expires_in: span("sign_expires_in", params.sign_expires_in.as_deref())?,
     })
+}
+
+/// The seconds of a span of time.
+pub(super) fn span(name: &str, text: Option<&str>) -> Result<Option<u64>, Failure> {
+    let span = text.map(Span::parse).transpose();
+    let wrong = |why| Failure(Error::field(name, format!("is a span of time: {why}")));
+    Ok(span.map_err(wrong)?.map(|span| span.0))
 }
 
 fn sort(by: Option<&str>, direction: Option<&str>) -> Result<Option<Sort>, Failure> {

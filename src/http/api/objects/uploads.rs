@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::app::{Error, PartUpload, Target};
+use crate::app::{PartUpload, Target};
 use crate::http::Api;
 use crate::http::api::objects::{options, with_freshness};
 use crate::http::body::bounded;
@@ -18,9 +18,10 @@ use crate::http::json_body::{JsonBody, JsonOrDefault};
 use crate::http::openapi::{ObjectBytes, Scope};
 use crate::http::problem::{Failure, Problems};
 use crate::model::multipart::{
-    AbortUpload, Age, CleanReport, CleanUploads, CompletePart, CompleteUpload, CompletedUpload,
+    AbortUpload, CleanReport, CleanUploads, CompletePart, CompleteUpload, CompletedUpload, DEFAULT_AGE,
     ListPartsOptions, ListUploadsOptions, PartPage, StartUpload, StartedUpload, UploadPage, UploadedPart,
 };
+use crate::model::span::Span;
 
 /// Which open uploads to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -131,11 +132,10 @@ pub async fn clean_object_uploads(
 ) -> Result<Response, Failure> {
     let _permit = api.app.admit(&by.0).await?;
     let target = Target { caller: &by.0, resource: &name, environment: &environment.0 };
-    let older_than = params.older_than.as_deref().map(Age::parse).transpose();
-    let older_than = older_than.map_err(|why| Failure(Error::BadRequest(format!("`older_than`: {why}"))))?;
+    let older_than = options::span("older_than", params.older_than.as_deref())?;
     let wanted = CleanUploads {
         prefix: params.prefix,
-        older_than: older_than.unwrap_or_default(),
+        older_than: older_than.map_or(DEFAULT_AGE, Span),
         dry_run: dry_run.0,
     };
     let report = api.app.clean_uploads(target, wanted).await?;

@@ -36,7 +36,7 @@ use crate::http::api::objects::sign::keep_nowhere;
 use crate::http::api::objects::{is_streamed, with_freshness};
 use crate::http::extract::{By, Environment, Segment, User};
 use crate::http::openapi::Scope;
-use crate::http::problem::{Failure, Problems};
+use crate::http::problem::{Failure, Problem, Problems};
 use crate::http::tagged_body::TaggedBody;
 use crate::model::acl::ObjectAcl;
 use crate::model::bucket::{BucketChange, BucketSettings};
@@ -229,7 +229,18 @@ type Ran = Result<(QueryAnswer, Freshness), Failure>;
     ("complete_multipart_upload" = (value = json!({"operation": "complete_multipart_upload", "key": "2026/film.mp4", "upload_id": "VXBsb2FkIElE", "parts": [{"part_number": 1, "etag": "\"9b2cf535f27731c974343645a3985328\""}]}))),
     ("abort_multipart_upload" = (value = json!({"operation": "abort_multipart_upload", "key": "2026/film.mp4", "upload_id": "VXBsb2FkIElE"}))),
     ("list_multipart_uploads" = (value = json!({"operation": "list_multipart_uploads", "prefix": "2026/"}))),
-)), responses((status = 200, body = QueryAnswer), Problems))]
+)), responses(
+    (status = 200, description = "What the operation answers. A list with `Accept: application/x-ndjson` is one row a line; its last line says whether there is more, or holds the `error` that ended it.", content(
+        (QueryAnswer = "application/json", examples(
+            ("list" = (value = json!({"objects": [{"key": "2026/a.pdf", "size": 1234, "etag": "\"9b2cf535f27731c974343645a3985328\"", "last_modified": "2026-11-01T10:00:00Z", "storage_class": "STANDARD"}], "prefixes": [], "cursor": null, "truncated": false}))),
+            ("put" = (value = json!({"key": "2026/a.txt", "size": 5, "etag": "\"5d41402abc4b2a76b9719d911017c592\"", "version_id": null}))),
+            ("delete" = (value = json!({"key": "2026/a.txt", "version_id": null}))),
+        )),
+        (String = "application/x-ndjson", example = json!("{\"key\":\"2026/a.pdf\",\"size\":1234,\"etag\":\"\\\"9b2cf535f27731c974343645a3985328\\\"\",\"last_modified\":\"2026-11-01T10:00:00Z\",\"storage_class\":\"STANDARD\"}\n{\"cursor\":null,\"truncated\":false}\n")),
+    )),
+    (status = 416, description = "The range lies outside the object.", content_type = "application/problem+json", body = Problem, example = json!({"type": "/docs/errors/InvalidRange", "title": "the range lies outside the object", "status": 416, "detail": "The requested range is not satisfiable", "instance": "/v1/resources/invoices/query", "code": "InvalidRange", "request_id": "0193f0a2b7c47d31a5d0c2f4b6e8a913", "upstream": {"service": "s3", "code": "InvalidRange"}, "remedy": "ask for a range inside the object's size - the caller can do this"})),
+    Problems,
+))]
 pub async fn query(
     by: By<User>,
     environment: Environment,

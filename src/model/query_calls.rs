@@ -1,7 +1,7 @@
-//! What a query needs besides its first request: how many calls it may become, and which IAM actions.
+//! How many calls a query may become besides its first request.
 //!
-//! By class of operation, so that a new operation of a class is described with it. Sources: the S3 user guide (limits
-//! of lists, deletes, copies and uploads in parts) and the Service Authorization Reference.
+//! By class of operation, so that a new operation of a class is described with it. Source: the S3 user guide (limits
+//! of lists, deletes, copies and uploads in parts).
 
 use serde_json::Value;
 
@@ -109,65 +109,11 @@ fn body_bytes(body: &Value) -> Option<u64> {
     u64::try_from(text.or_else(encoded)?).ok()
 }
 
-/// An action, and when it is needed; always where that is none.
-pub type NeededAction = (&'static str, Option<&'static str>);
-
-/// The IAM actions on objects that a query needs. Those on versions are needed only where one is named.
-pub fn object_actions(operation: Operation, body: &Value) -> Vec<NeededAction> {
-    let (all, named) = (operation.actions(), names_version(body));
-    let twin = |action: &str| all.contains(&action.replace("Version", "").as_str());
-    let kept = all.iter().copied().filter(|action| named || !action.contains("Version") || !twin(action));
-    let mut needed: Vec<NeededAction> = kept.map(|action| (action, when(operation, action, named))).collect();
-    let uploads = matches!(operation, Operation::Put | Operation::Multipart);
-    if body.get("acl").is_some() && uploads {
-        needed.push(("s3:PutObjectAcl", None));
-    }
-    if body.get("tags").is_some() && uploads {
-        needed.push(("s3:PutObjectTagging", None));
-    }
-    needed
-}
-
-/// The IAM actions on the bucket that a query needs.
-pub fn bucket_actions(operation: Operation) -> Vec<NeededAction> {
-    let needed = operation.bucket_actions().iter().map(|action| {
-        let several = matches!(operation, Operation::GetBucket | Operation::PutBucket | Operation::Multipart);
-        (*action, several.then_some("this is what is asked for"))
-    });
-    let head = matches!(operation, Operation::Head | Operation::Get).then_some((
-        "s3:ListBucket",
-        Some("an object that is missing is to be told from one that may not be read"),
-    ));
-    needed.chain(head).collect()
-}
-
-fn when(operation: Operation, action: &str, version: bool) -> Option<&'static str> {
-    match (operation, action) {
-        (_, action) if version && action.contains("Version") => Some("a version is named"),
-        (_, "s3:AbortMultipartUpload") => Some("an upload in parts fails or is aborted"),
-        (_, "s3:ListMultipartUploadParts") => Some("parts are listed"),
-        (Operation::Copy, "s3:GetObjectTagging" | "s3:PutObjectTagging") => Some("tags are copied or given"),
-        (Operation::PutTags, "s3:DeleteObjectTagging") => Some("tags are deleted"),
-        _ => None,
-    }
-}
-
-/// Whether a version stands anywhere in a body.
-fn names_version(body: &Value) -> bool {
-    match body {
-        Value::Object(fields) => fields.iter().any(|(name, value)| {
-            (["version", "version_id"].contains(&name.as_str()) && !value.is_null()) || names_version(value)
-        }),
-        Value::Array(items) => items.iter().any(names_version),
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{bucket_actions, calls, object_actions};
+    use super::calls;
     use crate::model::operation::Operation;
 
     #[test]
@@ -183,21 +129,9 @@ mod tests {
     }
 
     #[test]
-    fn actions_on_versions_are_needed_where_one_is_named() {
-        let actions = |body| {
-            object_actions(Operation::Get, &body).into_iter().map(|(action, _)| action).collect::<Vec<_>>()
-        };
-        assert_eq!(actions(json!({"key": "a"})), ["s3:GetObject"]);
-        assert_eq!(actions(json!({"key": "a", "version": null})), ["s3:GetObject"]);
-        assert_eq!(actions(json!({"key": "a", "version": "1"})), ["s3:GetObject", "s3:GetObjectVersion"]);
-    }
-
-    #[test]
     fn every_class_of_operation_is_described() {
         for operation in Operation::ALL {
             assert!(!calls(operation, &json!({}), 1000).why.is_empty(), "{operation:?}");
-            let needed = object_actions(operation, &json!({})).len() + bucket_actions(operation).len();
-            assert!(needed > 0 || operation == Operation::Sign, "{operation:?}");
         }
     }
 }
