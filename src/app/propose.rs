@@ -36,6 +36,7 @@ impl App {
     ) -> AwsError {
         error.proposal = match error.kind {
             ErrorKind::WrongRegion => other_region(written, plan, s3, &error).await.map(Box::new),
+            _ if error.code == "NotHttp" => over_tls(written).map(Box::new),
             _ => self.other_addressing(plan, &error).await.map(Box::new),
         };
         error
@@ -60,6 +61,13 @@ impl App {
         };
         Some(proposal(json!({"addressing": "path"}), reason))
     }
+}
+
+/// The same endpoint over TLS, where the definition names it.
+fn over_tls(written: Written<'_>) -> Option<Proposal> {
+    let endpoint = written.definition.endpoint.as_ref()?.strip_prefix("http://")?;
+    let patch = json!({"endpoint": format!("https://{endpoint}")});
+    Some(proposal(patch, "the port speaks TLS".to_owned()))
 }
 
 /// The region that the store names; where its refusal names none, the bucket is asked.

@@ -10,18 +10,16 @@ use crate::app::body::{
     changed_paths, drop_view_fields, generate_external_id, is_template, kept_literals, merge,
     read_definition, rewrite_reference_objects, top_level,
 };
-use crate::app::connection::Subject;
 use crate::app::sources::{named, parse_body, retype};
 use crate::app::usage_check::{USAGE_DENIED, kept_references};
 use crate::app::{App, Error, Resource, audit};
 use crate::clock::rfc3339;
 use crate::finding::Finding;
-use crate::model::check::Report;
 use crate::model::literal::{self, Literals};
 use crate::model::name::Name;
 use crate::model::principal::Caller;
 use crate::model::resource::{CREDENTIAL_FIELDS, Definition};
-use crate::store::{ResourceRecord, StoreError, TestRow};
+use crate::store::{ResourceRecord, StoreError};
 
 /// A resource as it is shown.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -60,13 +58,6 @@ pub struct Version {
     pub changed_by: String,
     /// The definition of then.
     pub definition: Definition,
-}
-
-/// What a test may do.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct TestOptions {
-    /// Also write, read back and delete one object.
-    pub write: bool,
 }
 
 /// Fields whose change sends the stored keys to another place.
@@ -315,58 +306,6 @@ impl App {
         let (record, sequence) = updated.map_err(named("resource", name))?;
         let resource = self.registry.put_resource(sequence, Some(&resource), record);
         Ok(Saved { view: self.resource_view(caller, &resource.record) })
-    }
-
-    /// Tests a saved resource and keeps the result.
-    pub async fn test_resource(
-        self: &Arc<Self>,
-        caller: &Caller,
-        name: &str,
-        environment: &Name,
-        options: TestOptions,
-    ) -> Result<Report, Error> {
-        let resource = self.known_resource(caller, name)?;
-        self.check_environment(&caller.project.id, &resource.record.definition, environment)?;
-        let definition = resource.record.definition.in_environment(environment);
-        let subject = Subject::of(&resource.record, &definition, environment);
-        let report = self.report(caller, &subject, options).await;
-        let now = self.clock.now_ms();
-        self.store.keep_test(&resource.record.id, environment.as_str(), &report, now).await?;
-        let mut event = audit::event(caller, "resource.test", name, now);
-        report.verdict.as_str().clone_into(&mut event.outcome);
-        self.audit.note(event).await;
-        Ok(report)
-    }
-
-    /// Tests a definition that is not saved. A stored key cannot be used this way: it must be typed.
-    pub async fn test_definition(
-        self: &Arc<Self>,
-        caller: &Caller,
-        body: Value,
-        environment: &Name,
-        options: TestOptions,
-    ) -> Result<Report, Error> {
-        let (definition, literals) = read_definition(body)?;
-        self.check_environment(&caller.project.id, &definition, environment)?;
-        let definition = definition.in_environment(environment);
-        let subject = Subject {
-            definition: &definition,
-            literals: &literals,
-            project_id: &caller.project.id,
-            environment,
-        };
-        let report = self.report(caller, &subject, options).await;
-        let mut event = audit::event(caller, "resource.test", definition.name.as_str(), self.clock.now_ms());
-        report.verdict.as_str().clone_into(&mut event.outcome);
-        event.detail = Some("an unsaved definition".to_owned());
-        self.audit.note(event).await;
-        Ok(report)
-    }
-
-    /// Kept results, newest first.
-    pub async fn tests(&self, caller: &Caller, name: &str, limit: i64) -> Result<Vec<TestRow>, Error> {
-        let resource = self.known_resource(caller, name)?;
-        Ok(self.store.tests(&resource.record.id, limit.clamp(1, 100)).await?)
     }
 }
 

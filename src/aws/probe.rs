@@ -8,7 +8,9 @@ use tokio::net::TcpStream;
 
 use crate::aws::egress::{Egress, ResolveError};
 use crate::aws::error::tls_code;
-use crate::aws::http;
+use crate::aws::body::RequestBody;
+use crate::aws::direct;
+use crate::aws::http::{self as clients, DirectClient};
 use crate::aws::{AwsError, ErrorKind};
 
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -68,9 +70,25 @@ pub async fn reach(egress: &Egress, target: &Target<'_>) -> Result<Times, AwsErr
     Ok(times)
 }
 
+/// Asks for a signed URL with no header but the host's; what comes back is the store's code, not the object.
+pub async fn fetch(client: &DirectClient, url: &str) -> Result<(), AwsError> {
+    let uri: http::Uri = url.parse().map_err(|_| unreachable("NameNotFound", "the URL cannot be read"))?;
+    let host = uri.authority().map_or("", http::uri::Authority::as_str).to_owned();
+    let request = http::Request::get(uri).header(http::header::HOST, host).body(RequestBody::Empty);
+    let request = request.map_err(|_| unreachable("NameNotFound", "the URL cannot be read"))?;
+    let answer = tokio::time::timeout(STEP_TIMEOUT, client.request(request))
+        .await
+        .map_err(|_| AwsError::timeout("s3", STEP_TIMEOUT.as_millis()))?
+        .map_err(|error| AwsError::from_chain("s3", &error))?;
+    if answer.status().is_success() {
+        return Ok(());
+    }
+    Err(direct::refusal(answer).await)
+}
+
 async fn shake_hands(stream: TcpStream, target: &Target<'_>) -> Result<(), AwsError> {
     let config =
-        http::tls_config(target.ca_pem).map_err(|error| unreachable("TlsUnknownCa", &error.to_string()))?;
+        clients::tls_config(target.ca_pem).map_err(|error| unreachable("TlsUnknownCa", &error.to_string()))?;
     let name = ServerName::try_from(target.host.to_owned())
         .map_err(|error| unreachable("TlsNameMismatch", &error.to_string()))?;
     let handshake = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream);

@@ -1,10 +1,13 @@
 //! Reports of tests: every check with its outcome, what can be done through the resource, and the sum.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::cli::Session;
+use crate::cli::client::Call;
 use crate::cli::exit::Exit;
 use crate::cli::output::{self, Column, Format, Output, Style};
-use crate::cli::problem;
+use crate::cli::problem::{self, Problem};
 use crate::model::check::{Check, Fix, Report, Status, Verdict};
 use crate::model::error_catalogue;
 
@@ -14,6 +17,9 @@ const MATRIX: &[Column] = &[
     ("KNOWN BY", "known_by"),
     ("MISSING", "missing_action"),
 ];
+
+/// Characters of the longest name of a check, so that lines that are printed one by one stand below each other.
+const LIVE_WIDTH: usize = 19;
 
 /// Columns of kept reports.
 pub(crate) const KEPT: &[Column] = &[
@@ -25,13 +31,50 @@ pub(crate) const KEPT: &[Column] = &[
     ("REASON", "report.reason"),
 ];
 
+/// One line of a test that is under way.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Check(Check),
+    Report(Report),
+    Error(Problem),
+}
+
+/// Runs a test: check by check as they end for people, in one piece for programs. A verdict of `fails` fails the
+/// command.
+pub(crate) async fn run(session: &Session, call: Call) -> anyhow::Result<Exit> {
+    let out = &session.out;
+    if out.format() != Format::Table {
+        return show(out, &session.client.send(call).await?.body);
+    }
+    let mut lines = session.client.lines(call).await?;
+    let mut shown: Vec<Check> = Vec::new();
+    while let Some(line) = lines.next().await? {
+        match serde_json::from_value(line).map_err(|error| unreadable(&error))? {
+            Line::Check(check) => {
+                print_check(out, &check, &shown, LIVE_WIDTH)?;
+                shown.push(check);
+            }
+            Line::Report(report) => {
+                print_sum(out, &report)?;
+                return Ok(exit_of(report.verdict));
+            }
+            Line::Error(problem) => return Err(problem.into()),
+        }
+    }
+    anyhow::bail!("the test broke off before its end: try again")
+}
+
+fn unreadable(error: &serde_json::Error) -> anyhow::Error {
+    anyhow::anyhow!("the report cannot be read, the server may be newer than this command: {error}")
+}
+
 /// Shows the report that the server answered with; a verdict of `fails` fails the command.
 pub(crate) fn show(out: &Output, answer: &Value) -> anyhow::Result<Exit> {
-    let report: Report = serde_json::from_value(answer.clone()).map_err(|error| {
-        anyhow::anyhow!("the report cannot be read, the server may be newer than this command: {error}")
-    })?;
+    let report: Report = serde_json::from_value(answer.clone()).map_err(|error| unreadable(&error))?;
     if out.format() == Format::Table {
-        print_report(out, &report)?;
+        print_checks(out, &report.checks)?;
+        print_sum(out, &report)?;
     } else {
         out.json(answer)?;
     }
@@ -42,8 +85,8 @@ fn exit_of(verdict: Verdict) -> Exit {
     Exit::failed_if(verdict == Verdict::Fails)
 }
 
-fn print_report(out: &Output, report: &Report) -> anyhow::Result<()> {
-    print_checks(out, &report.checks)?;
+/// What can be done through the resource, and the verdict.
+fn print_sum(out: &Output, report: &Report) -> anyhow::Result<()> {
     if !report.permissions.is_empty() {
         let rows = report.permissions.iter().map(|row| json!(row)).collect::<Vec<_>>();
         out.line("")?;
@@ -63,19 +106,21 @@ fn print_report(out: &Output, report: &Report) -> anyhow::Result<()> {
 /// One line a check, and below it why and what to do.
 pub(crate) fn print_checks(out: &Output, checks: &[Check]) -> anyhow::Result<()> {
     let width = checks.iter().map(|check| check.name.chars().count()).max().unwrap_or_default();
-    for check in checks {
-        let (mark, style) = mark(check.status);
-        let name = format!("{:width$}", output::one_line(&check.name));
-        let detail = shown(&check.detail);
-        let took = if check.took_ms > 0 {
-            out.paint(Style::Faint, format!("  {} ms", check.took_ms))
-        } else {
-            String::new()
-        };
-        out.line(format!("{} {name}  {detail}{took}", out.paint(style, mark)))?;
-        for (label, text) in notes(check, checks) {
-            out.line(format!("    {} {}", out.paint(Style::Faint, format!("{label:8}")), shown(&text)))?;
-        }
+    checks.iter().try_for_each(|check| print_check(out, check, checks, width))
+}
+
+fn print_check(out: &Output, check: &Check, others: &[Check], width: usize) -> anyhow::Result<()> {
+    let (mark, style) = mark(check.status);
+    let name = format!("{:width$}", output::one_line(&check.name));
+    let detail = shown(&check.detail);
+    let took = if check.took_ms > 0 {
+        out.paint(Style::Faint, format!("  {} ms", check.took_ms))
+    } else {
+        String::new()
+    };
+    out.line(format!("{} {name}  {detail}{took}", out.paint(style, mark)))?;
+    for (label, text) in notes(check, others) {
+        out.line(format!("    {} {}", out.paint(Style::Faint, format!("{label:8}")), shown(&text)))?;
     }
     Ok(())
 }
@@ -110,6 +155,8 @@ fn notes(check: &Check, all: &[Check]) -> Vec<(&'static str, String)> {
     let fix = check.fix.as_ref().map(|fix| match fix {
         Fix::Patch(patch) => format!("update the resource with --merge and {patch}"),
         Fix::Statement(statement) => format!("add the statement {statement}"),
+        Fix::TrustPolicy(policy) => format!("give the role the trust policy {policy}"),
+        Fix::Command(command) => format!("run `{command}`"),
     });
     let waits =
         |name: &&String| all.iter().any(|other| other.name == **name && other.status != Status::Passed);

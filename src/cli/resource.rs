@@ -300,10 +300,7 @@ impl Test {
         };
         let name = self.name.as_deref().filter(|_| self.file.is_none());
         let path: Vec<&str> = ["resources"].into_iter().chain(name).chain(["test"]).collect();
-        let running = session.out.spinner("testing");
-        let answer = session.client.send(Call::post(&path, body)).await;
-        running.finish_and_clear();
-        report::show(&session.out, &answer?.body)
+        report::run(session, Call::post(&path, body)).await
     }
 }
 

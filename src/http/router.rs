@@ -7,7 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::api::{
-    access, bucket, events, objects, query, resources, secret_answers, secrets, service, sources,
+    access, bucket, checks, events, objects, query, resources, secret_answers, secrets, service, sources,
     usage_policies, vault,
 };
 use crate::http::openapi::Document;
@@ -22,7 +22,7 @@ pub fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(service::openapi))
         .routes(routes!(access::whoami))
         .routes(routes!(resources::list_resources, resources::create_resource))
-        .routes(routes!(resources::test_definition))
+        .routes(routes!(checks::test_definition))
         .routes(routes!(
             resources::get_resource,
             resources::replace_resource,
@@ -32,8 +32,8 @@ pub fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(resources::copy_resource))
         .routes(routes!(resources::resource_history))
         .routes(routes!(resources::restore_resource))
-        .routes(routes!(resources::test_resource))
-        .routes(routes!(resources::list_tests))
+        .routes(routes!(checks::test_resource))
+        .routes(routes!(checks::list_tests))
         .routes(routes!(query::query))
         .routes(routes!(query::explain::explain_query))
         .routes(routes!(objects::list_objects))

@@ -59,9 +59,14 @@ pub enum Fix {
     /// A body for `PATCH /v1/resources/{name}`.
     #[schema(value_type = Object)]
     Patch(serde_json::Value),
-    /// A statement for the identity's policy.
+    /// A statement for the identity's policy; with a `Principal`, for the bucket policy.
     #[schema(value_type = Object)]
     Statement(serde_json::Value),
+    /// The trust policy that the role needs.
+    #[schema(value_type = Object)]
+    TrustPolicy(serde_json::Value),
+    /// A command of the provider's command line, for who may run it.
+    Command(String),
 }
 
 /// A change of a resource that its owner may accept.
@@ -129,6 +134,23 @@ pub enum Answer {
     Unknown,
 }
 
+/// How an answer is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum KnownBy {
+    /// The call was made.
+    #[serde(rename = "tried")]
+    Tried,
+    /// It follows from other calls, or from the policies that could be read.
+    #[serde(rename = "predicted")]
+    Predicted,
+    /// Both, and they agree.
+    #[serde(rename = "both")]
+    Both,
+    /// Neither.
+    #[serde(rename = "not tried")]
+    NotTried,
+}
+
 /// One row of the permission matrix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Permission {
@@ -136,8 +158,8 @@ pub struct Permission {
     pub operation: Operation,
     /// Whether it would work.
     pub answer: Answer,
-    /// `tried` or `not tried`.
-    pub known_by: String,
+    /// How that is known.
+    pub known_by: KnownBy,
     /// The IAM action that is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing_action: Option<String>,

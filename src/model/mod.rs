@@ -8,6 +8,7 @@ pub mod audit;
 pub mod bucket;
 pub mod bulk;
 pub mod check;
+pub mod check_catalogue;
 pub mod error_catalogue;
 pub mod forecast;
 pub mod glob;

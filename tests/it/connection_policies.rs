@@ -152,7 +152,7 @@ async fn an_acl_that_the_bucket_refuses_is_found_and_the_fix_mends_it() {
     create(&service.admin, &place, "main", &json!({"default_acl": "public-read"})).await;
     let report = test_saved(&service.admin, "main", false).await;
     assert_eq!(report["verdict"], "works with limits", "{report:#}");
-    let found = assert_failed(&report, "uploads-allowed", "AccessControlListNotSupported", "`default_acl`");
+    let found = assert_failed(&report, "acl-accepted", "AccessControlListNotSupported", "`default_acl`");
     assert_eq!(found["fix"], json!({"patch": {"default_acl": null}}), "{found:#}");
     expect(service.admin.patch("/v1/resources/main", &found["fix"]["patch"]).await, 200);
     let report = test_saved(&service.admin, "main", true).await;

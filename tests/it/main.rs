@@ -1,6 +1,8 @@
 //! The one integration binary: real servers on loopback, the real binary, one file per noun.
 
 mod access;
+mod check_causes;
+mod check_fixes;
 mod cli;
 mod connection;
 mod connection_failures;

@@ -228,7 +228,7 @@ impl Direct {
 }
 
 /// What an answer means that is no success. One whose body cannot be read still has a status.
-async fn refusal(response: Response<Incoming>) -> AwsError {
+pub(super) async fn refusal(response: Response<Incoming>) -> AwsError {
     let (parts, body) = response.into_parts();
     let body = Limited::new(body, ERROR_BYTES).collect().await.map(http_body_util::Collected::to_bytes);
     AwsError::from_answer(SERVICE, parts.status.as_u16(), &parts.headers, &body.unwrap_or_default())

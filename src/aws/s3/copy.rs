@@ -86,6 +86,14 @@ impl CopyGets {
 }
 
 impl S3 {
+    /// The same client, whose uploads send no ACL.
+    #[must_use]
+    pub fn without_default_acl(&self) -> S3 {
+        let mut other = self.clone();
+        other.defaults.acl = None;
+        other
+    }
+
     /// Copies an object in one request. S3 copies up to 5 GiB so.
     pub async fn copy(
         &self,

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod bucket;
+pub mod checks;
 pub mod events;
 pub mod objects;
 pub mod query;
@@ -10,5 +11,6 @@ pub mod secret_answers;
 pub mod secrets;
 pub mod service;
 pub mod sources;
+
 pub mod usage_policies;
 pub mod vault;

@@ -8,13 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::app::{ResourceView, Saved, TestOptions, Version};
+use crate::app::{ResourceView, Saved, Version};
 use crate::http::Api;
-use crate::http::extract::{By, DryRun, Editor, Environment, IfMatch, Params, Segment, User, Viewer, etag};
-use crate::http::json_body::{JsonBody, JsonOrDefault};
+use crate::http::extract::{By, DryRun, Editor, IfMatch, Params, Segment, Viewer, etag};
+use crate::http::json_body::JsonBody;
 use crate::http::openapi::{Condition, Scope, Write};
 use crate::http::problem::{Failure, Problems};
-use crate::model::check::Report;
 use crate::model::name::Name;
 use crate::model::resource::Definition;
 
@@ -186,83 +185,6 @@ pub async fn restore_resource(
 ) -> Result<Response, Failure> {
     let saved = api.app.restore_resource(&by.0, &name, body.version, dry_run.0).await?;
     Ok(answer(saved, StatusCode::OK))
-}
-
-/// What a test may do.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TestWanted {
-    /// Also write, read back and delete one object.
-    #[serde(default)]
-    write: bool,
-}
-
-/// Tests a resource step by step and says what to change when something does not work. Read-only unless `write` is true.
-#[utoipa::path(post, path = "/v1/resources/{name}/test", tag = "resources", operation_id = "test_resource", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), Scope), request_body = TestWanted, responses((status = 200, body = Report), Problems))]
-pub async fn test_resource(
-    by: By<User>,
-    environment: Environment,
-    State(api): State<Api>,
-    Segment(name): Segment<String>,
-    JsonOrDefault(wanted): JsonOrDefault<TestWanted>,
-) -> Result<Json<Report>, Failure> {
-    let options = TestOptions { write: wanted.write };
-    Ok(Json(api.app.test_resource(&by.0, &name, &environment.0, options).await?))
-}
-
-/// A definition to test.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TestDefinition {
-    /// As it would be saved.
-    #[schema(value_type = Definition)]
-    definition: Value,
-    /// Also write, read back and delete one object.
-    #[serde(default)]
-    write: bool,
-}
-
-/// Tests a definition that is not saved.
-#[utoipa::path(post, path = "/v1/resources/test", tag = "resources", operation_id = "test_definition", security(("token" = ["editor"])), params(Scope), request_body = TestDefinition, responses((status = 200, body = Report), Problems))]
-pub async fn test_definition(
-    by: By<Editor>,
-    environment: Environment,
-    State(api): State<Api>,
-    JsonBody(body): JsonBody<TestDefinition>,
-) -> Result<Json<Report>, Failure> {
-    let options = TestOptions { write: body.write };
-    Ok(Json(api.app.test_definition(&by.0, body.definition, &environment.0, options).await?))
-}
-
-/// A kept test.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct KeptTest {
-    /// Its id.
-    id: String,
-    /// The environment that was tested.
-    environment: String,
-    /// What was found.
-    report: Report,
-}
-
-/// Kept tests.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct TestList {
-    /// Newest first, at most a hundred.
-    tests: Vec<KeptTest>,
-}
-
-/// The kept results of tests, newest first.
-#[utoipa::path(get, path = "/v1/resources/{name}/tests", tag = "resources", operation_id = "list_tests", security(("token" = ["viewer"])), params(("name" = String, Path, description = "The resource."), Scope), responses((status = 200, body = TestList), Problems))]
-pub async fn list_tests(
-    by: By<Viewer>,
-    State(api): State<Api>,
-    Segment(name): Segment<String>,
-) -> Result<Json<TestList>, Failure> {
-    let rows = api.app.tests(&by.0, &name, 100).await?;
-    let tests =
-        rows.into_iter().map(|row| KeptTest { id: row.id, environment: row.environment, report: row.report });
-    Ok(Json(TestList { tests: tests.collect() }))
 }
 
 fn answer(saved: Saved, status: StatusCode) -> Response {

@@ -4,6 +4,7 @@
 //! STS and Secrets Manager API references, and what Ceph, moto and s3s answer in our tests. The pages of the codes in
 //! `docs/errors` are made from it.
 
+mod checks;
 mod network;
 mod own;
 mod s3;
@@ -54,12 +55,14 @@ pub enum Origin {
     Network,
     /// This service: of a request, or before anything is sent on.
     Own,
+    /// A test of a resource, after a second look.
+    Check,
 }
 
 impl Origin {
     /// Every origin.
-    pub const ALL: [Origin; 5] =
-        [Origin::S3, Origin::Sts, Origin::SecretsManager, Origin::Network, Origin::Own];
+    pub const ALL: [Origin; 6] =
+        [Origin::S3, Origin::Sts, Origin::SecretsManager, Origin::Network, Origin::Own, Origin::Check];
 
     /// For pages and lists.
     pub fn as_str(self) -> &'static str {
@@ -69,6 +72,7 @@ impl Origin {
             Origin::SecretsManager => "Secrets Manager",
             Origin::Network => "network",
             Origin::Own => "this service",
+            Origin::Check => "a test of a resource",
         }
     }
 
@@ -80,6 +84,7 @@ impl Origin {
             Origin::SecretsManager => secrets_manager::ENTRIES,
             Origin::Network => network::ENTRIES,
             Origin::Own => own::ENTRIES,
+            Origin::Check => checks::ENTRIES,
         }
     }
 }

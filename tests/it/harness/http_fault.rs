@@ -127,6 +127,7 @@ impl HttpFault {
             upstream,
             client: client.build().unwrap(),
             rules: Mutex::default(),
+            altered: Mutex::default(),
             requests: Mutex::default(),
             open: AtomicUsize::new(0),
             most_open: AtomicUsize::new(0),
@@ -143,17 +144,27 @@ impl HttpFault {
 
     /// Gives this answer to the next `times` requests. Rules are asked in the order they were added.
     pub(crate) fn answer(&self, times: usize, answer: Answer) {
-        self.add(None, times, answer);
+        self.add(What::All, times, answer);
     }
 
     /// Gives this answer to the next `times` requests with this action (`GetSecretValue`), or method and start of the
     /// path (`PUT /bucket/`).
     pub(crate) fn answer_to(&self, what: &str, times: usize, answer: Answer) {
-        self.add(Some(what.to_owned()), times, answer);
+        self.add(What::Of(what.to_owned()), times, answer);
     }
 
-    fn add(&self, what: Option<String>, times: usize, answer: Answer) {
+    fn add(&self, what: What, times: usize, answer: Answer) {
         self.state.rules.lock().unwrap().push(Rule { what, left: times, answer });
+    }
+
+    /// Gives this answer to every request for which this holds.
+    pub(crate) fn answer_when(&self, fits: impl Fn(&Recorded) -> bool + Send + 'static, answer: Answer) {
+        self.state.rules.lock().unwrap().push(Rule { what: What::When(Box::new(fits)), left: usize::MAX, answer });
+    }
+
+    /// Passes on this header with another value, as proxies do that think they know better.
+    pub(crate) fn alter(&self, name: &'static str, value: &'static str) {
+        self.state.altered.lock().unwrap().insert(name, value.parse().unwrap());
     }
 
     /// Forgets all answers, so that everything is passed on.
@@ -193,13 +204,21 @@ struct State {
     upstream: Option<Url>,
     client: reqwest::Client,
     rules: Mutex<Vec<Rule>>,
+    altered: Mutex<HeaderMap>,
     requests: Mutex<Vec<Recorded>>,
     open: AtomicUsize,
     most_open: AtomicUsize,
 }
 
+/// Which requests a rule is for.
+enum What {
+    All,
+    Of(String),
+    When(Box<dyn Fn(&Recorded) -> bool + Send>),
+}
+
 struct Rule {
-    what: Option<String>,
+    what: What,
     left: usize,
     answer: Answer,
 }
@@ -260,7 +279,14 @@ async fn handle(
 impl State {
     fn next_answer(&self, request: &Recorded) -> Option<Answer> {
         let mut rules = self.rules.lock().unwrap();
-        let fits = |rule: &&mut Rule| rule.left > 0 && rule.what.as_ref().is_none_or(|what| request.is(what));
+        let fits = |rule: &&mut Rule| {
+            rule.left > 0
+                && match &rule.what {
+                    What::All => true,
+                    What::Of(what) => request.is(what),
+                    What::When(fits) => fits(request),
+                }
+        };
         let rule = rules.iter_mut().find(fits)?;
         rule.left -= 1;
         Some(rule.answer.clone())
@@ -276,6 +302,11 @@ impl State {
         };
         let mut headers = request.headers;
         remove_hop_headers(&mut headers);
+        for (name, value) in self.altered.lock().unwrap().iter() {
+            if headers.contains_key(name) {
+                headers.insert(name, value.clone());
+            }
+        }
         let url = format!("{}{}", upstream.as_str().trim_end_matches('/'), request.path);
         let mut answer =
             self.client.request(request.method.clone(), url).headers(headers).body(body).send().await?;

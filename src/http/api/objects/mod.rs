@@ -31,7 +31,7 @@ use crate::http::openapi::{ObjectBytes, ReadHeaders, ReadParams, Scope, WriteHea
 use crate::http::problem::{Failure, Problem, Problems, problem};
 use crate::model::object::{DeleteOptions, ObjectPage, PutResult};
 
-const NDJSON: &str = "application/x-ndjson";
+pub(in crate::http::api) const NDJSON: &str = "application/x-ndjson";
 /// Bytes that a row of a list usually has.
 const ROW_BYTES: usize = 192;
 /// Rows of a JSON page; the use case gathers no more.
@@ -180,7 +180,7 @@ fn last_line(end: &ObjectPage) -> serde_json::Value {
     last
 }
 
-fn push_line(text: &mut Vec<u8>, row: &impl serde::Serialize) {
+pub(in crate::http::api) fn push_line(text: &mut Vec<u8>, row: &impl serde::Serialize) {
     // a row is text and numbers, which always can be written
     if serde_json::to_writer(&mut *text, row).is_ok() {
         text.push(b'\n');

@@ -1,0 +1,105 @@
+//! What mends a failure, in a form that can be applied as it stands.
+
+use serde_json::{Value, json};
+
+use crate::app::connection::Connection;
+use crate::app::scope::bucket_arn;
+use crate::aws::credentials::Role;
+use crate::app::sources::failed;
+use crate::aws::AwsError;
+use crate::aws::ErrorKind;
+use crate::model::check::{Check, Fix};
+
+/// A failed check; a denial comes with the statement that would allow it.
+pub(super) fn denied(
+    name: &str,
+    call: &str,
+    error: &AwsError,
+    (actions, on): (&[&str], On),
+    connection: &Connection,
+) -> Check {
+    let mut check = failed(name, call, error);
+    match check.cause.as_deref() {
+        Some("KmsAccessDenied") => allow_key(&mut check, &error.message),
+        Some("AccessDenied") if error.kind == ErrorKind::AccessDenied => {
+            allow(&mut check, connection, actions, on);
+        }
+        _ => {}
+    }
+    check
+}
+
+/// S3 names the action and the key: `not authorized to perform: kms:Decrypt on resource: ARN because …`.
+fn allow_key(check: &mut Check, message: &str) {
+    let after = |word: &str| {
+        let (_, rest) = message.split_once(word)?;
+        rest.split_whitespace().next().map(|found| found.trim_matches(['"', '.', ',']).to_owned())
+    };
+    let (Some(action), Some(key)) = (after("perform: "), after("on resource: ")) else { return };
+    check.fix = Some(Fix::Statement(json!({"Effect": "Allow", "Action": action, "Resource": key})));
+    check.remedy = Some(format!(
+        "allow `{action}` on `{key}` for the identity, in its own policy and in the key's - an administrator of the cloud account can do this"
+    ));
+}
+
+/// The statement that would allow a call.
+pub(super) fn allow(check: &mut Check, connection: &Connection, actions: &[&str], on: On) {
+    let bucket = bucket_arn(connection.s3.bucket(), &connection.plan.region);
+    let resource = match on {
+        On::Bucket => bucket,
+        On::Objects => {
+            let separator = if bucket.contains(":accesspoint/") { "/object/" } else { "/" };
+            format!("{bucket}{separator}{}*", connection.prefix)
+        }
+    };
+    let action = match actions {
+        [one] => json!(one),
+        more => json!(more),
+    };
+    check.fix = Some(Fix::Statement(json!({"Effect": "Allow", "Action": action, "Resource": resource})));
+    check.remedy = Some(format!(
+        "allow {} on `{resource}` for the identity, and look for a Deny in the bucket policy",
+        actions.join(" and ")
+    ));
+}
+
+/// What a statement is about.
+pub(super) enum On {
+    /// The bucket.
+    Bucket,
+    /// The objects under the prefix.
+    Objects,
+}
+
+/// The trust policy that lets this identity assume the role as the definition asks for it.
+pub(super) fn trust_policy(identity: &str, role: &Role) -> Value {
+    let mut actions = vec!["sts:AssumeRole"];
+    if !role.tags.is_empty() {
+        actions.push("sts:TagSession");
+    }
+    let mut statement = json!({
+        "Effect": "Allow",
+        "Principal": {"AWS": identity},
+        "Action": actions,
+    });
+    if let Some(id) = &role.external_id {
+        statement["Condition"] = json!({"StringEquals": {"sts:ExternalId": id}});
+    }
+    json!({"Version": "2012-10-17", "Statement": [statement]})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::allow_key;
+    use crate::model::check::{Check, Fix, Status};
+
+    #[test]
+    fn the_key_and_the_action_are_read_from_the_refusal() {
+        let mut check = Check::new("objects-readable", Status::Failed, "");
+        let said = "User: arn:aws:iam::1:user/a is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-west-1:1:key/k because no identity-based policy allows the kms:Decrypt action";
+        allow_key(&mut check, said);
+        let Some(Fix::Statement(statement)) = check.fix else { panic!("no fix") };
+        assert_eq!(statement["Action"], "kms:Decrypt");
+        assert_eq!(statement["Resource"], "arn:aws:kms:eu-west-1:1:key/k");
+    }
+}

@@ -1,0 +1,175 @@
+//! Test connection: does a definition work, and if not, why and what to change.
+//!
+//! The test walks the way of a query step by step, with the same code, and reports every step as a check. It
+//! needs no right outside the bucket, leaves nothing behind unless it says so, and shows no secret.
+
+mod bucket;
+mod causes;
+mod definition;
+mod endpoint;
+mod fixes;
+mod identity;
+mod matrix;
+mod objects;
+mod rights;
+mod run;
+mod scoped;
+mod uploads;
+mod writes;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::app::connection::{Connection, Subject};
+use crate::app::propose::Written;
+use crate::app::sources::elapsed_ms;
+use crate::app::App;
+use crate::clock::rfc3339;
+use crate::model::check::{Check, Report, Status, verdict};
+use crate::model::check_catalogue::{self, CHECKS};
+use crate::model::principal::Caller;
+
+pub use run::{TestOptions, Testing};
+
+/// The checks so far.
+pub(super) struct Checks {
+    done: Vec<Check>,
+    /// Who is told of each check when it ends.
+    told: Option<UnboundedSender<Check>>,
+}
+
+impl Checks {
+    /// Notes how a check ended that began at `started`; false when it failed.
+    fn push(&mut self, mut check: Check, started: Instant) -> bool {
+        check.took_ms = elapsed_ms(started);
+        self.note(check)
+    }
+
+    /// The same for a check that knows how long it took.
+    fn note(&mut self, mut check: Check) -> bool {
+        let needs = check_catalogue::find(&check.name).map(|entry| entry.needs).unwrap_or_default();
+        check.depends_on = needs.iter().map(|&name| name.to_owned()).collect();
+        if let Some(told) = &self.told {
+            // nobody listens any more
+            told.send(check.clone()).ok();
+        }
+        let passed = check.status != Status::Failed;
+        self.done.push(check);
+        passed
+    }
+
+    fn get(&self, name: &str) -> Option<&Check> {
+        self.done.iter().find(|check| check.name == name)
+    }
+
+    /// Everything in its place, also what was not tried.
+    fn finish(mut self, options: TestOptions) -> Vec<Check> {
+        for entry in CHECKS {
+            if self.get(entry.name).is_none() {
+                let reason = if entry.writes && !options.write {
+                    "not asked for: give `\"write\": true`"
+                } else {
+                    "not tried, because something before it failed"
+                };
+                self.note(Check::new(entry.name, Status::Skipped, reason));
+            }
+        }
+        let place = |check: &Check| CHECKS.iter().position(|entry| entry.name == check.name);
+        self.done.sort_by_key(place);
+        self.done
+    }
+}
+
+impl App {
+    /// Tests a definition; `told` hears of every check when it ends.
+    pub(super) async fn report(
+        self: &Arc<Self>,
+        caller: &Caller,
+        subject: &Subject<'_>,
+        options: TestOptions,
+        told: Option<UnboundedSender<Check>>,
+    ) -> Report {
+        let started = Instant::now();
+        let mut checks = Checks { done: Vec::new(), told };
+        self.walk(caller, subject, options, &mut checks).await;
+        let permissions = matrix::permissions(&checks, subject.definition);
+        let checks = checks.finish(options);
+        let first = checks.iter().find(|check| check.status == Status::Failed);
+        let essential: Vec<&str> =
+            CHECKS.iter().filter(|entry| entry.essential).map(|entry| entry.name).collect();
+        Report {
+            verdict: verdict(&checks, &essential),
+            reason: first.map(|check| format!("{}: {}", check.name, check.detail)),
+            tested_at: rfc3339(self.clock.now_ms()),
+            took_ms: elapsed_ms(started),
+            permissions,
+            checks,
+        }
+    }
+
+    async fn walk(
+        self: &Arc<Self>,
+        caller: &Caller,
+        subject: &Subject<'_>,
+        options: TestOptions,
+        checks: &mut Checks,
+    ) {
+        let started = Instant::now();
+        if !checks.push(self.definition_valid(caller, subject), started) {
+            return;
+        }
+        let started = Instant::now();
+        let (plan, check) = self.secrets_resolved(subject).await;
+        // a rendered endpoint that the rules refuse is found here
+        let Some(plan) = plan else {
+            checks.push(check, started);
+            return;
+        };
+        checks.push(check, started);
+        let written = Written { definition: subject.definition, environment: subject.environment };
+        if !self.endpoint(written, &plan, checks).await {
+            return;
+        }
+        let started = Instant::now();
+        let (known, identity) = self.identity_known(&plan).await;
+        checks.push(known, started);
+        let started = Instant::now();
+        let connection = match self.open(plan) {
+            Ok(connection) => connection,
+            Err(error) => {
+                checks.push(definition::from_error("role-assumed", "sts:AssumeRole", &error), started);
+                return;
+            }
+        };
+        let assumed = identity::role_assumed(identity.as_deref(), &connection).await;
+        if !checks.push(assumed, started) {
+            return;
+        }
+        if !self.signature(written, &connection, checks).await {
+            return;
+        }
+        if self.bucket_found(written, &connection, checks).await {
+            self.in_bucket(subject, &connection, options, checks).await;
+        }
+    }
+
+    /// What may be done in a bucket that was found.
+    async fn in_bucket(
+        &self,
+        subject: &Subject<'_>,
+        connection: &Connection,
+        options: TestOptions,
+        checks: &mut Checks,
+    ) {
+        let listed = self.objects_listable(connection, checks).await;
+        objects::readable(connection, &listed, checks).await;
+        rights::read(subject.definition, connection, &listed, checks).await;
+        uploads::allowed(connection, checks).await;
+        scoped::prefix_enforced(subject.definition, connection, checks).await;
+        if options.write {
+            writes::round(connection, checks).await;
+        }
+    }
+}
