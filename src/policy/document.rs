@@ -3,6 +3,9 @@
 //! A [`Policy`] exists only for a document without errors, so nobody who reads one has to think of missing effects or
 //! unknown elements. Single values and lists of one are the same here, as they are for IAM.
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 /// A place in the text of a policy. Lines and columns start at 1; columns count characters, not bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Position {
@@ -30,6 +33,23 @@ pub struct Policy {
     pub id: Option<Located<String>>,
     /// The statements in the order of the text.
     pub statements: Vec<Statement>,
+}
+
+/// The kinds of policy document; they have different rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = PolicyKind)]
+pub enum Kind {
+    /// Attached to a user, group or role.
+    Identity,
+    /// Attached to a bucket or access point.
+    Bucket,
+    /// Says who may assume a role.
+    Trust,
+    /// Service control policy of an organization.
+    Scp,
+    /// Resource control policy of an organization.
+    Rcp,
 }
 
 /// The two versions of the policy language.
