@@ -9,4 +9,7 @@
 
 pub mod catalogue;
 pub mod document;
+pub mod finding;
 mod json;
+pub mod parse;
+pub mod print;
