@@ -5,7 +5,7 @@ mod call;
 
 use std::collections::BTreeMap;
 
-pub(super) use call::bucket_and_key;
+pub(super) use call::{IgnoredKey, bucket_and_key, is_account};
 pub use call::{Call, RequestError};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;

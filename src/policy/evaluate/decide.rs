@@ -11,7 +11,7 @@ use crate::policy::principal::{CallerKind, Grant};
 use crate::policy::request::{Bucket, Call, ObjectOwnership};
 
 /// What becomes of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// It goes through.

@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::decide::{DecidedBy, Place};
-use crate::policy::compile::{self, Compiled, Invalid, Slot};
+use crate::policy::compile::{self, Compiled, Invalid, Slot, Statement};
 use crate::policy::document::Policy;
 use crate::policy::parse;
 use crate::policy::request::Documents;
@@ -83,6 +83,12 @@ impl Policies {
             Slot::VpcEndpoint => self.vpc_endpoint.push(compiled(policy, slot, at(&self.vpc_endpoint))?),
         }
         Ok(())
+    }
+
+    /// The statements of every policy that is attached here.
+    pub(in crate::policy) fn statements(&self, wanted: Slot) -> impl Iterator<Item = &Statement> {
+        let here = self.all().filter(move |(slot, _)| *slot == wanted);
+        here.flat_map(|(_, attached)| &attached.policy.statements)
     }
 
     /// The policy of a place.

@@ -1,8 +1,9 @@
 //! The principal element of a statement.
 
 use super::caller::is_service_name;
-use super::{Caller, CallerKind, account, last_part, split_arn};
+use super::{Caller, CallerKind, last_part, split_arn};
 use crate::policy::document::{self, PrincipalKind, Who};
+use crate::policy::request::is_account;
 
 /// `Principal` or `NotPrincipal`, ready to be compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,8 +172,8 @@ fn is_role(caller: &Caller, arn: &str, account: &str, name: &str) -> bool {
 }
 
 fn aws(text: &str) -> Option<Principal> {
-    if let Some(account) = account(text) {
-        return Some(Principal::Account(account.into()));
+    if is_account(text) {
+        return Some(Principal::Account(text.into()));
     }
     if is_unique_id(text) {
         return Some(Principal::Deleted);

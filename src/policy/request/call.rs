@@ -111,6 +111,11 @@ pub(in crate::policy) fn bucket_and_key(arn: &str) -> Option<(&str, Option<&str>
     })
 }
 
+/// Whether a text is an account: twelve digits.
+pub(in crate::policy) fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn action(text: &str) -> Result<(Box<str>, Box<str>), RequestError> {
     let parts = text.split_once(':').filter(|(service, name)| !service.is_empty() && !name.is_empty());
     let (service, name) = parts.filter(|_| !text.contains(['*', '?'])).ok_or_else(|| RequestError {
@@ -131,8 +136,7 @@ fn resource_arn(text: &str) -> Result<&str, RequestError> {
 /// The account of the resource: as given, else as in the ARN, else that of the caller.
 fn owner(request: &Request, caller: &Caller) -> Result<Option<Box<str>>, RequestError> {
     if let Some(account) = &request.resource_account {
-        let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
-        return is_account.then(|| Some(account.as_str().into())).ok_or_else(|| RequestError {
+        return is_account(account).then(|| Some(account.as_str().into())).ok_or_else(|| RequestError {
             path: "request.resource_account",
             message: format!("`{account}` is no account; write its twelve digits"),
         });
