@@ -16,6 +16,7 @@ pub struct Catalogue {
     /// The version of the package it was made from.
     pub version: String,
     services: HashSet<String>,
+    arn_services: HashSet<String>,
     resource_control_services: HashSet<String>,
     keys: HashMap<String, Key>,
     detail: HashMap<String, Service>,
@@ -113,6 +114,11 @@ impl Catalogue {
         self.services.contains(&prefix.to_ascii_lowercase())
     }
 
+    /// Whether ARNs name a service so. Case counts.
+    pub fn has_arn_service(&self, name: &str) -> bool {
+        self.services.contains(name) || self.arn_services.contains(name)
+    }
+
     /// The prefixes of all services, in no order.
     pub fn services(&self) -> impl Iterator<Item = &str> {
         self.services.iter().map(String::as_str)
@@ -121,6 +127,11 @@ impl Catalogue {
     /// Whether resource control policies reach this service.
     pub fn has_resource_control(&self, prefix: &str) -> bool {
         self.resource_control_services.contains(&prefix.to_ascii_lowercase())
+    }
+
+    /// The services that are known in detail by their prefix, in no order.
+    pub fn detailed(&self) -> impl Iterator<Item = (&str, &Service)> {
+        self.detail.iter().map(|(prefix, service)| (prefix.as_str(), service))
     }
 
     /// The service with this prefix, when it is known in detail. Case does not count.
@@ -207,6 +218,7 @@ struct Data {
     date: String,
     version: String,
     services: HashSet<String>,
+    arn_services: HashSet<String>,
     resource_control_services: HashSet<String>,
     global_keys: HashMap<String, KeyType>,
     detail: HashMap<String, ServiceData>,
@@ -235,8 +247,8 @@ fn load() -> Catalogue {
     }
     // Last, so that the global type of a key counts where a service has the key too.
     keys.extend(data.global_keys.into_iter().map(lowered));
-    let Data { date, version, services, resource_control_services, .. } = data;
-    Catalogue { date, version, services, resource_control_services, keys, detail }
+    let Data { date, version, services, arn_services, resource_control_services, .. } = data;
+    Catalogue { date, version, services, arn_services, resource_control_services, keys, detail }
 }
 
 fn lowered((name, kind): (String, KeyType)) -> (String, Key) {

@@ -8,8 +8,18 @@
 //! Invariant: no text makes a function here panic, run without end or read memory without bound.
 
 pub mod catalogue;
+mod compile;
+mod condition;
+mod context;
 pub mod document;
+pub mod evaluate;
 pub mod finding;
+mod glob;
 mod json;
 pub mod parse;
+mod principal;
 pub mod print;
+pub mod public_access;
+pub mod request;
+pub mod validate;
+mod variable;

@@ -1,6 +1,6 @@
 //! The one table of rules. Checks name a rule by its constant; documentation is made from [`all`].
 
-use super::{Rule, Severity};
+use super::Rule;
 use crate::policy::document::Kind;
 
 /// Makes a constant and a table entry of every line: name, severity where the page has several, kinds, meaning.

@@ -15,6 +15,8 @@ pub(in crate::policy) enum Edit {
     Rename(Position, String),
     /// Takes an item or a member away; the place of a member is that of its key.
     Remove(Position),
+    /// Puts one or more JSON values in place of one. Outside of a list, several become a list.
+    ReplaceWithAll(Position, Vec<String>),
     /// Adds JSON behind an item. A single value becomes a list.
     InsertAfter(Position, String),
     /// Adds a member, a key and JSON, at the beginning of an object.
@@ -54,6 +56,13 @@ fn change(
 ) -> Option<(Range<usize>, String)> {
     match edit {
         Edit::Replace(at, json) => Some((place(tree, *at)?.value()?.span.clone(), json.clone())),
+        Edit::ReplaceWithAll(at, values) => {
+            let place = place(tree, *at)?;
+            let joined = values.join(", ");
+            let is_item = matches!(place, Place::Item(..));
+            let json = if is_item || values.len() == 1 { joined } else { format!("[{joined}]") };
+            Some((place.value()?.span.clone(), json))
+        }
         Edit::Rename(at, name) => match place(tree, *at)? {
             Place::Key(_, member) => Some((member.span.clone(), quote(name))),
             _ => None,
@@ -182,6 +191,12 @@ mod tests {
     fn values_and_keys_are_changed_and_added() {
         assert_eq!(edited(&[Edit::Replace(at(3, 8), "5".into())]).unwrap(), TEXT.replace('4', "5"));
         assert_eq!(edited(&[Edit::Rename(at(3, 3), "c".into())]).unwrap(), TEXT.replace("\"b\"", "\"c\""));
+        let several = vec!["5".into(), "6".into()];
+        assert_eq!(
+            edited(&[Edit::ReplaceWithAll(at(3, 8), several.clone())]).unwrap(),
+            TEXT.replace('4', "[5, 6]")
+        );
+        assert_eq!(edited(&[Edit::ReplaceWithAll(at(2, 15), several)]).unwrap(), TEXT.replace('3', "5, 6"));
         assert_eq!(edited(&[Edit::InsertAfter(at(2, 15), "0".into())]).unwrap(), TEXT.replace('3', "3, 0"));
         assert_eq!(edited(&[Edit::InsertAfter(at(3, 8), "0".into())]).unwrap(), TEXT.replace('4', "[4, 0]"));
         assert_eq!(

@@ -5,6 +5,7 @@ use crate::policy::document::{
 };
 
 /// A document with holes.
+#[derive(Clone)]
 pub(in crate::policy) struct Draft {
     /// Where its `{` stands.
     pub(in crate::policy) at: Position,
@@ -17,6 +18,7 @@ pub(in crate::policy) struct Draft {
 }
 
 /// A statement with holes: an element that is missing or unreadable is None.
+#[derive(Clone)]
 pub(in crate::policy) struct DraftStatement {
     /// Where its `{` stands.
     pub(in crate::policy) at: Position,

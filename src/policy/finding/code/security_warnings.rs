@@ -6,6 +6,7 @@ rules! { SecurityWarning:
     ALLOW_WITH_NOT_PRINCIPAL R "Allow with NotPrincipal allows everybody else, unsigned requests too."
     DENY_NOTACTION_WITH_UNSUPPORTED_TAG_CONDITION_KEY_FOR_SERVICE IRS "A Deny of all but some actions depends on tags that many actions do not carry."
     DENY_WITH_UNSUPPORTED_TAG_CONDITION_KEY_FOR_SERVICE IRS "A Deny depends on tags that its actions do not carry, so it does not deny what it names."
+    DYNAMODB_ATTRIBUTES_WITHOUT_SELECT I "The attributes of an item are limited, and requests for all of them are not."
     FORALLVALUES_WITH_SINGLE_VALUED_KEY ALL "ForAllValues is true when the key is missing, and this key has one value at most."
     FORANYVALUE_WITH_AUDIENCE_CLAIM_TYPE T "A set operator stands before the audience, which has one value."
     MISSING_CONDITION_KEY_FOR_OIDC_PRINCIPAL T "Every user of a public identity provider can assume the role."
