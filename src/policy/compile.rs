@@ -118,13 +118,15 @@ fn principals(statement: &document::Statement, slot: Slot) -> Result<Option<Prin
             element.at,
             "Allow with NotPrincipal lets in everybody else, anonymous requests included; name who may in Principal",
         )),
-        Slot::ResourceControl if !principals.is_everyone() => {
-            Err(invalid(element.at, "the Principal of a resource control policy is `*`; use conditions to narrow it"))
-        }
+        Slot::ResourceControl if !principals.is_everyone() => Err(invalid(
+            element.at,
+            "the Principal of a resource control policy is `*`; use conditions to narrow it",
+        )),
         Slot::Resource | Slot::ResourceControl | Slot::VpcEndpoint => Ok(Some(principals)),
-        Slot::Identity | Slot::PermissionBoundary | Slot::Session | Slot::ServiceControl => {
-            Err(invalid(element.at, "this kind of policy has no Principal: it is for whom it is attached to; remove it"))
-        }
+        Slot::Identity | Slot::PermissionBoundary | Slot::Session | Slot::ServiceControl => Err(invalid(
+            element.at,
+            "this kind of policy has no Principal: it is for whom it is attached to; remove it",
+        )),
     }
 }
 
@@ -136,7 +138,8 @@ fn conditions(conditions: &[document::Condition], variables: bool) -> Result<Box
         let compiled = Condition::new(operator, key, &values, variables)
             .map_err(|message| invalid(condition.operator.at, message))?;
         if !seen.insert((operator.to_lowercase(), key.to_lowercase())) {
-            let message = format!("the key `{key}` stands twice under `{operator}`; write all its values once");
+            let message =
+                format!("the key `{key}` stands twice under `{operator}`; write all its values once");
             return Err(invalid(condition.key.at, message));
         }
         Ok(compiled)

@@ -26,7 +26,7 @@ pub(super) struct Condition {
     /// The values as written.
     pub(super) expected: Box<[Box<str>]>,
     comparisons: Box<[Comparison]>,
-    /// All values are of the wrong type: the condition is false, negated or not.
+    /// No value is a number or moment, though the operator compares such: it is false, negated or not.
     is_unreadable: bool,
 }
 
@@ -38,7 +38,9 @@ impl Condition {
             values.iter().map(|value| Comparison::new(parsed.base, value, variables)).collect();
         let comparisons = comparisons?;
         Ok(Self {
-            is_unreadable: !comparisons.is_empty() && comparisons.iter().all(|one| *one == Comparison::Never),
+            is_unreadable: matches!(parsed.base, Base::Numeric(_) | Base::Date(_))
+                && !comparisons.is_empty()
+                && comparisons.iter().all(|one| *one == Comparison::Never),
             operator: parsed,
             operator_text: operator.into(),
             key: key.into(),
@@ -51,11 +53,6 @@ impl Condition {
     /// What the request has for the key.
     pub(super) fn actual<'a>(&self, context: &'a Context) -> &'a [String] {
         context.values(&self.folded)
-    }
-
-    /// The key in lower case.
-    pub(super) fn folded_key(&self) -> &str {
-        &self.folded
     }
 
     /// Whether the condition holds.
@@ -108,11 +105,6 @@ impl Condition {
 
     fn any_matches(&self, value: &str, context: &Context) -> bool {
         self.comparisons.iter().any(|comparison| comparison.matches(value, context))
-    }
-
-    /// The keys that variables in its values take, in lower case.
-    pub(super) fn variable_keys(&self) -> impl Iterator<Item = &str> {
-        self.comparisons.iter().flat_map(Comparison::variable_keys)
     }
 }
 

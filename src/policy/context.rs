@@ -47,15 +47,19 @@ impl Context {
     }
 
     /// Drops every key for which `keep` has an error, and says so.
-    pub(super) fn retain<E>(&mut self, keep: impl Fn(&str) -> Result<(), E>, mut dropped: impl FnMut(&str, E)) {
+    pub(super) fn retain<E>(
+        &mut self,
+        keep: impl Fn(&str) -> Result<(), E>,
+        mut dropped: impl FnMut(&str, E),
+    ) {
         self.entries.retain(|(key, _)| keep(key).map_err(|error| dropped(key, error)).is_ok());
     }
 
     #[cfg(test)]
     pub(super) fn from_pairs<const N: usize>(pairs: [(&str, Vec<&str>); N]) -> Self {
-        let given = pairs.into_iter().map(|(key, values)| {
-            (key.to_owned(), values.into_iter().map(str::to_owned).collect::<Vec<_>>())
-        });
+        let given = pairs
+            .into_iter()
+            .map(|(key, values)| (key.to_owned(), values.into_iter().map(str::to_owned).collect::<Vec<_>>()));
         Self::new(&given.collect()).expect("every key once")
     }
 }

@@ -65,9 +65,8 @@ pub struct DiffError {
 
 /// Finds requests that `before` and `after` decide differently, both attached at the same place.
 pub fn diff(before: &Policy, after: &Policy, slot: Slot) -> Result<Comparison, DiffError> {
-    let attached = |policy, which| {
-        attach(policy, slot).map_err(|refused| DiffError { which, invalid: refused.invalid })
-    };
+    let attached =
+        |policy, which| attach(policy, slot).map_err(|refused| DiffError { which, invalid: refused.invalid });
     let (old, new) = (attached(before, "before")?, attached(after, "after")?);
     let candidates = Candidates::new([before, after], [&old, &new], slot);
     let mut comparison = Comparison { all_tried: true, ..Comparison::default() };
@@ -82,7 +81,8 @@ pub fn diff(before: &Policy, after: &Policy, slot: Slot) -> Result<Comparison, D
         comparison.tried += 1;
         let decide = |policies: &Policies| evaluate::decide(&call, policies, &bucket).decision;
         let (before, after) = (decide(&old), decide(&new));
-        if before == after || !seen.insert((request.action.clone(), request.resource.clone(), before, after)) {
+        if before == after || !seen.insert((request.action.clone(), request.resource.clone(), before, after))
+        {
             continue;
         }
         comparison.differences.push(Difference { request, before, after });

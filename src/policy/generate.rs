@@ -85,7 +85,8 @@ pub(super) fn actions_of(action: &str) -> Option<String> {
 
 /// Everything the wish needs, without repeats, in a stable order.
 fn rights(wanted: &Wanted) -> Vec<Right> {
-    let needs = wanted.operations().into_iter().filter_map(operations::find).flat_map(|operation| operation.needs);
+    let needs =
+        wanted.operations().into_iter().filter_map(operations::find).flat_map(|operation| operation.needs);
     let rights: BTreeSet<Right> =
         needs.filter(|need| wanted.has(need.when)).filter_map(|need| right(wanted, need)).collect();
     rights.into_iter().collect()

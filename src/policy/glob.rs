@@ -209,7 +209,9 @@ mod tests {
     #[test]
     fn hostile_patterns_take_bounded_work() {
         let text = "a".repeat(1000);
-        for pattern in ["*a".repeat(500) + "*b*", "*".to_owned() + &"a".repeat(500) + "b*", "*?".repeat(600) + "b*"] {
+        for pattern in
+            ["*a".repeat(500) + "*b*", "*".to_owned() + &"a".repeat(500) + "b*", "*?".repeat(600) + "b*"]
+        {
             let mut bytes = Pattern::default();
             bytes.push_wild(&pattern);
             let steps = count_steps(&bytes.0, text.as_bytes());
@@ -230,7 +232,9 @@ mod tests {
             None => text.is_empty(),
             Some(('*', rest)) => (0..=text.len()).any(|skip| defined(rest, &text[skip..])),
             Some(('?', rest)) => text.split_first().is_some_and(|(_, text)| defined(rest, text)),
-            Some((one, rest)) => text.split_first().is_some_and(|(first, text)| first == one && defined(rest, text)),
+            Some((one, rest)) => {
+                text.split_first().is_some_and(|(first, text)| first == one && defined(rest, text))
+            }
         }
     }
 

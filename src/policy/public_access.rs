@@ -124,7 +124,9 @@ fn public(index: usize, statement: &Statement) -> Option<PublicStatement> {
     for condition in statement.conditions.iter().filter(|condition| is_limiting_key(&condition.key.value)) {
         let (open_value, reason) = open_value(condition)?;
         let (operator, key) = (&condition.operator.value, &condition.key.value);
-        why = format!("statement {index} allows {open}, and `{operator}` on `{key}` does not limit that: {reason}");
+        why = format!(
+            "statement {index} allows {open}, and `{operator}` on `{key}` does not limit that: {reason}"
+        );
         value = open_value;
     }
     Some(PublicStatement {
@@ -144,9 +146,9 @@ fn open_principal(statement: &Statement) -> Option<&'static str> {
     }
     let is_open = match &principals.who {
         Who::Everyone => true,
-        Who::Named(kinds) => kinds
-            .iter()
-            .any(|(kind, names)| *kind == PrincipalKind::Aws && names.iter().any(|name| name.value.contains('*'))),
+        Who::Named(kinds) => kinds.iter().any(|(kind, names)| {
+            *kind == PrincipalKind::Aws && names.iter().any(|name| name.value.contains('*'))
+        }),
     };
     is_open.then_some("everybody (`*`)")
 }
@@ -173,7 +175,8 @@ fn open_value(condition: &Condition) -> Option<(String, String)> {
     }
     let key = condition.key.value.to_lowercase();
     condition.values.iter().map(|value| value.value.text.as_str()).find_map(|text| {
-        let reason = if operator.base == Base::IpAddress { wide_network(text) } else { not_fixed(&key, text) };
+        let reason =
+            if operator.base == Base::IpAddress { wide_network(text) } else { not_fixed(&key, text) };
         reason.map(|reason| (text.to_owned(), reason))
     })
 }
@@ -186,7 +189,8 @@ fn not_fixed(key: &str, value: &str) -> Option<String> {
     let is_access_point = key == ACCESS_POINT_ARN
         && value.split(':').take(5).all(|field| !field.contains(wild))
         && value.split(':').nth(4).is_some_and(|account| !account.is_empty());
-    (value.contains(wild) && !is_access_point).then(|| format!("`{value}` has a wildcard, so it is no fixed value"))
+    (value.contains(wild) && !is_access_point)
+        .then(|| format!("`{value}` has a wildcard, so it is no fixed value"))
 }
 
 fn wide_network(value: &str) -> Option<String> {

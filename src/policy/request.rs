@@ -5,8 +5,8 @@ mod call;
 
 use std::collections::BTreeMap;
 
-pub(super) use call::{IgnoredKey, bucket_and_key, is_account};
 pub use call::{Call, RequestError};
+pub(super) use call::{IgnoredKey, bucket_and_key, is_account};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -169,7 +169,8 @@ impl AclGrant {
 
     /// The group of users that it is for.
     pub(super) fn group(&self) -> Option<AclGroup> {
-        let name = self.grantee.strip_prefix("http://acs.amazonaws.com/groups/global/").unwrap_or(&self.grantee);
+        let name =
+            self.grantee.strip_prefix("http://acs.amazonaws.com/groups/global/").unwrap_or(&self.grantee);
         match name {
             "AllUsers" => Some(AclGroup::AllUsers),
             "AuthenticatedUsers" => Some(AclGroup::AuthenticatedUsers),

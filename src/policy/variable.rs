@@ -102,9 +102,12 @@ fn push(pattern: &mut Pattern, text: &str, reading: Reading) {
 fn variable(inner: &str) -> Result<Piece, String> {
     let (key, default) = match inner.split_once(',') {
         None => (inner, None),
-        Some((key, default)) => (key, Some(quoted(default.trim()).ok_or_else(|| {
-            format!("the default in `${{{inner}}}` is not in single quotes; write `${{{key}, 'text'}}`")
-        })?)),
+        Some((key, default)) => (
+            key,
+            Some(quoted(default.trim()).ok_or_else(|| {
+                format!("the default in `${{{inner}}}` is not in single quotes; write `${{{key}, 'text'}}`")
+            })?),
+        ),
     };
     let key = key.trim_end_matches(' ');
     if key.is_empty() {

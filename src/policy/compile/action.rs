@@ -27,8 +27,10 @@ impl Actions {
             .iter()
             .map(|action| {
                 read(&action.value).ok_or_else(|| {
-                    let message =
-                        format!("`{}` is no action; write `service:Name`, such as `s3:GetObject`", action.value);
+                    let message = format!(
+                        "`{}` is no action; write `service:Name`, such as `s3:GetObject`",
+                        action.value
+                    );
                     invalid(action.at, message)
                 })
             })
@@ -43,7 +45,8 @@ impl Actions {
 
     /// Whether it is about assuming a role, and nothing else: then there is no Resource.
     pub(super) fn are_of_sts(&self) -> bool {
-        let is_of_sts = |pattern: &Pattern| matches!(pattern, Pattern::Of { service, .. } if **service == *"sts");
+        let is_of_sts =
+            |pattern: &Pattern| matches!(pattern, Pattern::Of { service, .. } if **service == *"sts");
         !self.not && !self.patterns.is_empty() && self.patterns.iter().all(is_of_sts)
     }
 }

@@ -81,7 +81,9 @@ fn read(text: &str, variables: bool) -> Result<Resource, String> {
     }
     let front = text.find("${").and_then(|at| text.get(..at)).filter(|_| variables);
     if front.is_some_and(|front| front.matches(':').count() < 5) {
-        return Err(format!("the variable in `{text}` stands before the fifth colon, where variables are not filled in"));
+        return Err(format!(
+            "the variable in `{text}` stands before the fifth colon, where variables are not filled in"
+        ));
     }
     Ok(match variable::read(text, Reading { wildcards: true, variables })? {
         Text::Fixed(pattern) => Resource::Fixed(glob(pattern)),

@@ -95,9 +95,7 @@ impl Comparison {
                 moment::parse(value).is_some_and(|found| order.holds(found.cmp(moment)))
             }
             Self::Bool(text) => text.eq_ignore_ascii_case(value),
-            Self::Network(network) => {
-                value.parse::<IpAddr>().is_ok_and(|address| network.contains(&address))
-            }
+            Self::Network(network) => value.parse::<IpAddr>().is_ok_and(|address| network.contains(&address)),
             Self::Bytes(bytes) => STANDARD.decode(value).is_ok_and(|found| *found == **bytes),
         }
     }
@@ -105,15 +103,6 @@ impl Comparison {
     /// Whether it is the test for a key that is absent, or present.
     pub(super) fn is_null_test(&self, absent: bool) -> bool {
         *self == Self::Null(absent)
-    }
-
-    /// The keys of its variables, in lower case.
-    pub(super) fn variable_keys(&self) -> impl Iterator<Item = &str> {
-        let template = match self {
-            Self::Variable(template, _) => Some(template),
-            _ => None,
-        };
-        template.into_iter().flat_map(Template::keys)
     }
 }
 
@@ -141,6 +130,7 @@ fn network(text: &str) -> Result<IpNet, String> {
         false if text.contains(':') => Cow::Owned(format!("{text}/128")),
         false => Cow::Owned(format!("{text}/32")),
     };
-    text.parse()
-        .map_err(|_| format!("`{text}` is no range of addresses; write one like `203.0.113.0/24` or `2001:db8::/32`"))
+    text.parse().map_err(|_| {
+        format!("`{text}` is no range of addresses; write one like `203.0.113.0/24` or `2001:db8::/32`")
+    })
 }

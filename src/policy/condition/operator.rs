@@ -90,7 +90,9 @@ impl Operator {
         let found = OPERATORS.iter().find(|(known, ..)| known.eq_ignore_ascii_case(name));
         let (_, negated, base) = *found.ok_or_else(|| unknown(text))?;
         if base == Base::Null && if_exists {
-            return Err(format!("`{text}` is no operator: Null already asks whether the key is there; write `Null`"));
+            return Err(format!(
+                "`{text}` is no operator: Null already asks whether the key is there; write `Null`"
+            ));
         }
         Ok(Self { set, base, negated, if_exists })
     }

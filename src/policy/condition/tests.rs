@@ -63,6 +63,7 @@ fn values_are_compared_as_the_operator_says() {
         ("ArnLike", "arn:*:role/a", "arn:aws:iam::111122223333:role/a", false),
         ("ArnLike", "${arn}", "arn:aws:iam::111122223333:role/a", true),
         ("ArnNotEquals", "arn:aws:iam::*:role/*", "arn:aws:iam::111122223333:user/a", true),
+        ("ArnNotLike", "arn:aws:iam::*", "arn:aws:iam::111122223333:role/a", true),
         ("StringLike", "arn:aws:iam::*", "arn:aws:iam::111122223333:role/a", true),
         ("BinaryEquals", "QmluYXJ5", "QmluYXJ5", true),
         ("BinaryEquals", "QmluYXJ5", "QmluYXJ6", false),

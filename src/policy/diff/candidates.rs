@@ -37,8 +37,7 @@ impl Candidates {
     pub(super) fn new(policies: [&Policy; 2], compiled: [&Policies; 2], slot: Slot) -> Self {
         let statements: Vec<&document::Statement> =
             policies.iter().flat_map(|policy| &policy.statements).collect();
-        let tests: Vec<&Statement> =
-            compiled.iter().flat_map(|policies| policies.statements(slot)).collect();
+        let tests: Vec<&Statement> = compiled.iter().flat_map(|policies| policies.statements(slot)).collect();
         let of_resource = matches!(slot, Slot::Resource | Slot::VpcEndpoint);
         let contexts = contexts(&statements);
         let everything = contexts.first().cloned().unwrap_or_default();
@@ -61,9 +60,10 @@ impl Candidates {
 
     /// All of them put together. The contexts change first.
     pub(super) fn requests(&self) -> impl Iterator<Item = Request> {
-        let pairs = self.actions.iter().flat_map(move |action| {
-            self.resources.iter().map(move |resource| (action, resource))
-        });
+        let pairs = self
+            .actions
+            .iter()
+            .flat_map(move |action| self.resources.iter().map(move |resource| (action, resource)));
         let with_principal = pairs.flat_map(move |(action, resource)| {
             self.principals.iter().map(move |principal| (action, resource, principal))
         });
@@ -89,7 +89,9 @@ struct Signature {
 }
 
 impl From<(Vec<bool>, usize, Option<crate::policy::request::IgnoredKey>)> for Signature {
-    fn from((matches, ignored, first): (Vec<bool>, usize, Option<crate::policy::request::IgnoredKey>)) -> Self {
+    fn from(
+        (matches, ignored, first): (Vec<bool>, usize, Option<crate::policy::request::IgnoredKey>),
+    ) -> Self {
         Self { matches, ignored, first_ignored: first.map(|key| key.key.into()) }
     }
 }
@@ -121,10 +123,7 @@ fn actions(statements: &[&document::Statement]) -> Vec<String> {
 
 /// The actions that a pattern means; of a service that is not known in detail a made-up one.
 fn matching_actions(pattern: &str) -> Vec<String> {
-    let (service, name) = match pattern.split_once(':') {
-        Some(parts) => parts,
-        None => ("s3", "*"),
-    };
+    let (service, name) = pattern.split_once(':').unwrap_or(("s3", "*"));
     if !name.contains(['*', '?']) {
         return vec![pattern.to_owned()];
     }
@@ -237,7 +236,8 @@ fn meeting(statement: &document::Statement) -> Context {
 
 fn compiled(condition: &document::Condition) -> Option<crate::policy::condition::Condition> {
     let values: Vec<&str> = condition.values.iter().map(|value| value.value.text.as_str()).collect();
-    crate::policy::condition::Condition::new(&condition.operator.value, &condition.key.value, &values, true).ok()
+    crate::policy::condition::Condition::new(&condition.operator.value, &condition.key.value, &values, true)
+        .ok()
 }
 
 /// Values around those of the policy, and one of another kind.
@@ -271,7 +271,9 @@ fn around(base: Base, text: &str) -> Vec<String> {
             let address = text.split('/').next().unwrap_or(text);
             vec![address.to_owned(), "192.0.2.77".to_owned()]
         }
-        Base::StringEquals | Base::StringEqualsIgnoreCase | Base::BinaryEquals | Base::Null => vec![text.to_owned()],
+        Base::StringEquals | Base::StringEqualsIgnoreCase | Base::BinaryEquals | Base::Null => {
+            vec![text.to_owned()]
+        }
         Base::StringLike | Base::Arn => vec![sample(text, SAMPLE), sample(text, "")],
     }
 }

@@ -25,7 +25,10 @@ fn equal_policies_have_no_difference_however_they_are_written() {
         r#"{{"Effect": "Allow", "Action": "s3:putobject", "Resource": "arn:aws:s3:::b/*"}}, {READ}"#
     ));
     let comparison = compare(&one, &split, Slot::Identity);
-    assert!(comparison.differences.is_empty() && comparison.all_tried && comparison.tried > 0, "{comparison:?}");
+    assert!(
+        comparison.differences.is_empty() && comparison.all_tried && comparison.tried > 0,
+        "{comparison:?}"
+    );
 }
 
 #[test]
@@ -89,7 +92,8 @@ fn a_change_of_the_principal_is_shown() {
         ))
     };
     let comparison = compare(&with(r#"{"AWS": "444455556666"}"#), &with(r#""*""#), Slot::Resource);
-    let principals: Vec<&str> = comparison.differences.iter().map(|found| found.request.principal.as_str()).collect();
+    let principals: Vec<&str> =
+        comparison.differences.iter().map(|found| found.request.principal.as_str()).collect();
     assert!(principals.contains(&"anonymous"), "{principals:?}");
 }
 

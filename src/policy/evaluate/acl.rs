@@ -28,9 +28,8 @@ pub(super) fn grant(call: &Call, bucket: &Bucket) -> Option<Grant> {
         Asks::Bucket(permission) => (&bucket.acl, permission),
         Asks::Object(permission) => (&bucket.object_acl, permission),
     };
-    let permits = |grant: &&AclGrant| {
-        grant.permission == permission || grant.permission == AclPermission::FullControl
-    };
+    let permits =
+        |grant: &&AclGrant| grant.permission == permission || grant.permission == AclPermission::FullControl;
     let ignored = |grant: &AclGrant| bucket.block_public_access.ignore_public_acls && grant.is_public();
     let counting = acl.iter().filter(permits).filter(|grant| !ignored(grant));
     counting.filter_map(|grant| grant_to(grant, call)).max()
@@ -97,7 +96,8 @@ pub(super) fn is_owner(call: &Call, bucket: &Bucket) -> bool {
 /// Whether the request brings an ACL for everybody.
 pub(super) fn brings_public_acl(call: &Call) -> bool {
     let canned = call.context.values("s3:x-amz-acl").iter();
-    let is_public = |acl: &String| matches!(acl.as_str(), "public-read" | "public-read-write" | "authenticated-read");
+    let is_public =
+        |acl: &String| matches!(acl.as_str(), "public-read" | "public-read-write" | "authenticated-read");
     canned.into_iter().any(is_public)
         || grants(call).any(|grant| grant.contains("AllUsers") || grant.contains("AuthenticatedUsers"))
 }

@@ -88,8 +88,10 @@ impl Evaluation {
 
     /// Whether objects may be read, but S3 will not say which do not exist.
     fn hides_missing_keys(&self, decision: Decision, policies: &Policies) -> bool {
-        let reads = &*self.call.service == "s3" && matches!(&*self.call.name, "getobject" | "getobjectversion");
-        let Some((bucket, Some(_))) = self.call.bucket_and_key().filter(|_| reads && decision == Decision::Allowed)
+        let reads =
+            &*self.call.service == "s3" && matches!(&*self.call.name, "getobject" | "getobjectversion");
+        let Some((bucket, Some(_))) =
+            self.call.bucket_and_key().filter(|_| reads && decision == Decision::Allowed)
         else {
             return false;
         };

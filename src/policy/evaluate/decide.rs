@@ -135,8 +135,12 @@ pub(super) fn applies(slot: Slot, call: &Call) -> bool {
 
 /// The root user of the account can always get back a bucket from a policy that locks everybody out.
 pub(super) fn may_unlock(call: &Call) -> bool {
-    let is_policy_action = matches!(&*call.name, "getbucketpolicy" | "putbucketpolicy" | "deletebucketpolicy");
-    is_policy_action && &*call.service == "s3" && call.caller.kind == CallerKind::Root && call.is_same_account()
+    let is_policy_action =
+        matches!(&*call.name, "getbucketpolicy" | "putbucketpolicy" | "deletebucketpolicy");
+    is_policy_action
+        && &*call.service == "s3"
+        && call.caller.kind == CallerKind::Root
+        && call.is_same_account()
 }
 
 /// Looks at every statement. The error is a Deny.
@@ -195,7 +199,7 @@ impl Scan<'_> {
         }
         for (policy, attached) in policies.iter().enumerate() {
             for statement in &attached.policy.statements {
-                if !self.can_matter(statement, best) {
+                if !can_matter(statement, best) {
                     continue;
                 }
                 let Some(grant) = statement.grant(self.call, self.has_boundary) else { continue };
@@ -211,11 +215,11 @@ impl Scan<'_> {
         }
         Ok(best)
     }
+}
 
-    /// A second Allow is of use only when it is worth more.
-    fn can_matter(&self, statement: &Statement, best: Option<Found>) -> bool {
-        statement.effect == Effect::Deny || best.is_none_or(|best| best.grant < Grant::Direct)
-    }
+/// A second Allow is of use only when it is worth more.
+fn can_matter(statement: &Statement, best: Option<Found>) -> bool {
+    statement.effect == Effect::Deny || best.is_none_or(|best| best.grant < Grant::Direct)
 }
 
 /// The Allow that lets the request through, or where one is missing.
@@ -240,7 +244,9 @@ fn same_account(call: &Call, policies: &Policies, allows: &Allows) -> Result<Fou
     match allows.resource {
         None if own.is_ok() && must_be_allowed_by_resource(call) => Err(DecidedBy::Resource),
         Some(found) if found.grant == Grant::Direct => Ok(own.unwrap_or(found)),
-        Some(found) if found.grant == Grant::Role => own.or_else(|_| limits(policies, allows).map(|()| found)),
+        Some(found) if found.grant == Grant::Role => {
+            own.or_else(|_| limits(policies, allows).map(|()| found))
+        }
         _ => own,
     }
 }

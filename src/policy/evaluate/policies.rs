@@ -44,7 +44,10 @@ impl Policies {
     /// Reads and compiles every policy of a question.
     pub fn load(documents: &Documents) -> Result<Self, Refused> {
         let one = |slot, document: &Option<Box<RawValue>>| {
-            document.iter().map(|text| read(text, slot, slot.label().to_owned())).collect::<Result<Vec<_>, _>>()
+            document
+                .iter()
+                .map(|text| read(text, slot, slot.label().to_owned()))
+                .collect::<Result<Vec<_>, _>>()
         };
         Ok(Self {
             identity: list(Slot::Identity, &documents.identity, "identity")?,

@@ -87,14 +87,21 @@ fn denied(call: &Call, statement: &StatementTrace<'_>) -> Reason {
         let key = condition.key;
         let why_absent = miss::absence(call, key);
         return Reason::new(
-            format!("{explanation}; its condition `{}` on `{key}` holds because {why_absent}", condition.operator),
-            format!("send `{key}` with the value that {name} asks for, or add `\"Null\": {{\"{key}\": \"false\"}}` to its Condition"),
+            format!(
+                "{explanation}; its condition `{}` on `{key}` holds because {why_absent}",
+                condition.operator
+            ),
+            format!(
+                "send `{key}` with the value that {name} asks for, or add `\"Null\": {{\"{key}\": \"false\"}}` to its Condition"
+            ),
         );
     }
     if statement.statement.0.principals.as_ref().is_some_and(|principals| principals.not) {
         return Reason::new(
             format!("{explanation}; its NotPrincipal does not spare `{}`", call.caller.text),
-            format!("list the principal, its account and, for a session, its role in NotPrincipal of {name}; a principal with a permissions boundary is never spared"),
+            format!(
+                "list the principal, its account and, for a session, its role in NotPrincipal of {name}; a principal with a permissions boundary is never spared"
+            ),
         );
     }
     Reason::new(explanation, format!("remove {name}, or narrow it so that it does not match this request"))
@@ -124,7 +131,9 @@ fn another_bucket(call: &Call, policies: &Policies) -> Reason {
     let mut named = policies.resource.iter().flat_map(|attached| &attached.policy.buckets);
     let other = named.find(|named| ***named != *bucket).map_or("", |named| named);
     Reason::new(
-        format!("S3 would refuse the policy `resource`: it names the bucket `{other}`, and it is the policy of `{bucket}`"),
+        format!(
+            "S3 would refuse the policy `resource`: it names the bucket `{other}`, and it is the policy of `{bucket}`"
+        ),
         format!("write `{bucket}` in place of `{other}` in the Resource of `resource`"),
     )
 }
@@ -160,12 +169,18 @@ fn missing(
             format!("add an Allow for {asked} to `session`"),
         ),
         DecidedBy::Identity => (
-            format!("the resource's side allows {asked}, but `{principal}` is of another account and no policy of its own allows it"),
+            format!(
+                "the resource's side allows {asked}, but `{principal}` is of another account and no policy of its own allows it"
+            ),
             &[Slot::Identity],
             format!("add an Allow for {asked} to `identity`"),
         ),
         DecidedBy::Resource => (resource_side(call, bucket), &[Slot::Resource], allow_in_resource(call)),
-        _ => (nothing_allows(call, policies, statements), &[Slot::Identity, Slot::Resource], default_repair(call)),
+        _ => (
+            nothing_allows(call, policies, statements),
+            &[Slot::Identity, Slot::Resource],
+            default_repair(call),
+        ),
     };
     match miss::nearest(call, statements, slots) {
         Some(miss) => Reason::new(format!("{fact}; {}", miss.explanation), miss.repair),
@@ -181,10 +196,14 @@ fn resource_side(call: &Call, bucket: &Bucket) -> String {
     }
     if call.is_same_account() {
         let policy = if &*call.service == "kms" { "key policy" } else { "trust policy" };
-        return format!("the {policy} does not allow {asked} to `{principal}`, and its Allow is needed even in the same account");
+        return format!(
+            "the {policy} does not allow {asked} to `{principal}`, and its Allow is needed even in the same account"
+        );
     }
     let owner = call.resource_account.as_deref().unwrap_or("another account");
-    format!("the policies of `{principal}` allow {asked}, but account {owner} owns the resource and its policy does not allow it")
+    format!(
+        "the policies of `{principal}` allow {asked}, but account {owner} owns the resource and its policy does not allow it"
+    )
 }
 
 fn allow_in_resource(call: &Call) -> String {
@@ -205,12 +224,18 @@ fn default_repair(call: &Call) -> String {
 fn nothing_allows(call: &Call, policies: &Policies, statements: &[StatementTrace<'_>]) -> String {
     let asked = asked(call);
     if let Some(actions) = generate::actions_of(&call.action) {
-        return format!("no policy allows {asked}; `{}` is the name of an operation, which asks for {actions}", call.action);
+        return format!(
+            "no policy allows {asked}; `{}` is the name of an operation, which asks for {actions}",
+            call.action
+        );
     }
-    let delegates = |trace: &StatementTrace<'_>| trace.slot == Slot::Resource && trace.is_allow() && trace.matches;
+    let delegates =
+        |trace: &StatementTrace<'_>| trace.slot == Slot::Resource && trace.is_allow() && trace.matches;
     let is_identity = call.caller.is_identity();
     if is_identity && call.caller.kind == CallerKind::FederatedUser && policies.session.is_empty() {
-        return format!("a federated user has no rights without a session policy, and nothing else allows {asked}");
+        return format!(
+            "a federated user has no rights without a session policy, and nothing else allows {asked}"
+        );
     }
     if let Some(statement) = statements.iter().find(|trace| delegates(trace)).filter(|_| is_identity) {
         return format!(

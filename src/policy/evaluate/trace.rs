@@ -105,7 +105,10 @@ fn trace<'a>(
     }
 }
 
-fn condition_trace<'a>(call: &'a Call, condition: &'a crate::policy::condition::Condition) -> ConditionTrace<'a> {
+fn condition_trace<'a>(
+    call: &'a Call,
+    condition: &'a crate::policy::condition::Condition,
+) -> ConditionTrace<'a> {
     ConditionTrace {
         operator: &condition.operator_text,
         key: &condition.key,
@@ -117,7 +120,10 @@ fn condition_trace<'a>(call: &'a Call, condition: &'a crate::policy::condition::
 
 impl Why<'_> {
     fn all(&self) -> bool {
-        self.principal && self.action && self.resource && self.conditions.iter().all(|condition| condition.matches)
+        self.principal
+            && self.action
+            && self.resource
+            && self.conditions.iter().all(|condition| condition.matches)
     }
 }
 
@@ -129,7 +135,9 @@ impl StatementTrace<'_> {
     /// What it is called in a sentence.
     pub(super) fn name(&self) -> String {
         match self.sid {
-            Some(sid) if !sid.is_empty() => format!("statement `{sid}` (line {}) of `{}`", self.line, self.policy),
+            Some(sid) if !sid.is_empty() => {
+                format!("statement `{sid}` (line {}) of `{}`", self.line, self.policy)
+            }
             _ => format!("statement {} (line {}) of `{}`", self.index, self.line, self.policy),
         }
     }

@@ -2,8 +2,8 @@
 
 use super::{Right, Target, Wanted, literal};
 use crate::policy::document::{
-    Condition, ConditionValue, Effect, Listed, Located, Policy, Position, PrincipalKind, Principals, Statement,
-    ValueKind, Version, Who,
+    Condition, ConditionValue, Effect, Listed, Located, Policy, Position, PrincipalKind, Principals,
+    Statement, ValueKind, Version, Who,
 };
 
 /// For the user or role that makes the requests.
@@ -19,10 +19,10 @@ pub(super) fn bucket(wanted: &Wanted, rights: &[Right]) -> Option<Policy> {
     if let Some(external) = &wanted.external {
         let on = |target| statement(wanted, rights, target);
         let of_bucket = [Target::Prefix, Target::Bucket, Target::Object].into_iter().filter_map(on);
-        statements.extend(of_bucket.map(|statement| Statement {
-            principal: Some(principal(&external.principal)),
-            ..statement
-        }));
+        statements.extend(
+            of_bucket
+                .map(|statement| Statement { principal: Some(principal(&external.principal)), ..statement }),
+        );
     }
     if wanted.tls_only {
         statements.push(deny_without_tls(wanted));
@@ -62,11 +62,8 @@ pub(super) fn notes(wanted: &Wanted, rights: &[Right]) -> Vec<String> {
 }
 
 fn statement(wanted: &Wanted, rights: &[Right], target: Target) -> Option<Statement> {
-    let actions: Vec<String> = rights
-        .iter()
-        .filter(|right| right.target == target)
-        .map(|right| right.action.to_owned())
-        .collect();
+    let actions: Vec<String> =
+        rights.iter().filter(|right| right.target == target).map(|right| right.action.to_owned()).collect();
     if actions.is_empty() {
         return None;
     }

@@ -1,6 +1,6 @@
 //! Which IAM actions an operation of S3 asks for, and on what.
 //!
-//! The names of operations and of actions differ more often than not: HeadObject asks for `s3:GetObject`, DeleteBucketCors
+//! The names of operations and of actions differ more often than not: `HeadObject` asks for `s3:GetObject`, `DeleteBucketCors`
 //! for `s3:PutBucketCORS`. From the pages of the S3 API reference, "Permissions" of every operation.
 
 /// An operation of the S3 API.
@@ -169,10 +169,7 @@ pub const OPERATIONS: &[Operation] = &[
     operation("DeleteObject", DELETE),
     operation(
         "DeleteObjectTagging",
-        &[
-            object("s3:DeleteObjectTagging"),
-            need("s3:DeleteObjectVersionTagging", On::Object, When::Version),
-        ],
+        &[object("s3:DeleteObjectTagging"), need("s3:DeleteObjectVersionTagging", On::Object, When::Version)],
     ),
     operation("DeleteObjects", DELETE),
     operation("DeletePublicAccessBlock", &[bucket("s3:PutBucketPublicAccessBlock")]),
@@ -250,10 +247,7 @@ pub const OPERATIONS: &[Operation] = &[
     operation("PutObjectLockConfiguration", &[bucket("s3:PutBucketObjectLockConfiguration")]),
     operation(
         "PutObjectRetention",
-        &[
-            object("s3:PutObjectRetention"),
-            need("s3:BypassGovernanceRetention", On::Object, When::Bypass),
-        ],
+        &[object("s3:PutObjectRetention"), need("s3:BypassGovernanceRetention", On::Object, When::Bypass)],
     ),
     operation(
         "PutObjectTagging",
@@ -262,18 +256,24 @@ pub const OPERATIONS: &[Operation] = &[
     operation("PutPublicAccessBlock", &[bucket("s3:PutBucketPublicAccessBlock")]),
     operation("RestoreObject", &[object("s3:RestoreObject")]),
     operation("SelectObjectContent", &[object("s3:GetObject"), need("kms:Decrypt", On::Key, When::Kms)]),
-    operation("UploadPart", &[
-        object("s3:PutObject"),
-        need("kms:GenerateDataKey", On::Key, When::Kms),
-        need("kms:Decrypt", On::Key, When::Kms),
-    ]),
-    operation("UploadPartCopy", &[
-        need("s3:GetObject", On::Source, When::Always),
-        need("s3:GetObjectVersion", On::Source, When::Version),
-        object("s3:PutObject"),
-        need("kms:GenerateDataKey", On::Key, When::Kms),
-        need("kms:Decrypt", On::Key, When::Kms),
-    ]),
+    operation(
+        "UploadPart",
+        &[
+            object("s3:PutObject"),
+            need("kms:GenerateDataKey", On::Key, When::Kms),
+            need("kms:Decrypt", On::Key, When::Kms),
+        ],
+    ),
+    operation(
+        "UploadPartCopy",
+        &[
+            need("s3:GetObject", On::Source, When::Always),
+            need("s3:GetObjectVersion", On::Source, When::Version),
+            object("s3:PutObject"),
+            need("kms:GenerateDataKey", On::Key, When::Kms),
+            need("kms:Decrypt", On::Key, When::Kms),
+        ],
+    ),
 ];
 
 /// The operation of this name; case does not count.

@@ -145,30 +145,50 @@ impl Wanted {
         let wrong = |path, message: String| Err(WantedError { path, message });
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
         if self.bucket.len() < 3 || self.bucket.len() > 255 || !self.bucket.bytes().all(is_name) {
-            return wrong("bucket", format!("`{}` is no name of a bucket; write 3 to 63 letters, digits, `-` and `.`", self.bucket));
+            return wrong(
+                "bucket",
+                format!(
+                    "`{}` is no name of a bucket; write 3 to 63 letters, digits, `-` and `.`",
+                    self.bucket
+                ),
+            );
         }
         if self.operations.is_empty() {
             return wrong("operations", "no operation is wanted; name at least one".to_owned());
         }
         if !self.partition().bytes().all(is_name) || !self.partition().starts_with("aws") {
-            return wrong("partition", format!("`{}` is no partition; write `aws`, `aws-cn` or `aws-us-gov`", self.partition()));
+            return wrong(
+                "partition",
+                format!("`{}` is no partition; write `aws`, `aws-cn` or `aws-us-gov`", self.partition()),
+            );
         }
         if let Some(key) = self.kms_key.as_ref().filter(|key| !is_key_arn(key)) {
-            return wrong("kms_key", format!("`{key}` is no ARN of a key; write `arn:aws:kms:region:account:key/id`, an alias does not count in policies"));
+            return wrong(
+                "kms_key",
+                format!(
+                    "`{key}` is no ARN of a key; write `arn:aws:kms:region:account:key/id`, an alias does not count in policies"
+                ),
+            );
         }
         if let Some(account) = self.bucket_account.as_ref().filter(|account| !is_account(account)) {
             return wrong("bucket_account", format!("`{account}` is no account; write its twelve digits"));
         }
         let principal = self.external.as_ref().map(|external| &external.principal);
         match principal.filter(|principal| !is_external(principal)) {
-            Some(principal) => wrong("external.principal", format!("`{principal}` is no principal; write the ARN of a user or role, or an account of twelve digits")),
+            Some(principal) => wrong(
+                "external.principal",
+                format!(
+                    "`{principal}` is no principal; write the ARN of a user or role, or an account of twelve digits"
+                ),
+            ),
             None => Ok(()),
         }
     }
 
     /// The operations of the S3 API that the wish comes to.
     pub(super) fn operations(&self) -> Vec<&'static str> {
-        let mut names: Vec<&'static str> = self.operations.iter().flat_map(|wanted| self.api(*wanted)).collect();
+        let mut names: Vec<&'static str> =
+            self.operations.iter().flat_map(|wanted| self.api(*wanted)).collect();
         let writes = [WantedOperation::Put, WantedOperation::Copy];
         if self.multipart && self.operations.iter().any(|wanted| writes.contains(wanted)) {
             names.extend(UPLOAD_IN_PARTS);

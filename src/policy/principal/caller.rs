@@ -111,11 +111,17 @@ fn read(text: &str) -> Option<(CallerKind, Option<&str>, &str)> {
         ("iam", None) if last == "root" => (CallerKind::Root, last),
         ("iam", Some(("user", rest))) => (CallerKind::User, rest),
         ("iam", Some(("role", rest))) => (CallerKind::Role, rest),
-        ("iam", Some(("saml-provider" | "oidc-provider", _))) => return Some((CallerKind::Federated, None, "")),
+        ("iam", Some(("saml-provider" | "oidc-provider", _))) => {
+            return Some((CallerKind::Federated, None, ""));
+        }
         ("sts", Some(("federated-user", rest))) => (CallerKind::FederatedUser, rest),
         ("sts", Some(("assumed-role", rest))) => {
             let (role, session) = rest.split_once('/').filter(|(_, session)| !session.contains('/'))?;
-            return (!role.is_empty() && !session.is_empty()).then_some((CallerKind::Session, Some(account), role));
+            return (!role.is_empty() && !session.is_empty()).then_some((
+                CallerKind::Session,
+                Some(account),
+                role,
+            ));
         }
         _ => return None,
     };

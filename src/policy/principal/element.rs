@@ -91,7 +91,8 @@ impl Principals {
                 .iter()
                 .any(|principal| wanted(principal) && principal.grant(caller, canonical_id).is_some())
         };
-        let account = || lists(|principal| matches!(principal, Principal::Account(_) | Principal::Canonical(_)));
+        let account =
+            || lists(|principal| matches!(principal, Principal::Account(_) | Principal::Canonical(_)));
         let role = || lists(|principal| matches!(principal, Principal::Role { .. }));
         if lists(|principal| matches!(principal, Principal::Everyone)) {
             return true;
@@ -142,15 +143,11 @@ impl Principal {
         let is_caller = |text: &str| *caller.text == *text;
         match self {
             Self::Everyone => Some(Grant::Direct),
-            Self::Account(account) => {
-                (caller.account.as_ref() == Some(account)).then_some(Grant::Delegated)
-            }
+            Self::Account(account) => (caller.account.as_ref() == Some(account)).then_some(Grant::Delegated),
             Self::Canonical(id) => {
                 (caller.is_identity() && canonical_id == Some(id)).then_some(Grant::Delegated)
             }
-            Self::Role { arn, account, name } => {
-                is_role(caller, arn, account, name).then_some(Grant::Role)
-            }
+            Self::Role { arn, account, name } => is_role(caller, arn, account, name).then_some(Grant::Role),
             Self::User(text) | Self::Session(text) | Self::Service(text) | Self::Federated(text) => {
                 is_caller(text).then_some(Grant::Direct)
             }

@@ -120,7 +120,9 @@ fn action(text: &str) -> Result<(Box<str>, Box<str>), RequestError> {
     let parts = text.split_once(':').filter(|(service, name)| !service.is_empty() && !name.is_empty());
     let (service, name) = parts.filter(|_| !text.contains(['*', '?'])).ok_or_else(|| RequestError {
         path: "request.action",
-        message: format!("`{text}` is no action; write one with its service and without wildcards, such as `s3:GetObject`"),
+        message: format!(
+            "`{text}` is no action; write one with its service and without wildcards, such as `s3:GetObject`"
+        ),
     })?;
     Ok((service.to_ascii_lowercase().into(), name.to_ascii_lowercase().into()))
 }
@@ -151,22 +153,25 @@ fn drop_impossible(context: &mut Context, caller: &Caller, service: &str, name: 
         .iter()
         .any(|key| !context.values(key).is_empty());
     let mut ignored = Vec::new();
-    context.retain(|key| {
-        if key == "aws:sourceip" && through_endpoint {
-            return Err("a request through a VPC endpoint has `aws:VpcSourceIp` instead");
-        }
-        if key == "aws:username" && caller.kind != CallerKind::User {
-            return Err("only IAM users have a user name");
-        }
-        let is_of_identity = IDENTITY_KEYS.contains(&key) || key.starts_with("aws:principaltag/");
-        if is_of_identity && !caller.is_identity() {
-            return Err("only users and roles have it");
-        }
-        if !carries(service, name, key) {
-            return Err("this action never carries it");
-        }
-        Ok(())
-    }, |key, why| ignored.push(IgnoredKey { key: key.into(), why }));
+    context.retain(
+        |key| {
+            if key == "aws:sourceip" && through_endpoint {
+                return Err("a request through a VPC endpoint has `aws:VpcSourceIp` instead");
+            }
+            if key == "aws:username" && caller.kind != CallerKind::User {
+                return Err("only IAM users have a user name");
+            }
+            let is_of_identity = IDENTITY_KEYS.contains(&key) || key.starts_with("aws:principaltag/");
+            if is_of_identity && !caller.is_identity() {
+                return Err("only users and roles have it");
+            }
+            if !carries(service, name, key) {
+                return Err("this action never carries it");
+            }
+            Ok(())
+        },
+        |key, why| ignored.push(IgnoredKey { key: key.into(), why }),
+    );
     ignored
 }
 
@@ -189,12 +194,14 @@ fn complete(context: &mut Context, caller: &Caller, resource_account: Option<&st
         ("aws:principalaccount", caller.account.as_deref().map(str::to_owned)),
         ("aws:principaltype", caller.principal_type().map(str::to_owned)),
         ("aws:username", caller.user_name().map(str::to_owned)),
-        ("aws:userid", caller.account.as_deref().filter(|_| caller.kind == CallerKind::Root).map(str::to_owned)),
+        (
+            "aws:userid",
+            caller.account.as_deref().filter(|_| caller.kind == CallerKind::Root).map(str::to_owned),
+        ),
         ("aws:principalservicename", (caller.kind == CallerKind::Service).then(|| caller.text.to_string())),
         (
             "aws:principalisawsservice",
-            (caller.kind != CallerKind::Anonymous)
-                .then(|| (caller.kind == CallerKind::Service).to_string()),
+            (caller.kind != CallerKind::Anonymous).then(|| (caller.kind == CallerKind::Service).to_string()),
         ),
         ("aws:resourceaccount", resource_account.map(str::to_owned)),
         ("s3:resourceaccount", resource_account.filter(|_| service == "s3").map(str::to_owned)),

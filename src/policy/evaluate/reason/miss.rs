@@ -1,7 +1,9 @@
 //! The statement that would nearly have allowed a request.
 
-use crate::policy::compile::Slot;
+use crate::policy::compile::{Resources, Slot};
+use crate::policy::evaluate::decide;
 use crate::policy::evaluate::trace::{ConditionTrace, StatementTrace};
+use crate::policy::principal::Principals;
 use crate::policy::request::{Call, bucket_and_key};
 
 /// What is wrong with it, and how to mend it.
@@ -12,10 +14,13 @@ pub(super) struct Miss {
 
 /// The best miss among the Allows of these policies: one that is about the action.
 pub(super) fn nearest(call: &Call, statements: &[StatementTrace<'_>], slots: &[Slot]) -> Option<Miss> {
-    let candidates = statements.iter().filter(|trace| {
-        trace.is_allow() && !trace.matches && trace.why.action && slots.contains(&trace.slot)
-    });
-    candidates.max_by_key(|trace| (closeness(trace), std::cmp::Reverse(trace.index))).map(|trace| miss(call, trace))
+    let counts = |slot| slots.contains(&slot) && decide::applies(slot, call);
+    let candidates = statements
+        .iter()
+        .filter(|trace| trace.is_allow() && !trace.matches && trace.why.action && counts(trace.slot));
+    candidates
+        .max_by_key(|trace| (closeness(trace), std::cmp::Reverse(trace.index)))
+        .map(|trace| miss(call, trace))
 }
 
 fn closeness(trace: &StatementTrace<'_>) -> (bool, bool, usize) {
@@ -48,11 +53,15 @@ fn resource(call: &Call, trace: &StatementTrace<'_>) -> Miss {
     };
     match call.bucket_and_key() {
         Some((bucket, Some(_))) if names(&|named, key| named == bucket && key.is_none()) => Miss {
-            explanation: format!("{name} allows the action, but its Resource is the bucket and not the objects in it"),
+            explanation: format!(
+                "{name} allows the action, but its Resource is the bucket and not the objects in it"
+            ),
             repair: format!("add `{}/*` to the Resource of {name}", bucket_arn(call, bucket)),
         },
         Some((bucket, None)) if names(&|named, key| named == bucket && key.is_some()) => Miss {
-            explanation: format!("{name} allows the action, but its Resource is the objects and not the bucket"),
+            explanation: format!(
+                "{name} allows the action, but its Resource is the objects and not the bucket"
+            ),
             repair: format!("add `{}` to the Resource of {name}", bucket_arn(call, bucket)),
         },
         _ => unmatched_resource(call, trace),
@@ -61,7 +70,7 @@ fn resource(call: &Call, trace: &StatementTrace<'_>) -> Miss {
 
 fn unmatched_resource(call: &Call, trace: &StatementTrace<'_>) -> Miss {
     let name = trace.name();
-    let keys = trace.statement.0.resources.iter().flat_map(|resources| resources.variable_keys());
+    let keys = trace.statement.0.resources.iter().flat_map(Resources::variable_keys);
     let unknown = keys.map(str::to_owned).find(|key| call.context.value(key).is_none());
     let because = match unknown {
         Some(key) => format!(": the variable `${{{key}}}` has no value, as {}", absence(call, &key)),
@@ -80,7 +89,7 @@ fn bucket_arn(call: &Call, bucket: &str) -> String {
 
 fn principal(call: &Call, trace: &StatementTrace<'_>) -> Miss {
     let name = trace.name();
-    let names_deleted = trace.statement.0.principals.as_ref().is_some_and(|principals| principals.names_deleted());
+    let names_deleted = trace.statement.0.principals.as_ref().is_some_and(Principals::names_deleted);
     let deleted = if names_deleted {
         "; an id such as `AROA…` in it stands for an identity that was deleted, and one made again under the same name is another"
     } else {
@@ -106,7 +115,9 @@ fn condition(call: &Call, trace: &StatementTrace<'_>, condition: &ConditionTrace
             list(expected)
         ),
         repair: match (actual.is_empty(), expected.first()) {
-            (true, Some(value)) => format!("send the request with `{key}`, for example `{value}`, or remove the condition from {name}"),
+            (true, Some(value)) => format!(
+                "send the request with `{key}`, for example `{value}`, or remove the condition from {name}"
+            ),
             _ => format!("change the request, or the condition `{operator}` on `{key}` of {name}"),
         },
     }

@@ -116,14 +116,16 @@ fn smaller(policy: &Policy) -> Vec<Policy> {
 fn other_requests(wanted: &Wanted, needed: &[Request]) -> Vec<Request> {
     let key = format!("arn:aws:s3:::bucket/{}key", wanted.prefix);
     let outside = format!("arn:aws:s3:::bucket/{}key", wanted.prefix.replace(['a', 'h', '*'], "z"));
-    let mut resources = vec!["arn:aws:s3:::bucket", &*key, "arn:aws:s3:::bucket2", "arn:aws:s3:::bucket2/home/key", KEY];
+    let mut resources =
+        vec!["arn:aws:s3:::bucket", &*key, "arn:aws:s3:::bucket2", "arn:aws:s3:::bucket2/home/key", KEY];
     let other_key = KEY.replace("0a1b", "0a1c");
     resources.push(&other_key);
     if !wanted.prefix.is_empty() {
         resources.push(&outside);
     }
     let mut all = Vec::new();
-    for (prefix, service) in ["s3", "kms"].map(|name| (name, catalogue::get().service(name).expect("known"))) {
+    for (prefix, service) in ["s3", "kms"].map(|name| (name, catalogue::get().service(name).expect("known")))
+    {
         for action in service.actions() {
             for resource in &resources {
                 let name = format!("{prefix}:{}", action.name);
@@ -139,7 +141,7 @@ fn other_requests(wanted: &Wanted, needed: &[Request]) -> Vec<Request> {
 }
 
 proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(32))]
 
     #[test]
     fn a_generated_policy_is_enough_and_no_more(wanted in wanted()) {
@@ -227,7 +229,9 @@ fn a_role_is_assumed_with_the_external_id_and_not_without() {
     let trust = made(&outside(Some("id-$1"))).trust.expect("a trust policy");
     let mut policies = Policies::default();
     policies.attach(Slot::Resource, &trust).expect("valid");
-    let own = parse(r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}}"#);
+    let own = parse(
+        r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}}"#,
+    );
     policies.attach(Slot::Identity, &own.expect("a policy")).expect("valid");
     let assume = |id: Option<&str>| Request {
         principal: ROLE.to_owned(),
@@ -266,7 +270,8 @@ fn what_we_ship_is_what_is_generated() {
 
 #[test]
 fn what_cannot_be_in_an_arn_is_refused() {
-    let good = Wanted { bucket: "bucket".to_owned(), operations: vec![WantedOperation::Get], ..Wanted::default() };
+    let good =
+        Wanted { bucket: "bucket".to_owned(), operations: vec![WantedOperation::Get], ..Wanted::default() };
     assert!(generate(&good).is_ok());
     for (wanted, path) in [
         (Wanted { bucket: "b*".to_owned(), ..good.clone() }, "bucket"),
