@@ -233,8 +233,8 @@ struct ServiceData {
 
 #[expect(clippy::expect_used, reason = "the data is part of the program, and a test reads it")]
 fn load() -> Catalogue {
-    let data: Data =
-        serde_json::from_str(include_str!("catalogue/data.json")).expect("the catalogue has the form of `Data`");
+    let data: Data = serde_json::from_str(include_str!("catalogue/data.json"))
+        .expect("the catalogue has the form of `Data`");
     let mut keys = HashMap::new();
     let mut detail = HashMap::new();
     for (prefix, service) in data.detail {

@@ -28,7 +28,9 @@ pub fn parse(text: &str) -> Result<Policy, Vec<Finding>> {
     let Some((tree, draft)) = read(text, &mut report) else {
         return Err(report.finish(text, None, None));
     };
-    if !report.has_errors() && let Some(policy) = draft.complete() {
+    if !report.has_errors()
+        && let Some(policy) = draft.complete()
+    {
         return Ok(policy);
     }
     let mut findings = report.finish(text, Some(&tree), None);

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::document::Kind;
-use super::finding::report::Report;
 use super::finding::Finding;
+use super::finding::report::Report;
 use super::parse;
 use super::request::{BlockPublicAccess, ObjectOwnership};
 use subject::Subject;
@@ -29,6 +29,7 @@ mod principal;
 mod privilege;
 mod quantity;
 mod reach;
+mod reading;
 mod redundancy;
 mod resource;
 mod s3;
@@ -133,12 +134,12 @@ const CHECKS: &[Check] = &[
     variable::check,
     redundancy::check,
     privilege::check,
+    reading::check,
     size::check,
     s3::check,
     trust::check,
     organization::check,
 ];
-
 
 #[cfg(test)]
 mod tests;

@@ -46,8 +46,7 @@ const IRT: &[Kind] = &[Kind::Identity, Kind::Bucket, Kind::Trust];
 
 /// Every rule: those that IAM Access Analyzer has too, the gravest first, then our own.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
-    let pages =
-        [errors::RULES, security_warnings::RULES, warnings::RULES, suggestions::RULES, s3::RULES];
+    let pages = [errors::RULES, security_warnings::RULES, warnings::RULES, suggestions::RULES, s3::RULES];
     pages.into_iter().flatten().copied()
 }
 

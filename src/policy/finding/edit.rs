@@ -85,6 +85,7 @@ fn change(
 }
 
 /// Where something stands in the tree.
+#[derive(Clone, Copy)]
 enum Place<'a> {
     Root(&'a Node),
     Item(&'a [Node], &'a Node),
@@ -148,7 +149,9 @@ fn insertion(text: &str, place: Place<'_>, json: &str) -> Option<(Range<usize>, 
     match place {
         Place::Item(items, item) => {
             let blanks = match items.get(0..2) {
-                Some([first, second]) => text.get(first.span.end..second.span.start)?.trim_start_matches([' ', ',']),
+                Some([first, second]) => {
+                    text.get(first.span.end..second.span.start)?.trim_start_matches([' ', ','])
+                }
                 _ => "",
             };
             let separator = if blanks.trim().is_empty() && !blanks.is_empty() { blanks } else { " " };
@@ -178,7 +181,8 @@ mod tests {
 
     #[test]
     fn the_rest_of_the_text_stays_as_it_is() {
-        let remove = |places: &[Position]| edited(&places.iter().copied().map(Edit::Remove).collect::<Vec<_>>());
+        let remove =
+            |places: &[Position]| edited(&places.iter().copied().map(Edit::Remove).collect::<Vec<_>>());
         assert_eq!(remove(&[at(2, 9)]).unwrap(), "{\n  \"a\": [2, 3],\n  \"b\": 4\n}");
         assert_eq!(remove(&[at(2, 12), at(2, 15)]).unwrap(), "{\n  \"a\": [1],\n  \"b\": 4\n}");
         assert_eq!(remove(&[at(2, 9), at(2, 12)]).unwrap(), "{\n  \"a\": [3],\n  \"b\": 4\n}");

@@ -51,7 +51,12 @@ impl Report {
     }
 
     /// The findings in the order of the text, without those whose rule is not for this kind of policy.
-    pub(in crate::policy) fn finish(self, text: &str, tree: Option<&Node>, kind: Option<Kind>) -> Vec<Finding> {
+    pub(in crate::policy) fn finish(
+        self,
+        text: &str,
+        tree: Option<&Node>,
+        kind: Option<Kind>,
+    ) -> Vec<Finding> {
         let mut remarks = self.remarks;
         remarks.retain(|remark| kind.is_none_or(|kind| remark.rule.kinds.contains(&kind)));
         limit(&mut remarks);
@@ -130,7 +135,9 @@ fn name_paths(node: &Node, path: &mut String, paths: &mut HashMap<Position, Stri
     match &node.value {
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                path.push_str(&format!("[{index}]"));
+                path.push('[');
+                path.push_str(&index.to_string());
+                path.push(']');
                 name_paths(item, path, paths);
                 path.truncate(length);
             }
@@ -150,7 +157,9 @@ fn name_paths(node: &Node, path: &mut String, paths: &mut HashMap<Position, Stri
 fn push_key(path: &mut String, key: &str) {
     let key = key.char_indices().nth(MAX_SHOWN).and_then(|(end, _)| key.get(..end)).unwrap_or(key);
     if key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-        path.push_str(&format!("[{}]", quote(key)));
+        path.push('[');
+        path.push_str(&quote(key));
+        path.push(']');
         return;
     }
     if !path.is_empty() {

@@ -148,7 +148,9 @@ impl<'a> Reader<'a> {
             'n' => '\n',
             'r' => '\r',
             't' => '\t',
-            'u' => self.unicode().ok_or_else(|| fault("`\\u` takes four hexadecimal digits of a character"))?,
+            'u' => {
+                self.unicode().ok_or_else(|| fault("`\\u` takes four hexadecimal digits of a character"))?
+            }
             _ => return Err(fault("the escape is unknown; a backslash itself is written `\\\\`")),
         })
     }

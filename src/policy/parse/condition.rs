@@ -16,7 +16,11 @@ pub(super) fn lower(member: &Member, text: &str, report: &mut Report) -> Vec<Con
     };
     if operators.is_empty() {
         report
-            .add(&suggestions::EMPTY_OBJECT_CONDITION, member.node.at, "the condition is empty, so it is always true")
+            .add(
+                &suggestions::EMPTY_OBJECT_CONDITION,
+                member.node.at,
+                "the condition is empty, so it is always true",
+            )
             .help("add a condition, or take Condition away")
             .repair([Edit::Remove(member.at)]);
     }
@@ -30,7 +34,12 @@ pub(super) fn lower(member: &Member, text: &str, report: &mut Report) -> Vec<Con
 
 fn keys(operator: &Member, text: &str, conditions: &mut Vec<Condition>, report: &mut Report) {
     let Some(keys) = operator.node.members() else {
-        wrong_kind(&operator.node, &format!("the operator {}", shown(&operator.key)), "an object of keys", report);
+        wrong_kind(
+            &operator.node,
+            &format!("the operator {}", shown(&operator.key)),
+            "an object of keys",
+            report,
+        );
         return;
     };
     if keys.is_empty() {

@@ -41,7 +41,11 @@ fn version(tree: &Node, members: &[Member], report: &mut Report) -> Option<Locat
     let Some(member) = member(members, "Version") else {
         let current = quote(Version::V2012.as_str());
         report
-            .add(&warnings::MISSING_VERSION, tree.at, "the policy has no Version, so the rules of 2008-10-17 apply")
+            .add(
+                &warnings::MISSING_VERSION,
+                tree.at,
+                "the policy has no Version, so the rules of 2008-10-17 apply",
+            )
             .help("add `\"Version\": \"2012-10-17\"`")
             .repair([Edit::InsertMember(tree.at, "Version", current)]);
         return None;
@@ -50,7 +54,11 @@ fn version(tree: &Node, members: &[Member], report: &mut Report) -> Option<Locat
     let version = Version::parse(&written.value);
     if version.is_none() {
         report
-            .add(&errors::INVALID_VERSION, written.at, format!("{} is not a version of the policy language", shown(&written.value)))
+            .add(
+                &errors::INVALID_VERSION,
+                written.at,
+                format!("{} is not a version of the policy language", shown(&written.value)),
+            )
             .help("write `2012-10-17`; the date is that of the language, not of the policy")
             .repair([Edit::Replace(written.at, quote(Version::V2012.as_str()))]);
     }
@@ -59,7 +67,9 @@ fn version(tree: &Node, members: &[Member], report: &mut Report) -> Option<Locat
 
 fn statements(tree: &Node, members: &[Member], text: &str, report: &mut Report) -> Vec<DraftStatement> {
     let Some(member) = member(members, "Statement") else {
-        report.add(&errors::MISSING_STATEMENT, tree.at, "the policy has no Statement").help("add `\"Statement\": [ … ]`");
+        report
+            .add(&errors::MISSING_STATEMENT, tree.at, "the policy has no Statement")
+            .help("add `\"Statement\": [ … ]`");
         return Vec::new();
     };
     if member.node.is_empty_array() {
@@ -97,7 +107,8 @@ fn statement(node: &Node, has_others: bool, text: &str, report: &mut Report) -> 
         principal: principal.and_then(|member| principal::lower(member, text, report)),
         principal_at: principal.map(|member| member.at),
         action: action.and_then(|member| listed(member, &suggestions::EMPTY_ARRAY_ACTION, &empty, report)),
-        resource: resource.and_then(|member| listed(member, &suggestions::EMPTY_ARRAY_RESOURCE, &empty, report)),
+        resource: resource
+            .and_then(|member| listed(member, &suggestions::EMPTY_ARRAY_RESOURCE, &empty, report)),
         resource_at: resource.map(|member| member.at),
         conditions: member(members, "Condition")
             .map(|member| condition::lower(member, text, report))
@@ -146,7 +157,12 @@ struct EmptyList<'a> {
     removable: bool,
 }
 
-fn listed(member: &Member, when_empty: &'static Rule, empty: &EmptyList<'_>, report: &mut Report) -> Option<Listed> {
+fn listed(
+    member: &Member,
+    when_empty: &'static Rule,
+    empty: &EmptyList<'_>,
+    report: &mut Report,
+) -> Option<Listed> {
     let values = strings(&member.node, &member.key, report)?;
     if matches!(&member.node.value, Value::Array(items) if items.is_empty()) {
         let message = format!("`{}` is empty, so the statement does nothing", member.key);

@@ -29,7 +29,7 @@ fn wrong_form(node: &Node, report: &mut Report) {
     if let Some(kind) = names.and_then(|names| common_kind(&names)) {
         let value = match node.as_str() {
             Some(name) => quote(name),
-            None => serde_json::Value::from_iter(node.items().iter().filter_map(Node::as_str)).to_string(),
+            None => node.items().iter().filter_map(Node::as_str).collect::<serde_json::Value>().to_string(),
         };
         remark.repair([Edit::Replace(node.at, format!("{{{}: {value}}}", quote(kind.as_str())))]);
     }
@@ -56,7 +56,11 @@ fn common_kind(names: &[&str]) -> Option<PrincipalKind> {
 fn named(member: &Member, kinds: &[Member], text: &str, report: &mut Report) -> Who {
     if kinds.is_empty() {
         report
-            .add(&suggestions::EMPTY_OBJECT_PRINCIPAL, member.node.at, "the principal is empty, so the statement is for nobody")
+            .add(
+                &suggestions::EMPTY_OBJECT_PRINCIPAL,
+                member.node.at,
+                "the principal is empty, so the statement is for nobody",
+            )
             .help("name a principal, or take the statement away");
     }
     let mut named: Vec<(PrincipalKind, Vec<_>)> = Vec::new();

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use crate::policy::document::{
-    Condition, ConditionValue, Effect, Listed, Located, Policy, Position, PrincipalKind, Principals, Statement,
-    ValueKind, Version, Who,
+    Condition, ConditionValue, Effect, Listed, Located, Policy, Position, PrincipalKind, Principals,
+    Statement, ValueKind, Version, Who,
 };
 use crate::policy::parse::parse;
 use crate::policy::print::print;
@@ -48,7 +48,8 @@ fn every_error_of_a_document_is_told_with_its_path() {
 
 #[test]
 fn a_single_value_and_a_list_of_one_are_the_same() {
-    let single = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "a:b", "Resource": "*"}}"#;
+    let single =
+        r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "a:b", "Resource": "*"}}"#;
     let list = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["a:b"], "Resource": ["*"]}]}"#;
     assert_eq!(placeless(parse(single).unwrap()), placeless(parse(list).unwrap()));
 }
@@ -92,7 +93,9 @@ fn placeless(mut policy: Policy) -> Policy {
         if let Some(principal) = &mut statement.principal {
             principal.at = Position::default();
             if let Who::Named(kinds) = &mut principal.who {
-                kinds.iter_mut().for_each(|(_, names)| names.iter_mut().for_each(clear));
+                for (_, names) in kinds {
+                    names.iter_mut().for_each(clear);
+                }
             }
         }
         for listed in std::iter::once(&mut statement.action).chain(&mut statement.resource) {
@@ -124,10 +127,8 @@ fn principals() -> impl Strategy<Value = Principals> {
         PrincipalKind::CanonicalUser,
     ]);
     let named = prop::collection::btree_map(kind, texts(), 0..4);
-    let who = prop_oneof![
-        Just(Who::Everyone),
-        named.prop_map(|kinds| Who::Named(kinds.into_iter().collect()))
-    ];
+    let who =
+        prop_oneof![Just(Who::Everyone), named.prop_map(|kinds| Who::Named(kinds.into_iter().collect()))];
     (any::<bool>(), who).prop_map(|(not, who)| Principals { not, at: Position::default(), who })
 }
 

@@ -31,7 +31,10 @@ fn check_action(statement: &Statement<'_>, action: &Located<String>, report: &mu
         return;
     };
     if has_wildcard(prefix) {
-        let message = format!("{} has a wildcard in the name of its service, so it matches nothing", shown(&action.value));
+        let message = format!(
+            "{} has a wildcard in the name of its service, so it matches nothing",
+            shown(&action.value)
+        );
         report
             .add(&suggestions::WILDCARD_IN_SERVICE_NAME, action.at, message)
             .help(format!("name the service: `s3:{name}`; for every action of every service write `*`"));
@@ -39,7 +42,8 @@ fn check_action(statement: &Statement<'_>, action: &Located<String>, report: &mu
         unknown_service(action, prefix, name, report);
     } else if let Some(service) = catalogue::get().service(prefix) {
         let found = if has_wildcard(name) {
-            statement.draft.action.is_some() && service.actions().any(|known| super::pattern::matches_action(name, &known.name))
+            statement.draft.action.is_some()
+                && service.actions().any(|known| super::pattern::matches_action(name, &known.name))
         } else {
             service.action(name).is_some()
         };
@@ -82,7 +86,13 @@ fn unknown_service(action: &Located<String>, prefix: &str, name: &str, report: &
     }
 }
 
-fn unknown_action(statement: &Statement<'_>, action: &Located<String>, prefix: &str, name: &str, report: &mut Report) {
+fn unknown_action(
+    statement: &Statement<'_>,
+    action: &Located<String>,
+    prefix: &str,
+    name: &str,
+    report: &mut Report,
+) {
     if prefix.eq_ignore_ascii_case("s3")
         && let Some(meant) = operation_names::actions_of(name)
     {
@@ -94,7 +104,9 @@ fn unknown_action(statement: &Statement<'_>, action: &Located<String>, prefix: &
     let message = format!("the action {} {what} the catalogue of {date}", shown(&action.value));
     let remark = report.add(&errors::INVALID_ACTION, action.at, message);
     let elsewhere = catalogue::get().detailed().find(|(_, service)| service.action(name).is_some());
-    let near = catalogue::get().service(prefix).and_then(|service| nearest(name, service.actions().map(|known| known.name.as_str())));
+    let near = catalogue::get()
+        .service(prefix)
+        .and_then(|service| nearest(name, service.actions().map(|known| known.name.as_str())));
     let meant = match (near, elsewhere) {
         (Some(known), _) => format!("{prefix}:{known}"),
         (None, Some((other, _))) => format!("{other}:{name}"),
@@ -112,8 +124,10 @@ fn unknown_action(statement: &Statement<'_>, action: &Located<String>, prefix: &
 /// The name of an operation of S3, such as `HeadObject`, that other actions allow.
 fn operation_name(statement: &Statement<'_>, action: &Located<String>, meant: &[&str], report: &mut Report) {
     let listed = statement.draft.all_actions();
-    let missing: Vec<&&str> =
-        meant.iter().filter(|name| listed.iter().all(|other| !other.value.eq_ignore_ascii_case(name))).collect();
+    let missing: Vec<&&str> = meant
+        .iter()
+        .filter(|name| listed.iter().all(|other| !other.value.eq_ignore_ascii_case(name)))
+        .collect();
     let edit = if missing.is_empty() {
         Edit::Remove(action.at)
     } else {
@@ -143,5 +157,7 @@ fn check_bucket_action(action: &Located<String>, report: &mut Report) {
 
 /// Whether a service is S3 in one of its forms.
 pub(super) fn is_s3(prefix: &str) -> bool {
-    ["s3", "s3express", "s3-object-lambda", "s3-outposts"].iter().any(|known| known.eq_ignore_ascii_case(prefix))
+    ["s3", "s3express", "s3-object-lambda", "s3-outposts"]
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(prefix))
 }

@@ -41,14 +41,22 @@ fn check_range(value: &Located<ConditionValue>, report: &mut Report) {
     }
     let Some(range) = read(text) else {
         report
-            .add(&errors::TYPE_MISMATCH_IP_RANGE, value.at, format!("{} is neither an address nor a range", shown(text)))
+            .add(
+                &errors::TYPE_MISMATCH_IP_RANGE,
+                value.at,
+                format!("{} is neither an address nor a range", shown(text)),
+            )
             .help("write `203.0.113.0/24`, `2001:db8::/32` or one address");
         return;
     };
     let trimmed = range.trunc();
     if trimmed != range {
         report
-            .add(&suggestions::IMPROVE_IP_RANGE, value.at, format!("{} has bits set behind its mask", shown(text)))
+            .add(
+                &suggestions::IMPROVE_IP_RANGE,
+                value.at,
+                format!("{} has bits set behind its mask", shown(text)),
+            )
             .help(format!("write `{trimmed}`, which is the same range"))
             .repair([Edit::Replace(value.at, quote(&trimmed.to_string()))]);
     }
@@ -59,22 +67,31 @@ fn is_private(range: &IpNet) -> bool {
 }
 
 fn check_private(condition: &Condition, operator: Operator, report: &mut Report) {
-    let ranges: Vec<_> =
-        condition.values.iter().filter_map(|value| read(&value.value.text).map(|range| (value, range))).collect();
-    let private: Vec<_> = ranges.iter().filter(|(_, range)| is_private(range)).map(|(value, _)| *value).collect();
+    let ranges: Vec<_> = condition
+        .values
+        .iter()
+        .filter_map(|value| read(&value.value.text).map(|range| (value, range)))
+        .collect();
+    let private: Vec<_> =
+        ranges.iter().filter(|(_, range)| is_private(range)).map(|(value, _)| *value).collect();
     let Some(first) = private.first() else { return };
     let (all, some): (&'static Rule, &'static Rule) = if operator.negated {
         (&errors::PRIVATE_NOT_IP_ADDRESS, &suggestions::PRIVATE_NOT_IP_ADDRESS_SUBSET)
     } else {
         (&errors::PRIVATE_IP_ADDRESS, &suggestions::PRIVATE_IP_ADDRESS_SUBSET)
     };
-    let help = "`aws:SourceIp` is the public address; for requests through a VPC endpoint compare `aws:VpcSourceIp`";
+    let help =
+        "`aws:SourceIp` is the public address; for requests through a VPC endpoint compare `aws:VpcSourceIp`";
     if private.len() == condition.values.len() {
         let outcome = if operator.negated { "true" } else { "false" };
-        let message = format!("the ranges for `aws:SourceIp` are private, so the condition is always {outcome}");
+        let message =
+            format!("the ranges for `aws:SourceIp` are private, so the condition is always {outcome}");
         report.add(all, condition.key.at, message).help(help);
     } else {
         let message = format!("no request comes from the private range {}", shown(&first.value.text));
-        report.add(some, first.at, message).help(help).repair(private.iter().map(|value| Edit::Remove(value.at)));
+        report
+            .add(some, first.at, message)
+            .help(help)
+            .repair(private.iter().map(|value| Edit::Remove(value.at)));
     }
 }

@@ -54,10 +54,11 @@ pub(super) fn is_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     match parts.as_slice() {
         [area, middle @ .., number] if !middle.is_empty() => {
-            let is_word = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+            let is_word =
+                |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
             (2..=4).contains(&area.len())
                 && is_word(area)
-                && middle.iter().all(|part| is_word(part))
+                && middle.iter().all(is_word)
                 && (1..=2).contains(&number.len())
                 && number.bytes().all(|byte| byte.is_ascii_digit())
         }
@@ -92,7 +93,8 @@ mod tests {
 
     #[test]
     fn regions_are_known_by_their_form() {
-        for region in ["eu-central-1", "us-gov-west-1", "ap-southeast-11", "eusc-de-east-1", "us-isob-east-1"] {
+        for region in ["eu-central-1", "us-gov-west-1", "ap-southeast-11", "eusc-de-east-1", "us-isob-east-1"]
+        {
             assert!(is_region(region), "{region}");
         }
         for text in ["", "eu", "eu-1", "eu-central", "EU-central-1", "eu--1", "Frankfurt"] {

@@ -83,7 +83,8 @@ fn tell(statement: &Statement<'_>, condition: &Condition, outcome: &Outcome, rep
 
 /// Takes the key away, and its operator when nothing else is under it.
 fn removal(statement: &Statement<'_>, condition: &Condition) -> Vec<Edit> {
-    let siblings = statement.draft.conditions.iter().filter(|other| other.operator.at == condition.operator.at);
+    let siblings =
+        statement.draft.conditions.iter().filter(|other| other.operator.at == condition.operator.at);
     let at = if siblings.count() == 1 { condition.operator.at } else { condition.key.at };
     vec![Edit::Remove(at)]
 }

@@ -29,17 +29,26 @@ fn check_key(conditions: &[Condition], condition: &Condition, report: &mut Repor
     if key.value.contains("${") {
         return;
     }
-    let Some((prefix, name)) = key.value.split_once(':').filter(|(prefix, name)| !prefix.is_empty() && !name.is_empty())
+    let Some((prefix, name)) =
+        key.value.split_once(':').filter(|(prefix, name)| !prefix.is_empty() && !name.is_empty())
     else {
         report
-            .add(&errors::INVALID_CONDITION_KEY_FORMAT, key.at, format!("{} is not a condition key", shown(&key.value)))
+            .add(
+                &errors::INVALID_CONDITION_KEY_FORMAT,
+                key.at,
+                format!("{} is not a condition key", shown(&key.value)),
+            )
             .help("write `service:name`, for example `aws:SourceIp` or `s3:prefix`");
         return;
     };
     let stem = key.value.trim_end_matches('/');
     if let Some(known) = TAG_KEYS.iter().find(|known| known.eq_ignore_ascii_case(stem)) {
         report
-            .add(&errors::MISSING_TAG_KEY_IN_CONDITION, key.at, format!("{} does not say which tag", shown(&key.value)))
+            .add(
+                &errors::MISSING_TAG_KEY_IN_CONDITION,
+                key.at,
+                format!("{} does not say which tag", shown(&key.value)),
+            )
             .help(format!("write `{known}/` and the key of the tag, for example `{known}/team`"));
     } else if prefix.eq_ignore_ascii_case("aws") {
         check_global(conditions, condition, name, report);
@@ -51,7 +60,8 @@ fn check_key(conditions: &[Condition], condition: &Condition, report: &mut Repor
 fn check_global(conditions: &[Condition], condition: &Condition, name: &str, report: &mut Report) {
     let key = &condition.key;
     if name.eq_ignore_ascii_case("arn") {
-        let remark = report.add(&errors::UNSUPPORTED_GLOBAL_CONDITION_KEY, key.at, "`aws:ARN` is no longer supported");
+        let remark =
+            report.add(&errors::UNSUPPORTED_GLOBAL_CONDITION_KEY, key.at, "`aws:ARN` is no longer supported");
         remark.help("write `aws:PrincipalArn`");
         rename(conditions, condition, "aws:PrincipalArn", remark);
     } else if name.eq_ignore_ascii_case("SourceOwner") {
@@ -79,12 +89,7 @@ fn check_global(conditions: &[Condition], condition: &Condition, name: &str, rep
 }
 
 /// Offers another name, unless a key under the same operator has it.
-fn rename(
-    conditions: &[Condition],
-    condition: &Condition,
-    name: &str,
-    remark: &mut Remark,
-) {
+fn rename(conditions: &[Condition], condition: &Condition, name: &str, remark: &mut Remark) {
     let is_free = conditions.iter().all(|other| {
         other.operator.at != condition.operator.at || !other.key.value.eq_ignore_ascii_case(name)
     });
@@ -113,7 +118,11 @@ fn check_service(key: &Located<String>, prefix: &str, report: &mut Report) {
     let lower = format!("{}:", prefix.to_ascii_lowercase());
     let known = nearest(&key.value, catalogue::get().keys_of(&lower).filter(|known| !known.ends_with('/')));
     match known {
-        Some(known) => remark.help(format!("write `{known}`")).repair([Edit::Rename(key.at, known.to_owned())]),
-        None => remark.help("see the condition keys of the service in the AWS service authorization reference"),
+        Some(known) => {
+            remark.help(format!("write `{known}`")).repair([Edit::Rename(key.at, known.to_owned())])
+        }
+        None => {
+            remark.help("see the condition keys of the service in the AWS service authorization reference")
+        }
     };
 }

@@ -10,7 +10,8 @@ use crate::policy::finding::report::{Edit, Report, shown};
 const FORGEABLE: [&str; 2] = ["aws:Referer", "aws:UserAgent"];
 
 /// Keys about the account of the resource: in a policy of the resource they are always the same.
-const OF_RESOURCE: [&str; 4] = ["aws:ResourceAccount", "aws:ResourceOrgID", "aws:ResourceOrgPaths", "s3:ResourceAccount"];
+const OF_RESOURCE: [&str; 4] =
+    ["aws:ResourceAccount", "aws:ResourceOrgID", "aws:ResourceOrgPaths", "s3:ResourceAccount"];
 
 /// Keys about the owner of a VPC endpoint, which not every service sends.
 const OF_ENDPOINT_OWNER: [&str; 3] = ["aws:VpceAccount", "aws:VpceOrgID", "aws:VpceOrgPaths"];
@@ -40,9 +41,12 @@ fn check_source(statement: &Statement<'_>, condition: &Condition, report: &mut R
                 key.at,
                 format!("{} is whatever the caller writes into the header", shown(&key.value)),
             )
-            .help("compare what the caller cannot choose: `aws:PrincipalArn`, `aws:SourceVpce`, `aws:SourceIp`");
+            .help(
+                "compare what the caller cannot choose: `aws:PrincipalArn`, `aws:SourceVpce`, `aws:SourceIp`",
+            );
     }
-    let goes_beyond = statement.reaches_others && statement.draft.actions().iter().all(|action| action.value != "s3:*");
+    let goes_beyond =
+        statement.reaches_others && statement.draft.actions().iter().all(|action| action.value != "s3:*");
     if is_one_of(&OF_ENDPOINT_OWNER, condition) && goes_beyond {
         report
             .add(
@@ -64,7 +68,8 @@ fn check_irrelevant(statement: &Statement<'_>, condition: &Condition, report: &m
         format!("{} is the same for every request to this bucket", shown(&condition.key.value)),
     );
     remark.help("take it away; to name who asks, compare `aws:PrincipalAccount` or `aws:PrincipalOrgID`");
-    let siblings = statement.draft.conditions.iter().filter(|other| other.operator.at == condition.operator.at);
+    let siblings =
+        statement.draft.conditions.iter().filter(|other| other.operator.at == condition.operator.at);
     // In a Deny, or alone, it may be what keeps the statement from applying.
     if statement.draft.allows() && siblings.count() > 1 {
         remark.repair([Edit::Remove(condition.key.at)]);
@@ -73,8 +78,12 @@ fn check_irrelevant(statement: &Statement<'_>, condition: &Condition, report: &m
 
 /// A listing of `home/` shows what is below `home/private/`, which a test of the prefix alone does not see.
 fn check_prefix(statement: &Statement<'_>, condition: &Condition, operator: Operator, report: &mut Report) {
-    let is_negative = (statement.draft.denies() && !operator.negated) || (statement.draft.allows() && operator.negated);
-    if !condition.key.value.eq_ignore_ascii_case("s3:prefix") || operator.base != Base::StringLike || !is_negative {
+    let is_negative =
+        (statement.draft.denies() && !operator.negated) || (statement.draft.allows() && operator.negated);
+    if !condition.key.value.eq_ignore_ascii_case("s3:prefix")
+        || operator.base != Base::StringLike
+        || !is_negative
+    {
         return;
     }
     report

@@ -33,7 +33,8 @@ fn edits(a: &str, b: &str) -> usize {
             let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX - 1);
             let replaced = at(&last, column) + usize::from(x != *y);
             let mut best = replaced.min(at(&last, column + 1) + 1).min(at(&current, column) + 1);
-            let swapped = column.checked_sub(1).filter(|before| previous == Some(*y) && b.get(*before) == Some(&x));
+            let swapped =
+                column.checked_sub(1).filter(|before| previous == Some(*y) && b.get(*before) == Some(&x));
             if let Some(before) = swapped {
                 best = best.min(at(&before_last, before) + 1);
             }

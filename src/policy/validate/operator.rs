@@ -78,7 +78,11 @@ fn check_name(statement: &Statement<'_>, condition: &Condition, report: &mut Rep
         let remark = report.add(
             &suggestions::NULL_WITH_QUALIFIER,
             written.at,
-            format!("{} is {} for every request", shown(&written.value), if always { "true" } else { "false" }),
+            format!(
+                "{} is {} for every request",
+                shown(&written.value),
+                if always { "true" } else { "false" }
+            ),
         );
         remark.help("write `Null`");
         rename_block(statement, condition, "Null", remark);
@@ -113,13 +117,9 @@ fn unknown(statement: &Statement<'_>, condition: &Condition, prefix: &str, rest:
 }
 
 /// Offers another operator for all keys under it, when no other block has it.
-fn rename_block(
-    statement: &Statement<'_>,
-    condition: &Condition,
-    name: &str,
-    remark: &mut Remark,
-) {
-    let is_free = statement.draft.conditions.iter().all(|other| !other.operator.value.eq_ignore_ascii_case(name));
+fn rename_block(statement: &Statement<'_>, condition: &Condition, name: &str, remark: &mut Remark) {
+    let is_free =
+        statement.draft.conditions.iter().all(|other| !other.operator.value.eq_ignore_ascii_case(name));
     if is_free {
         remark.repair([Edit::Rename(condition.operator.at, name.to_owned())]);
     }
@@ -127,7 +127,9 @@ fn rename_block(
 
 /// Whether the set operator fits the number of values that a request has for the key.
 fn check_set(statement: &Statement<'_>, condition: &Condition, operator: Operator, report: &mut Report) {
-    let Some(key) = catalogue::get().key(&condition.key.value).filter(|_| operator.base != Base::Null) else { return };
+    let Some(key) = catalogue::get().key(&condition.key.value).filter(|_| operator.base != Base::Null) else {
+        return;
+    };
     match operator.set {
         None if key.kind.is_list() => {
             report

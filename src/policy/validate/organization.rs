@@ -3,8 +3,8 @@
 use super::pattern::has_wildcard;
 use super::subject::{Statement, Subject};
 use crate::policy::catalogue;
-use crate::policy::document::Kind;
 use crate::policy::condition::{Base, Operator};
+use crate::policy::document::Kind;
 use crate::policy::finding::code::{errors, warnings};
 use crate::policy::finding::report::{Edit, Report, shown};
 use crate::policy::parse::DraftStatement;
@@ -34,14 +34,22 @@ fn check_service_control(statement: &DraftStatement, report: &mut Report) {
 fn check_resource_control(statement: &DraftStatement, report: &mut Report) {
     if let Some(effect) = statement.effect.as_ref().filter(|_| statement.allows()) {
         report
-            .add(&errors::RCP_SYNTAX_ERROR_ALLOW, effect.at, "a resource control policy of your own only denies")
+            .add(
+                &errors::RCP_SYNTAX_ERROR_ALLOW,
+                effect.at,
+                "a resource control policy of your own only denies",
+            )
             .help("write a Deny; the policy RCPFullAWSAccess allows already");
     }
     if let Some(principal) = &statement.principal
         && (principal.not || !super::principal::is_everyone(&principal.who))
     {
         report
-            .add(&errors::RCP_SYNTAX_ERROR_PRINCIPAL, principal.at, "the principal of a resource control policy is everybody")
+            .add(
+                &errors::RCP_SYNTAX_ERROR_PRINCIPAL,
+                principal.at,
+                "the principal of a resource control policy is everybody",
+            )
             .help("write `\"Principal\": \"*\"` and name whom you mean in Condition");
     }
     if let Some(action) = statement.action.as_ref().filter(|action| action.not) {
@@ -51,9 +59,16 @@ fn check_resource_control(statement: &DraftStatement, report: &mut Report) {
     }
     for action in statement.actions() {
         let Some((prefix, _)) = action.value.split_once(':') else { continue };
-        if !has_wildcard(prefix) && catalogue::get().has_service(prefix) && !catalogue::get().has_resource_control(prefix) {
+        if !has_wildcard(prefix)
+            && catalogue::get().has_service(prefix)
+            && !catalogue::get().has_resource_control(prefix)
+        {
             report
-                .add(&errors::RCP_SYNTAX_ERROR_ACTION, action.at, format!("resource control policies do not reach {}", shown(prefix)))
+                .add(
+                    &errors::RCP_SYNTAX_ERROR_ACTION,
+                    action.at,
+                    format!("resource control policies do not reach {}", shown(prefix)),
+                )
                 .help("take the action away; see the services that resource control policies reach");
         }
     }
@@ -98,9 +113,12 @@ fn check_services(statement: &Statement<'_>, report: &mut Report) {
             )
             .help("add `\"Bool\": {\"aws:PrincipalIsAWSService\": \"true\"}`");
     }
-    let is_null_check = |base: Base, key: &str| base == Base::Null && OF_SOURCE.iter().any(|known| known.eq_ignore_ascii_case(key));
+    let is_null_check = |base: Base, key: &str| {
+        base == Base::Null && OF_SOURCE.iter().any(|known| known.eq_ignore_ascii_case(key))
+    };
     let has_null_check = statement.draft.conditions.iter().any(|other| {
-        Operator::parse(&other.operator.value).is_ok_and(|operator| is_null_check(operator.base, &other.key.value))
+        Operator::parse(&other.operator.value)
+            .is_ok_and(|operator| is_null_check(operator.base, &other.key.value))
     });
     if !has_null_check {
         report

@@ -61,20 +61,30 @@ fn check_aws(name: &Located<String>, report: &mut Report) {
     }
     if has_wildcard(text) {
         report
-            .add(&errors::UNSUPPORTED_WILDCARD_IN_PRINCIPAL, name.at, format!("the wildcard in {} stands for a part of the name", shown(text)))
+            .add(
+                &errors::UNSUPPORTED_WILDCARD_IN_PRINCIPAL,
+                name.at,
+                format!("the wildcard in {} stands for a part of the name", shown(text)),
+            )
             .help("write `*` and compare `aws:PrincipalArn` under ArnLike with the pattern");
         return;
     }
     if let Some((rule, what)) = deleted(text) {
         report
-            .add(rule, name.at, format!("{} is the id of a {what}; IAM shows it when the {what} was deleted", shown(text)))
+            .add(
+                rule,
+                name.at,
+                format!("{} is the id of a {what}; IAM shows it when the {what} was deleted", shown(text)),
+            )
             .help(format!("name the ARN of the {what}, or take it away"));
         return;
     }
     let is_known = Arn::parse(text).is_some_and(|arn| match arn.service {
         "iam" => {
             (arn::is_account(arn.account) || arn.account == "cloudfront")
-                && (arn.resource == "root" || arn.resource.starts_with("user/") || arn.resource.starts_with("role/"))
+                && (arn.resource == "root"
+                    || arn.resource.starts_with("user/")
+                    || arn.resource.starts_with("role/"))
         }
         "sts" => {
             arn::is_account(arn.account)
@@ -100,7 +110,8 @@ fn check_aws(name: &Located<String>, report: &mut Report) {
 
 /// The rule for a unique id that stands in place of an ARN.
 fn deleted(text: &str) -> Option<(&'static crate::policy::finding::Rule, &'static str)> {
-    let is_id = text.len() >= 16 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    let is_id =
+        text.len() >= 16 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
     if is_id && text.starts_with("AROA") {
         Some((&warnings::INVALID_ROLE_REFERENCE, "role"))
     } else if is_id && text.starts_with("AIDA") {

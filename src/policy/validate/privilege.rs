@@ -10,9 +10,9 @@ use crate::policy::finding::report::Report;
 /// An action and its rules, by how it and its resources are reached.
 struct Danger {
     action: &'static str,
-    /// Wide resources with: the action named, a pattern, NotAction.
+    /// Wide resources with: the action named, a pattern, `NotAction`.
     star: [&'static Rule; 3],
-    /// NotResource with the same.
+    /// `NotResource` with the same.
     not_resource: [&'static Rule; 3],
     what: &'static str,
     help: &'static str,
@@ -86,10 +86,14 @@ fn tell(rule: &'static Rule, at: Position, danger: &Danger, report: &mut Report)
 
 /// Every role of an account, or of all.
 fn is_wide(resource: &str) -> bool {
-    resource == "*" || (has_wildcard(resource) && (resource.ends_with(":role/*") || resource.ends_with(":*") || !resource.contains('/')))
+    resource == "*"
+        || (has_wildcard(resource)
+            && (resource.ends_with(":role/*") || resource.ends_with(":*") || !resource.contains('/')))
 }
 
 /// Whether the services that get the role are named.
 fn is_limited(statement: &Statement<'_>) -> bool {
-    ["iam:PassedToService", "iam:AWSServiceName", "iam:AssociatedResourceArn"].iter().any(|key| statement.has_key(key))
+    ["iam:PassedToService", "iam:AWSServiceName", "iam:AssociatedResourceArn"]
+        .iter()
+        .any(|key| statement.has_key(key))
 }

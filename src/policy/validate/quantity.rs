@@ -13,7 +13,11 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
     }
     for (_, condition, operator) in subject.readable_conditions() {
         if operator.base == Base::Bool && condition.values.len() > 1 {
-            let message = format!("{} is compared with {} booleans", shown(&condition.key.value), condition.values.len());
+            let message = format!(
+                "{} is compared with {} booleans",
+                shown(&condition.key.value),
+                condition.values.len()
+            );
             report
                 .add(&errors::INVALID_CONDITION_MULTIPLE_BOOLEAN, condition.key.at, message)
                 .help("write one value: true and false together are every value");
@@ -44,8 +48,11 @@ fn check_extremes(condition: &Condition, operator: Operator, report: &mut Report
     if condition.values.len() < 2 || !(greatest || name.contains("greaterthan")) {
         return;
     }
-    let numbers: Option<Vec<f64>> =
-        condition.values.iter().map(|value| value.value.text.parse::<f64>().ok().filter(|number| number.is_finite())).collect();
+    let numbers: Option<Vec<f64>> = condition
+        .values
+        .iter()
+        .map(|value| value.value.text.parse::<f64>().ok().filter(|number| number.is_finite()))
+        .collect();
     let Some(numbers) = numbers else { return };
     let extreme = numbers.iter().copied().fold(None, |best: Option<f64>, number| match best {
         Some(best) if greatest => Some(best.max(number)),
@@ -54,7 +61,11 @@ fn check_extremes(condition: &Condition, operator: Operator, report: &mut Report
     });
     let Some(kept) = numbers.iter().position(|number| Some(*number) == extreme) else { return };
     let Some(value) = condition.values.get(kept) else { return };
-    let message = format!("of the numbers for {} only {} counts", shown(&condition.key.value), shown(&value.value.text));
+    let message = format!(
+        "of the numbers for {} only {} counts",
+        shown(&condition.key.value),
+        shown(&value.value.text)
+    );
     let others = condition.values.iter().enumerate().filter(|(index, _)| *index != kept);
     report
         .add(&suggestions::REDUNDANT_CONDITION_VALUE_NUM, condition.key.at, message)

@@ -95,9 +95,14 @@ fn fingerprint(statement: &DraftStatement) -> String {
         .conditions
         .iter()
         .map(|condition| {
-            let mut values: Vec<&str> = condition.values.iter().map(|value| value.value.text.as_str()).collect();
+            let mut values: Vec<&str> =
+                condition.values.iter().map(|value| value.value.text.as_str()).collect();
             values.sort_unstable();
-            format!("{:?} {:?} {values:?}", condition.operator.value, condition.key.value.to_ascii_lowercase())
+            format!(
+                "{:?} {:?} {values:?}",
+                condition.operator.value,
+                condition.key.value.to_ascii_lowercase()
+            )
         })
         .collect();
     conditions.sort_unstable();
@@ -113,12 +118,15 @@ fn covers_list(wide: Option<&Listed>, narrow: Option<&Listed>, fold: fn(&str) ->
     match (wide, narrow) {
         (None, None) => true,
         (Some(wide), Some(narrow)) => {
-            let fold_all = |list: &Listed| list.values.iter().map(|value| fold(&value.value)).collect::<Vec<_>>();
+            let fold_all =
+                |list: &Listed| list.values.iter().map(|value| fold(&value.value)).collect::<Vec<_>>();
             let (wide_values, narrow_values) = (fold_all(wide), fold_all(narrow));
             match (wide.not, narrow.not) {
                 (false, false) => {
                     !narrow_values.is_empty()
-                        && narrow_values.iter().all(|value| wide_values.iter().any(|pattern| covers(pattern, value)))
+                        && narrow_values
+                            .iter()
+                            .all(|value| wide_values.iter().any(|pattern| covers(pattern, value)))
                 }
                 // All but a few is more than all but those and others.
                 (true, true) => {

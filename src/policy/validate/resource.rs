@@ -19,7 +19,12 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
     }
 }
 
-fn check_resource(subject: &Subject<'_>, statement: &Statement<'_>, resource: &Located<String>, report: &mut Report) {
+fn check_resource(
+    subject: &Subject<'_>,
+    statement: &Statement<'_>,
+    resource: &Located<String>,
+    report: &mut Report,
+) {
     if resource.value == "*" {
         return;
     }
@@ -47,7 +52,9 @@ fn check_resource(subject: &Subject<'_>, statement: &Statement<'_>, resource: &L
                 resource.at,
                 format!("{} is not in S3; a bucket policy is about its bucket", shown(&resource.value)),
             )
-            .help("write the ARN of the bucket or of its objects, or move the statement to an identity policy");
+            .help(
+                "write the ARN of the bucket or of its objects, or move the statement to an identity policy",
+            );
     }
 }
 
@@ -58,7 +65,9 @@ fn no_arn(statement: &Statement<'_>, resource: &Located<String>, report: &mut Re
     let bucket = bare.split('/').next().unwrap_or_default();
     let only_s3 = statement.draft.actions().iter().all(|action| action.value.starts_with("s3:"));
     let is_name = (3..=63).contains(&bucket.len())
-        && bucket.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte));
+        && bucket
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte));
     if only_s3 && is_name {
         let meant = format!("arn:aws:s3:::{bare}");
         remark.help(format!("write {}", shown(&meant))).repair([Edit::Replace(resource.at, quote(&meant))]);
@@ -73,10 +82,14 @@ fn too_few_fields(resource: &Located<String>, fields: &[&str], report: &mut Repo
     match fields {
         ["arn", partition, "s3", .., last] if !last.is_empty() && *last != "s3" => {
             let meant = format!("arn:{partition}:s3:::{last}");
-            remark.help(format!("write {}", shown(&meant))).repair([Edit::Replace(resource.at, quote(&meant))]);
+            remark
+                .help(format!("write {}", shown(&meant)))
+                .repair([Edit::Replace(resource.at, quote(&meant))]);
         }
         _ => {
-            remark.help("write `arn:partition:service:region:account:resource`; region and account may be empty");
+            remark.help(
+                "write `arn:partition:service:region:account:resource`; region and account may be empty",
+            );
         }
     }
 }
@@ -100,13 +113,19 @@ fn check_partition_and_service(resource: &Located<String>, arn: Arn<'_>, report:
     if catalogue::get().has_arn_service(&lower) {
         let meant = Arn { service: &lower, ..arn }.to_string();
         report
-            .add(&errors::INVALID_ARN_SERVICE_CASE, resource.at, format!("the service {} has upper case letters", shown(arn.service)))
+            .add(
+                &errors::INVALID_ARN_SERVICE_CASE,
+                resource.at,
+                format!("the service {} has upper case letters", shown(arn.service)),
+            )
             .help(format!("write `{lower}`"))
             .repair([Edit::Replace(resource.at, quote(&meant))]);
     } else {
         let date = &catalogue::get().date;
         let message = format!("the service {} is unknown to the catalogue of {date}", shown(arn.service));
-        report.add(&errors::INVALID_SERVICE, resource.at, message).help("write the service, for example `s3`");
+        report
+            .add(&errors::INVALID_SERVICE, resource.at, message)
+            .help("write the service, for example `s3`");
     }
 }
 
@@ -140,30 +159,35 @@ fn check_form(resource: &Located<String>, arn: Arn<'_>, report: &mut Report) {
     let mut fits: Vec<Fit> = Vec::new();
     for (_, service) in catalogue::get().detailed() {
         for (_, kind) in service.resources() {
-            let Some(form) = Arn::parse(&kind.arn).filter(|form| form.service == arn.service) else { continue };
+            let Some(form) = Arn::parse(&kind.arn).filter(|form| form.service == arn.service) else {
+                continue;
+            };
             is_known_service = true;
             if template::overlap(&steps, &template::of_form(form.resource)) {
-                fits.push(Fit { takes_region: !form.region.is_empty(), takes_account: !form.account.is_empty() });
+                fits.push(Fit {
+                    takes_region: !form.region.is_empty(),
+                    takes_account: !form.account.is_empty(),
+                });
             }
         }
     }
     if !is_known_service || is_multi_region(arn) || fits.iter().any(|fit| matches_fields(fit, arn)) {
         return;
     }
-    match fits.iter().min_by_key(|fit| mismatches(fit, arn)) {
-        Some(fit) => wrong_fields(resource, arn, fit, report),
-        None => {
-            let message = format!("{} fits no resource of {}", shown(arn.resource), arn.service);
-            report
-                .add(&errors::INVALID_ARN_RESOURCE, resource.at, message)
-                .help(form_of(arn.service));
-        }
+    if let Some(fit) = fits.iter().min_by_key(|fit| mismatches(fit, arn)) {
+        wrong_fields(resource, arn, fit, report);
+        return;
     }
+    let message = format!("{} fits no resource of {}", shown(arn.resource), arn.service);
+    report.add(&errors::INVALID_ARN_RESOURCE, resource.at, message).help(form_of(arn.service));
 }
 
 /// Multi-region access points have an account and no region; the catalogue leaves out the ARNs of their objects.
 fn is_multi_region(arn: Arn<'_>) -> bool {
-    arn.service == "s3" && arn.region.is_empty() && !arn.account.is_empty() && arn.resource.starts_with("accesspoint/")
+    arn.service == "s3"
+        && arn.region.is_empty()
+        && !arn.account.is_empty()
+        && arn.resource.starts_with("accesspoint/")
 }
 
 fn form_of(service: &str) -> &'static str {
@@ -181,7 +205,8 @@ fn matches_fields(fit: &Fit, arn: Arn<'_>) -> bool {
 }
 
 fn mismatches(fit: &Fit, arn: Arn<'_>) -> usize {
-    usize::from(!field_fits(fit.takes_region, arn.region)) + usize::from(!field_fits(fit.takes_account, arn.account))
+    usize::from(!field_fits(fit.takes_region, arn.region))
+        + usize::from(!field_fits(fit.takes_account, arn.account))
 }
 
 /// Whether a region or account is there exactly when it has to be. A star alone may stand for nothing.
@@ -201,7 +226,11 @@ fn wrong_fields(resource: &Located<String>, arn: Arn<'_>, fit: &Fit, report: &mu
                 .help("write the region, or `*` for all, after the third colon");
         } else {
             report
-                .add(&errors::ARN_REGION_NOT_ALLOWED, resource.at, format!("{value} has a region where none belongs"))
+                .add(
+                    &errors::ARN_REGION_NOT_ALLOWED,
+                    resource.at,
+                    format!("{value} has a region where none belongs"),
+                )
                 .help("leave the region empty: `arn:aws:s3:::…`")
                 .repair([blanked.clone()]);
         }
@@ -213,7 +242,11 @@ fn wrong_fields(resource: &Located<String>, arn: Arn<'_>, fit: &Fit, report: &mu
                 .help("write the account, or `*` for all, after the fourth colon");
         } else {
             report
-                .add(&errors::ARN_ACCOUNT_NOT_ALLOWED, resource.at, format!("{value} has an account where none belongs"))
+                .add(
+                    &errors::ARN_ACCOUNT_NOT_ALLOWED,
+                    resource.at,
+                    format!("{value} has an account where none belongs"),
+                )
                 .help("leave the account empty: `arn:aws:s3:::…`; compare `aws:ResourceAccount` instead")
                 .repair([blanked]);
         }

@@ -38,7 +38,10 @@ const KEYS: [(&str, Need); 14] = [
 
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
     for (statement, condition, operator) in subject.readable_conditions() {
-        let need = KEYS.iter().find(|(key, _)| key.eq_ignore_ascii_case(&condition.key.value)).map(|(_, need)| *need);
+        let need = KEYS
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(&condition.key.value))
+            .map(|(_, need)| *need);
         if let Some(need) = need.filter(|_| protects(statement, operator)) {
             for value in &condition.values {
                 check_value(condition, operator, need, value, report);
@@ -61,7 +64,8 @@ fn check_value(
 ) {
     let text = value.value.text.as_str();
     // The same value on both sides: `${aws:PrincipalAccount}` for the account of the resource is exact.
-    let is_exact_variable = text.starts_with("${aws:Principal") && text.ends_with('}') && text.matches("${").count() == 1;
+    let is_exact_variable =
+        text.starts_with("${aws:Principal") && text.ends_with('}') && text.matches("${").count() == 1;
     let is_open = |end: Option<usize>| match need {
         Need::Whole => true,
         Need::Beginning => end.is_none_or(|end| end < BEGINNING),
@@ -73,12 +77,20 @@ fn check_value(
     let key = shown(&condition.key.value);
     if operator.base == Base::StringLike && has_wildcard(text) && is_open(text.find(['*', '?'])) {
         report
-            .add(&errors::WILDCARD_USAGE_TOO_PERMISSIVE, value.at, format!("the wildcard in {} lets in more than {key} should", shown(text)))
+            .add(
+                &errors::WILDCARD_USAGE_TOO_PERMISSIVE,
+                value.at,
+                format!("the wildcard in {} lets in more than {key} should", shown(text)),
+            )
             .help(help.clone());
     }
     if has_variable(text) && !is_exact_variable && is_open(text.find("${")) {
         report
-            .add(&errors::VARIABLE_USAGE_TOO_PERMISSIVE, value.at, format!("the variable in {} lets the caller choose {key}", shown(text)))
+            .add(
+                &errors::VARIABLE_USAGE_TOO_PERMISSIVE,
+                value.at,
+                format!("the variable in {} lets the caller choose {key}", shown(text)),
+            )
             .help(help);
     }
 }

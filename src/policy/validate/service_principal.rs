@@ -42,22 +42,31 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
 }
 
 fn services<'a>(statement: &Statement<'a>) -> &'a [Located<String>] {
-    let Some(Who::Named(kinds)) = statement.draft.principal.as_ref().map(|principal| &principal.who) else { return &[] };
+    let Some(Who::Named(kinds)) = statement.draft.principal.as_ref().map(|principal| &principal.who) else {
+        return &[];
+    };
     kinds.iter().find(|(kind, _)| *kind == PrincipalKind::Service).map_or(&[], |(_, names)| names)
 }
 
 fn check_form(service: &Located<String>, report: &mut Report) {
     let text = service.value.as_str();
-    let name = [".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu"].iter().find_map(|suffix| text.strip_suffix(suffix));
+    let name = [".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu"]
+        .iter()
+        .find_map(|suffix| text.strip_suffix(suffix));
     let is_label = |label: &str| {
-        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        !label.is_empty()
+            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
     };
     let is_known = name.is_some_and(|name| name.split('.').all(is_label));
     if is_known || text.contains("${") {
         return;
     }
     report
-        .add(&errors::INVALID_SERVICE_PRINCIPAL_FORMAT, service.at, format!("{} is no name of a service", shown(text)))
+        .add(
+            &errors::INVALID_SERVICE_PRINCIPAL_FORMAT,
+            service.at,
+            format!("{} is no name of a service", shown(text)),
+        )
         .help("write `service.amazonaws.com`, for example `logging.s3.amazonaws.com`");
 }
 

@@ -20,9 +20,13 @@ const CONTROL: usize = 5_120;
 
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
     let (rule, size, quota): (&'static Rule, _, _) = match subject.kind {
-        Kind::Identity => (&warnings::POLICY_SIZE_EXCEEDS_IDENTITY_POLICY_QUOTA, without_blanks(subject.text), MANAGED),
+        Kind::Identity => {
+            (&warnings::POLICY_SIZE_EXCEEDS_IDENTITY_POLICY_QUOTA, without_blanks(subject.text), MANAGED)
+        }
         Kind::Bucket => (&warnings::POLICY_SIZE_EXCEEDS_RESOURCE_POLICY_QUOTA, subject.text.len(), BUCKET),
-        Kind::Trust => (&warnings::POLICY_SIZE_EXCEEDS_ROLE_TRUST_POLICY_QUOTA, without_blanks(subject.text), TRUST),
+        Kind::Trust => {
+            (&warnings::POLICY_SIZE_EXCEEDS_ROLE_TRUST_POLICY_QUOTA, without_blanks(subject.text), TRUST)
+        }
         Kind::Scp => (&errors::POLICY_SIZE_EXCEEDS_SCP_QUOTA, subject.text.chars().count(), CONTROL),
         Kind::Rcp => (&errors::POLICY_SIZE_EXCEEDS_RCP_QUOTA, subject.text.chars().count(), CONTROL),
     };

@@ -45,13 +45,15 @@ impl<'a> Subject<'a> {
 
     /// Every condition with its statement.
     pub(super) fn conditions(&self) -> impl Iterator<Item = (&Statement<'a>, &'a Condition)> {
-        self.statements
-            .iter()
-            .flat_map(|statement| statement.draft.conditions.iter().map(move |condition| (statement, condition)))
+        self.statements.iter().flat_map(|statement| {
+            statement.draft.conditions.iter().map(move |condition| (statement, condition))
+        })
     }
 
     /// Every condition whose operator exists.
-    pub(super) fn readable_conditions(&self) -> impl Iterator<Item = (&Statement<'a>, &'a Condition, Operator)> {
+    pub(super) fn readable_conditions(
+        &self,
+    ) -> impl Iterator<Item = (&Statement<'a>, &'a Condition, Operator)> {
         self.conditions().filter_map(|(statement, condition)| {
             Operator::parse(&condition.operator.value).ok().map(|operator| (statement, condition, operator))
         })

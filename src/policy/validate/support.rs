@@ -35,7 +35,12 @@ fn is_judged(statement: &Statement<'_>, condition: &Condition, operator: Operato
         && pairs < MAX_PAIRS / 10
 }
 
-fn check_condition(statement: &Statement<'_>, condition: &Condition, operator: Operator, report: &mut Report) {
+fn check_condition(
+    statement: &Statement<'_>,
+    condition: &Condition,
+    operator: Operator,
+    report: &mut Report,
+) {
     let key = condition.key.value.as_str();
     if statement.reached.iter().any(|reached| reached.carries(key)) {
         check_listed(statement, condition, operator, report);
@@ -47,11 +52,17 @@ fn check_condition(statement: &Statement<'_>, condition: &Condition, operator: O
     let remark = report.add(
         &s3::CONDITION_KEY_NEVER_PRESENT,
         condition.key.at,
-        format!("no action of the statement carries {}, so it {}", shown(key), outcome_of_all(statement, operator)),
+        format!(
+            "no action of the statement carries {}, so it {}",
+            shown(key),
+            outcome_of_all(statement, operator)
+        ),
     );
     match carriers(key).as_slice() {
         [] => remark.help("take the condition away"),
-        names => remark.help(format!("it is carried by {}; write a statement for these alone", names.join(", "))),
+        names => {
+            remark.help(format!("it is carried by {}; write a statement for these alone", names.join(", ")))
+        }
     };
 }
 
@@ -63,7 +74,10 @@ fn check_listed(statement: &Statement<'_>, condition: &Condition, operator: Oper
     }
     let key = condition.key.value.as_str();
     for action in statement.draft.actions() {
-        let Some((prefix, name)) = action.value.split_once(':').filter(|(_, name)| !has_wildcard(name)) else { continue };
+        let Some((prefix, name)) = action.value.split_once(':').filter(|(_, name)| !has_wildcard(name))
+        else {
+            continue;
+        };
         let Some(service) = catalogue::get().service(prefix) else { continue };
         let Some(known) = service.action(name).filter(|known| !service.carries(known, key)) else { continue };
         let message = format!(

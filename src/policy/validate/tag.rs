@@ -20,7 +20,12 @@ fn is_tag_key(key: &str) -> bool {
     lower.starts_with("aws:resourcetag/") || lower.starts_with("aws:requesttag/") || lower == "aws:tagkeys"
 }
 
-fn check_condition(statement: &Statement<'_>, condition: &Condition, operator: Operator, report: &mut Report) {
+fn check_condition(
+    statement: &Statement<'_>,
+    condition: &Condition,
+    operator: Operator,
+    report: &mut Report,
+) {
     let key = condition.key.value.as_str();
     let shown_key = shown(key);
     if statement.draft.not_actions().is_some() {
@@ -30,13 +35,18 @@ fn check_condition(statement: &Statement<'_>, condition: &Condition, operator: O
             (&suggestions::ALLOW_NOTACTION_WITH_UNSUPPORTED_TAG_CONDITION_KEY_FOR_SERVICE, "allowed")
         };
         report
-            .add(rule, condition.key.at, format!("many actions do not carry {shown_key}, and are not {effect} as one thinks"))
+            .add(
+                rule,
+                condition.key.at,
+                format!("many actions do not carry {shown_key}, and are not {effect} as one thinks"),
+            )
             .help("list the actions whose services have these tags, instead of NotAction");
         return;
     }
     // A negated comparison is true for a missing key: the Deny denies, the Allow allows.
     let is_idle = !operator.negated && !operator.if_exists;
-    let nobody_carries = !statement.reached.is_empty() && !statement.reached.iter().any(|reached| reached.carries(key));
+    let nobody_carries =
+        !statement.reached.is_empty() && !statement.reached.iter().any(|reached| reached.carries(key));
     if !is_idle || !nobody_carries || statement.reaches_others {
         return;
     }

@@ -72,7 +72,9 @@ fn may_have_slash(name: &str) -> bool {
 /// Whether some text is matched by both.
 pub(super) fn overlap(a: &[Step], b: &[Step]) -> bool {
     let width = b.len() + 1;
-    let Some(cells) = (a.len() + 1).checked_mul(width).filter(|cells| *cells <= MAX_STEPS) else { return true };
+    let Some(cells) = (a.len() + 1).checked_mul(width).filter(|cells| *cells <= MAX_STEPS) else {
+        return true;
+    };
     let mut seen = vec![false; cells];
     let mut open = vec![(0, 0)];
     while let Some((i, j)) = open.pop() {

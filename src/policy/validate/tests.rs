@@ -1,5 +1,7 @@
 //! Every rule with policies that break it and policies that almost do: `fixtures/policy/validate/CODE.json`.
 
+mod samples;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -91,7 +93,14 @@ fn every_rule_finds_what_breaks_it_and_nothing_else() {
         }
         for policy in good {
             if let [finding, ..] = with_code(&validate(&text(&policy), kind, &facts), &code).as_slice() {
-                writeln!(wrong, "{code} is found at `{}` of {}: {}", finding.path, policy.get(), finding.message).unwrap();
+                writeln!(
+                    wrong,
+                    "{code} is found at `{}` of {}: {}",
+                    finding.path,
+                    policy.get(),
+                    finding.message
+                )
+                .unwrap();
             }
         }
     }
@@ -201,16 +210,22 @@ fn hostile_policies_take_bounded_work() {
             r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Principal": "*", "Action": [{items}], "Resource": [{items}]}}]}}"#
         )
     };
-    let conditions: String = (0..2_000).map(|index| format!(r#""s3:prefix{index}": "*", "aws:RequestTag/{index}": "*","#)).collect();
+    let conditions: Vec<String> = (0..2_000)
+        .map(|index| format!(r#""s3:prefix{index}": "*", "aws:RequestTag/{index}": "*""#))
+        .collect();
+    let conditions = conditions.join(",");
     let texts = [
         list(&repeated(r#""*""#, 15_000)),
         list(&repeated(r#""a*?*?*?*b""#, 4_000)),
         list(&(0..3_000).map(|index| format!(r#""s3:{index}*""#)).collect::<Vec<_>>().join(",")),
         list(&format!(r#""arn:aws:s3:::{}""#, "*?".repeat(25_000))),
         list(&format!(r#""{}""#, "${".repeat(25_000))),
-        format!(r#"{{"Statement": [{}]}}"#, repeated(r#"{"Effect": "Deny", "Action": "*", "Resource": "*"}"#, 2_000)),
         format!(
-            r#"{{"Statement": [{{"Effect": "Deny", "Action": [{}], "Resource": "*", "Condition": {{"StringLike": {{{conditions} "a:b": "c"}}}}}}]}}"#,
+            r#"{{"Statement": [{}]}}"#,
+            repeated(r#"{"Effect": "Deny", "Action": "*", "Resource": "*"}"#, 2_000)
+        ),
+        format!(
+            r#"{{"Statement": [{{"Effect": "Deny", "Action": [{}], "Resource": "*", "Condition": {{"StringLike": {{{conditions}}}}}}}]}}"#,
             repeated(r#""s3:GetObject""#, 2_000)
         ),
         "[".repeat(100_000),
@@ -231,15 +246,60 @@ fn hostile_policies_take_bounded_work() {
 /// JSON that has the shape of policies, with words that checks look for.
 fn document() -> impl Strategy<Value = serde_json::Value> {
     let word = prop::sample::select(vec![
-        "*", "", "Allow", "Deny", "s3:GetObject", "s3:*", "s3:HeadObject", "kms:Decrypt", "x", "arn:aws:s3:::b/*",
-        "arn:aws:s3:::b", "arn:aws:s3", "arn:aws:kms:::k", "${aws:username}", "${", "10.0.0.0/8", "1.2.3.4/5", "true",
-        "2012-10-17", "2008-10-17", "AROAEXAMPLEID12345678", "é", "5",
+        "*",
+        "",
+        "Allow",
+        "Deny",
+        "s3:GetObject",
+        "s3:*",
+        "s3:HeadObject",
+        "kms:Decrypt",
+        "x",
+        "arn:aws:s3:::b/*",
+        "arn:aws:s3:::b",
+        "arn:aws:s3",
+        "arn:aws:kms:::k",
+        "${aws:username}",
+        "${",
+        "10.0.0.0/8",
+        "1.2.3.4/5",
+        "true",
+        "2012-10-17",
+        "2008-10-17",
+        "AROAEXAMPLEID12345678",
+        "é",
+        "5",
     ]);
     let key = prop::sample::select(vec![
-        "Version", "Statement", "Id", "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource",
-        "NotResource", "Condition", "AWS", "Service", "StringLike", "ForAllValues:StringEquals", "IpAddress", "Bool",
-        "Null", "NumericLessThan", "DateLessThan", "ArnLike", "aws:SourceIp", "s3:prefix", "aws:PrincipalArn",
-        "aws:SecureTransport", "aws:PrincipalOrgID", "s3:x-amz-acl", "aws:TagKeys",
+        "Version",
+        "Statement",
+        "Id",
+        "Sid",
+        "Effect",
+        "Principal",
+        "NotPrincipal",
+        "Action",
+        "NotAction",
+        "Resource",
+        "NotResource",
+        "Condition",
+        "AWS",
+        "Service",
+        "StringLike",
+        "ForAllValues:StringEquals",
+        "IpAddress",
+        "Bool",
+        "Null",
+        "NumericLessThan",
+        "DateLessThan",
+        "ArnLike",
+        "aws:SourceIp",
+        "s3:prefix",
+        "aws:PrincipalArn",
+        "aws:SecureTransport",
+        "aws:PrincipalOrgID",
+        "s3:x-amz-acl",
+        "aws:TagKeys",
     ]);
     let leaf = prop_oneof![
         word.prop_map(serde_json::Value::from),

@@ -29,7 +29,11 @@ fn check_elements(statement: &Statement<'_>, report: &mut Report) {
     let Some(principal) = &statement.draft.principal else { return };
     if principal.not {
         report
-            .add(&errors::ROLE_TRUST_POLICY_SYNTAX_ERROR_NOTPRINCIPAL, principal.at, "a trust policy has no NotPrincipal")
+            .add(
+                &errors::ROLE_TRUST_POLICY_SYNTAX_ERROR_NOTPRINCIPAL,
+                principal.at,
+                "a trust policy has no NotPrincipal",
+            )
             .help("name in Principal who may assume the role");
     } else if statement.draft.allows() && super::principal::is_everyone(&principal.who) {
         report
@@ -44,7 +48,9 @@ fn check_elements(statement: &Statement<'_>, report: &mut Report) {
 
 /// The names of one kind of principal.
 fn names<'a>(statement: &Statement<'a>, wanted: PrincipalKind) -> &'a [Located<String>] {
-    let Some(Who::Named(kinds)) = statement.draft.principal.as_ref().map(|principal| &principal.who) else { return &[] };
+    let Some(Who::Named(kinds)) = statement.draft.principal.as_ref().map(|principal| &principal.who) else {
+        return &[];
+    };
     kinds.iter().find(|(kind, _)| *kind == wanted).map_or(&[], |(_, names)| names)
 }
 
@@ -79,11 +85,14 @@ fn check_sessions(statement: &Statement<'_>, report: &mut Report) {
 fn check_roles_anywhere(statement: &Statement<'_>, report: &mut Report) {
     const NEEDED: [&str; 3] = ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"];
     let services = names(statement, PrincipalKind::Service);
-    let Some(service) = services.iter().find(|name| name.value == "rolesanywhere.amazonaws.com") else { return };
+    let Some(service) = services.iter().find(|name| name.value == "rolesanywhere.amazonaws.com") else {
+        return;
+    };
     let missing: Vec<&str> = NEEDED.into_iter().filter(|action| !statement.reaches(action)).collect();
     let last = statement.draft.actions().last().filter(|_| !missing.is_empty() && statement.draft.allows());
     let Some(last) = last else { return };
-    let added = missing.iter().map(|action| crate::policy::json::quote(action)).collect::<Vec<_>>().join(", ");
+    let added =
+        missing.iter().map(|action| crate::policy::json::quote(action)).collect::<Vec<_>>().join(", ");
     report
         .add(
             &errors::MISSING_ACTION_FOR_ROLES_ANYWHERE_TRUST_POLICY,

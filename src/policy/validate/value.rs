@@ -42,25 +42,33 @@ fn check_key_type(statement: &Statement<'_>, condition: &Condition, operator: Op
         KeyType::IpAddress => ("an address", "IpAddress or NotIpAddress"),
         KeyType::Binary => ("bytes", "BinaryEquals"),
     };
-    let message = format!("{} is {kind}, which {} does not compare", shown(&condition.key.value), shown(&condition.operator.value));
+    let message = format!(
+        "{} is {kind}, which {} does not compare",
+        shown(&condition.key.value),
+        shown(&condition.operator.value)
+    );
     report.add(&warnings::TYPE_MISMATCH, condition.operator.at, message).help(format!("write {wanted}"));
 }
 
 fn fits(kind: KeyType, name: &str, base: Base) -> bool {
     let is_string = matches!(base, Base::StringEquals | Base::StringEqualsIgnoreCase | Base::StringLike);
-    match (kind, base) {
-        (_, Base::Null) => true,
+    if base == Base::Null {
+        return true;
+    }
+    match kind {
         // The catalogue calls some keys texts that hold ARNs.
-        (KeyType::String | KeyType::ArrayOfString, Base::Arn) => name.to_ascii_lowercase().contains("arn"),
-        (KeyType::String | KeyType::ArrayOfString, _) => is_string,
-        (KeyType::Arn | KeyType::ArrayOfArn, base) => base == Base::Arn || is_string,
-        (KeyType::Bool, base) => base == Base::Bool,
-        (KeyType::Date, Base::Date(_)) => true,
-        (KeyType::Date, Base::Numeric(_)) => name.eq_ignore_ascii_case("aws:EpochTime"),
-        (KeyType::Numeric, Base::Numeric(_)) => true,
-        (KeyType::IpAddress, base) => base == Base::IpAddress,
-        (KeyType::Binary, base) => base == Base::BinaryEquals,
-        (KeyType::Date | KeyType::Numeric, _) => false,
+        KeyType::String | KeyType::ArrayOfString => {
+            is_string || (base == Base::Arn && name.to_ascii_lowercase().contains("arn"))
+        }
+        KeyType::Arn | KeyType::ArrayOfArn => is_string || base == Base::Arn,
+        KeyType::Bool => base == Base::Bool,
+        KeyType::Date => {
+            let is_epoch = name.eq_ignore_ascii_case("aws:EpochTime");
+            matches!(base, Base::Date(_)) || (is_epoch && matches!(base, Base::Numeric(_)))
+        }
+        KeyType::Numeric => matches!(base, Base::Numeric(_)),
+        KeyType::IpAddress => base == Base::IpAddress,
+        KeyType::Binary => base == Base::BinaryEquals,
     }
 }
 
@@ -73,7 +81,11 @@ fn string_on_arn(statement: &Statement<'_>, condition: &Condition, report: &mut 
     let remark = report.add(
         &security_warnings::STRING_LIKE_OPERATOR_WITH_ARN_CONDITION_KEYS,
         condition.operator.at,
-        format!("under {} a wildcard for {} runs over the colons of the ARN", shown(written), shown(&condition.key.value)),
+        format!(
+            "under {} a wildcard for {} runs over the colons of the ARN",
+            shown(written),
+            shown(&condition.key.value)
+        ),
     );
     remark.help(format!("write `{meant}`"));
     // A pattern with fewer fields matches no ARN under an Arn operator.
@@ -84,7 +96,12 @@ fn string_on_arn(statement: &Statement<'_>, condition: &Condition, report: &mut 
 }
 
 /// `*` and `?` under an operator that takes them for text.
-fn check_wildcards(statement: &Statement<'_>, condition: &Condition, operator: Operator, report: &mut Report) {
+fn check_wildcards(
+    statement: &Statement<'_>,
+    condition: &Condition,
+    operator: Operator,
+    report: &mut Report,
+) {
     if !matches!(operator.base, Base::StringEquals | Base::StringEqualsIgnoreCase) {
         return;
     }
@@ -104,16 +121,30 @@ fn check_wildcards(statement: &Statement<'_>, condition: &Condition, operator: O
 }
 
 /// Whether the value is of the operator's type.
-fn check_value(condition: &Condition, operator: Operator, value: &Located<ConditionValue>, report: &mut Report) {
+fn check_value(
+    condition: &Condition,
+    operator: Operator,
+    value: &Located<ConditionValue>,
+    report: &mut Report,
+) {
     let text = value.value.text.as_str();
     let key = shown(&condition.key.value);
-    let takes_variables =
-        matches!(operator.base, Base::StringEquals | Base::StringEqualsIgnoreCase | Base::StringLike | Base::Arn);
+    let takes_variables = matches!(
+        operator.base,
+        Base::StringEquals | Base::StringEqualsIgnoreCase | Base::StringLike | Base::Arn
+    );
     if takes_variables {
         let is_string = value.value.kind == ValueKind::String;
         if !is_string && operator.base != Base::Arn {
             report
-                .add(&warnings::TYPE_MISMATCH_STRING, value.at, format!("the value of {key} is compared as text and written as {}", kind_name(value.value.kind)))
+                .add(
+                    &warnings::TYPE_MISMATCH_STRING,
+                    value.at,
+                    format!(
+                        "the value of {key} is compared as text and written as {}",
+                        kind_name(value.value.kind)
+                    ),
+                )
                 .help("put it into quotes")
                 .repair([Edit::Replace(value.at, quote(text))]);
         }
@@ -126,7 +157,11 @@ fn check_value(condition: &Condition, operator: Operator, value: &Located<Condit
     match operator.base {
         Base::Bool | Base::Null if !["true", "false"].iter().any(|word| word.eq_ignore_ascii_case(text)) => {
             report
-                .add(&warnings::TYPE_MISMATCH_BOOLEAN, value.at, format!("{} is neither true nor false", shown(text)))
+                .add(
+                    &warnings::TYPE_MISMATCH_BOOLEAN,
+                    value.at,
+                    format!("{} is neither true nor false", shown(text)),
+                )
                 .help("write `true` or `false`");
         }
         Base::Numeric(_) if !is_number(text) => {
@@ -163,11 +198,14 @@ fn check_date(value: &Located<ConditionValue>, report: &mut Report) {
             format!("{} is a number of seconds since 1970, which is hard to read", shown(text)),
         );
         if let Ok(moment) = Timestamp::from_second(seconds) {
-            remark.help(format!("write `{moment}`")).repair([Edit::Replace(value.at, quote(&moment.to_string()))]);
+            remark
+                .help(format!("write `{moment}`"))
+                .repair([Edit::Replace(value.at, quote(&moment.to_string()))]);
         }
         return;
     }
-    let is_date = text.parse::<Timestamp>().is_ok() || text.parse::<DateTime>().is_ok() || text.parse::<Date>().is_ok();
+    let is_date =
+        text.parse::<Timestamp>().is_ok() || text.parse::<DateTime>().is_ok() || text.parse::<Date>().is_ok();
     if !is_date {
         report
             .add(&warnings::TYPE_MISMATCH_DATE, value.at, format!("{} is not a date", shown(text)))
@@ -176,16 +214,27 @@ fn check_date(value: &Located<ConditionValue>, report: &mut Report) {
 }
 
 /// Values of keys whose form is known.
-fn check_meaning(condition: &Condition, operator: Operator, value: &Located<ConditionValue>, report: &mut Report) {
+fn check_meaning(
+    condition: &Condition,
+    operator: Operator,
+    value: &Located<ConditionValue>,
+    report: &mut Report,
+) {
     let text = value.value.text.as_str();
     if matches!(operator.base, Base::Null) || has_variable(text) {
         return;
     }
     // A wildcard of a Like operator may stand for the rest.
-    let fixed = if matches!(operator.base, Base::StringLike | Base::Arn) { text.split(['*', '?']).next().unwrap_or_default() } else { text };
+    let fixed = if matches!(operator.base, Base::StringLike | Base::Arn) {
+        text.split(['*', '?']).next().unwrap_or_default()
+    } else {
+        text
+    };
     let is_open = fixed.len() < text.len();
     match condition.key.value.to_ascii_lowercase().as_str() {
-        "aws:requestedregion" | "s3:locationconstraint" if !is_open && !arn::is_region(text) && text != "EU" => {
+        "aws:requestedregion" | "s3:locationconstraint"
+            if !is_open && !arn::is_region(text) && text != "EU" =>
+        {
             report
                 .add(&errors::INVALID_REGION, value.at, format!("{} is no region", shown(text)))
                 .help("write a region, for example `eu-central-1`");
@@ -197,12 +246,20 @@ fn check_meaning(condition: &Condition, operator: Operator, value: &Located<Cond
         }
         "aws:sourcevpce" if !is_id(fixed, is_open, "vpce-") => {
             report
-                .add(&errors::INVALID_VPCE_FORMAT, value.at, format!("{} is no id of a VPC endpoint", shown(text)))
+                .add(
+                    &errors::INVALID_VPCE_FORMAT,
+                    value.at,
+                    format!("{} is no id of a VPC endpoint", shown(text)),
+                )
                 .help("write `vpce-` and its hexadecimal digits");
         }
         "s3:x-amz-server-side-encryption-aws-kms-key-id" if !is_key_arn(text) => {
             report
-                .add(&errors::INVALID_KMS_KEY_VALUE, value.at, format!("{} is not the ARN of a key", shown(text)))
+                .add(
+                    &errors::INVALID_KMS_KEY_VALUE,
+                    value.at,
+                    format!("{} is not the ARN of a key", shown(text)),
+                )
                 .help("write `arn:aws:kms:region:account:key/id`; an id or alias alone is never equal to it");
         }
         _ => {}
@@ -213,7 +270,8 @@ fn check_meaning(condition: &Condition, operator: Operator, value: &Located<Cond
 fn is_id(fixed: &str, is_open: bool, prefix: &str) -> bool {
     match fixed.strip_prefix(prefix) {
         Some(digits) => {
-            let are_digits = digits.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+            let are_digits =
+                digits.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
             are_digits && (is_open || [8, 17].contains(&digits.len()))
         }
         None => is_open && prefix.starts_with(fixed),
@@ -223,5 +281,7 @@ fn is_id(fixed: &str, is_open: bool, prefix: &str) -> bool {
 fn is_key_arn(text: &str) -> bool {
     text.is_empty()
         || text == "*"
-        || arn::Arn::parse(text).is_some_and(|arn| arn.service == "kms" && (arn.resource.starts_with("key/") || arn.resource == "*"))
+        || arn::Arn::parse(text).is_some_and(|arn| {
+            arn.service == "kms" && (arn.resource.starts_with("key/") || arn.resource == "*")
+        })
 }

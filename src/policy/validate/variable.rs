@@ -69,11 +69,19 @@ fn check_version(subject: &Subject<'_>, report: &mut Report) {
             .add(
                 &errors::VARIABLE_UNSUPPORTED_IN_VERSION,
                 at,
-                format!("{} is taken for text: version {} has no variables", shown(text), version.value.as_str()),
+                format!(
+                    "{} is taken for text: version {} has no variables",
+                    shown(text),
+                    version.value.as_str()
+                ),
             )
             .repair([Edit::Replace(version.at, current)]),
         None => report
-            .add(&s3::VARIABLE_IN_2008_POLICY, at, format!("{} is taken for text: without a Version there are no variables", shown(text)))
+            .add(
+                &s3::VARIABLE_IN_2008_POLICY,
+                at,
+                format!("{} is taken for text: without a Version there are no variables", shown(text)),
+            )
             .repair([Edit::InsertMember(subject.draft.at, "Version", current)]),
     }
     .help("write `\"Version\": \"2012-10-17\"`");
@@ -84,7 +92,11 @@ fn check_syntax(text: &str, at: Position, report: &mut Report) {
     while let Some((_, after)) = rest.split_once("${") {
         let Some((inner, next)) = after.split_once('}').filter(|(inner, _)| !inner.contains("${")) else {
             report
-                .add(&errors::MISSING_BRACE_IN_VARIABLE, at, format!("a variable in {} is not closed", shown(text)))
+                .add(
+                    &errors::MISSING_BRACE_IN_VARIABLE,
+                    at,
+                    format!("a variable in {} is not closed", shown(text)),
+                )
                 .help("write `${key}`; for the characters themselves write `${$}{`");
             return;
         };
@@ -100,22 +112,39 @@ fn check_variable(inner: &str, at: Position, report: &mut Report) {
         None => (inner, None),
     };
     if name.trim().is_empty() {
-        report.add(&errors::EMPTY_VARIABLE, at, format!("{} names no key", shown(&whole.value))).help("write `${aws:username}`, for example");
+        report
+            .add(&errors::EMPTY_VARIABLE, at, format!("{} names no key", shown(&whole.value)))
+            .help("write `${aws:username}`, for example");
     } else if name.contains(char::is_whitespace) {
         report
-            .add(&errors::UNSUPPORTED_SPACE_IN_VARIABLE, at, format!("{} has a blank in its name", shown(&whole.value)))
+            .add(
+                &errors::UNSUPPORTED_SPACE_IN_VARIABLE,
+                at,
+                format!("{} has a blank in its name", shown(&whole.value)),
+            )
             .help(format!("write `${{{}}}`", name.split_whitespace().collect::<String>()));
     } else if name.eq_ignore_ascii_case("aws:arn") {
         report
-            .add(&warnings::DEPRECATED_GLOBAL_CONDITION_KEY, at, format!("{} has an old name", shown(&whole.value)))
+            .add(
+                &warnings::DEPRECATED_GLOBAL_CONDITION_KEY,
+                at,
+                format!("{} has an old name", shown(&whole.value)),
+            )
             .help("write `${aws:PrincipalArn}`");
     }
     let is_quoted = |default: &str| {
-        default.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')).is_some_and(|text| !text.contains('\''))
+        default
+            .strip_prefix('\'')
+            .and_then(|text| text.strip_suffix('\''))
+            .is_some_and(|text| !text.contains('\''))
     };
     if default.is_some_and(|default| !is_quoted(default)) {
         report
-            .add(&errors::MISSING_QUOTE_IN_VARIABLE, at, format!("the default of {} is not in single quotes", shown(&whole.value)))
+            .add(
+                &errors::MISSING_QUOTE_IN_VARIABLE,
+                at,
+                format!("the default of {} is not in single quotes", shown(&whole.value)),
+            )
             .help(format!("write `${{{name}, '…'}}`"));
     }
 }
@@ -127,7 +156,11 @@ fn check_operators(subject: &Subject<'_>, report: &mut Report) {
             continue;
         }
         if let Some(value) = condition.values.iter().find(|value| has_variable(&value.value.text)) {
-            let message = format!("{} has a variable, and {} takes none", shown(&value.value.text), shown(&condition.operator.value));
+            let message = format!(
+                "{} has a variable, and {} takes none",
+                shown(&value.value.text),
+                shown(&condition.operator.value)
+            );
             report
                 .add(&errors::INVALID_VARIABLE_FOR_OPERATOR, value.at, message)
                 .help("use a String or Arn operator, or write the value out");

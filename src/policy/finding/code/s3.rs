@@ -15,6 +15,7 @@ rules! { mixed:
     MIXED_BUCKET_AND_OBJECT_RESOURCE Suggestion IR "One statement lists buckets and objects, each for some of its actions."
     PUBLIC_BY_S3_RULES SecurityWarning R "S3 takes the policy for public."
     RESOURCE_NOT_THIS_BUCKET Error R "A bucket policy names another bucket."
+    SENSITIVE_ACTION_ON_EVERYTHING SecurityWarning I "An action that reads secrets or data, or takes on a role, is allowed on everything."
     TLS_DENY_ONLY_OBJECTS SecurityWarning R "Requests without TLS are denied for one of bucket and objects, and not for the other."
     UNUSED_FOR_OPERATIONS Suggestion I "An action is allowed that no operation of the resource needs."
     VARIABLE_IN_2008_POLICY Warning IR "A variable stands in a policy without a version, which takes it for text."

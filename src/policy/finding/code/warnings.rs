@@ -5,10 +5,10 @@ use super::super::{Rule, Severity};
 rules! { Warning:
     CREATE_SLR_WITH_NOT_RESOURCE I "Service-linked roles can be made with all but some names."
     CREATE_SLR_WITH_STAR_IN_ACTION_AND_NOT_RESOURCE I "A wildcard in the actions lets service-linked roles be made with all but some names."
-    CREATE_SLR_WITH_NOT_ACTION_AND_NOT_RESOURCE I "NotAction lets service-linked roles be made with all but some names."
+    CREATE_SLR_WITH_NOT_ACTION_AND_NOT_RESOURCE I "`NotAction` lets service-linked roles be made with all but some names."
     CREATE_SLR_WITH_STAR_IN_RESOURCE I "Service-linked roles of every service can be made."
     CREATE_SLR_WITH_STAR_IN_ACTION_AND_RESOURCE I "A wildcard in the actions lets service-linked roles of every service be made."
-    CREATE_SLR_WITH_STAR_IN_RESOURCE_AND_NOT_ACTION I "NotAction lets service-linked roles of every service be made."
+    CREATE_SLR_WITH_STAR_IN_RESOURCE_AND_NOT_ACTION I "`NotAction` lets service-linked roles of every service be made."
     DEPRECATED_GLOBAL_CONDITION_KEY IR "A global condition key has a newer name."
     INVALID_DATE_VALUE ALL "A date is written in seconds since 1970, which nobody can read."
     INVALID_ROLE_REFERENCE RT "The principal is the unique id of a role, usually one that was deleted."

@@ -33,7 +33,10 @@ fn check_actions(statement: &Statement<'_>, report: &mut Report) {
         let remark = report.add(
             &s3::ACL_ACTION_WITH_OWNER_ENFORCED,
             action.at,
-            format!("{} is useless: the bucket owner owns every object, and ACLs are off", shown(&action.value)),
+            format!(
+                "{} is useless: the bucket owner owns every object, and ACLs are off",
+                shown(&action.value)
+            ),
         );
         remark.help("take it away");
         if actions.iter().any(|other| !is_acl(&other.value)) {
@@ -42,13 +45,26 @@ fn check_actions(statement: &Statement<'_>, report: &mut Report) {
     }
 }
 
-fn check_condition(statement: &Statement<'_>, condition: &Condition, operator: Operator, report: &mut Report) {
+fn check_condition(
+    statement: &Statement<'_>,
+    condition: &Condition,
+    operator: Operator,
+    report: &mut Report,
+) {
     let key = condition.key.value.to_ascii_lowercase();
     let is_acl = key == "s3:x-amz-acl";
-    let is_required =
-        if statement.draft.denies() { operator.negated && !operator.if_exists } else { !operator.negated && !operator.if_exists };
-    let is_string = matches!(operator.base, Base::StringEquals | Base::StringEqualsIgnoreCase | Base::StringLike);
-    if !(is_acl || key.starts_with("s3:x-amz-grant-")) || !is_required || !is_string || !statement.reaches("s3:PutObject") {
+    let is_required = if statement.draft.denies() {
+        operator.negated && !operator.if_exists
+    } else {
+        !operator.negated && !operator.if_exists
+    };
+    let is_string =
+        matches!(operator.base, Base::StringEquals | Base::StringEqualsIgnoreCase | Base::StringLike);
+    if !(is_acl || key.starts_with("s3:x-amz-grant-"))
+        || !is_required
+        || !is_string
+        || !statement.reaches("s3:PutObject")
+    {
         return;
     }
     let accepts = condition.values.iter().any(|value| match operator.base {

@@ -25,7 +25,8 @@ struct Named<'a> {
 
 fn check_statement(statement: &Statement<'_>, report: &mut Report) {
     let resources = statement.draft.resources();
-    let is_readable = |resource: &Located<String>| resource.value == "*" || Arn::parse(&resource.value).is_some();
+    let is_readable =
+        |resource: &Located<String>| resource.value == "*" || Arn::parse(&resource.value).is_some();
     if resources.is_empty() || !resources.iter().all(is_readable) {
         return;
     }
@@ -34,7 +35,8 @@ fn check_statement(statement: &Statement<'_>, report: &mut Report) {
         return;
     }
     let kinds = kinds_of(resources);
-    let (fitting, others): (Vec<&Named<'_>>, Vec<&Named<'_>>) = named.iter().partition(|named| fits(named.action, &kinds, resources));
+    let (fitting, others): (Vec<&Named<'_>>, Vec<&Named<'_>>) =
+        named.iter().partition(|named| fits(named.action, &kinds, resources));
     let all_fail = fitting.is_empty() && named.len() == statement.draft.actions().len();
     for named in &others {
         mismatch(named, resources, all_fail, report);
@@ -73,7 +75,9 @@ fn kinds_of(resources: &[Located<String>]) -> Vec<&'static str> {
 /// An action that acts on no resource is matched by stars alone.
 fn fits(action: &Action, kinds: &[&str], resources: &[Located<String>]) -> bool {
     if action.resources.is_empty() {
-        return resources.iter().any(|resource| resource.value.bytes().all(|byte| byte == b'*') || resource.value.starts_with("arn:aws:s3:::*"));
+        return resources.iter().any(|resource| {
+            resource.value.bytes().all(|byte| byte == b'*') || resource.value.starts_with("arn:aws:s3:::*")
+        });
     }
     action.resources.iter().any(|wanted| kinds.contains(&wanted.as_str()))
 }
@@ -102,7 +106,10 @@ fn mismatch(named: &Named<'_>, resources: &[Located<String>], all_fail: bool, re
         )
     } else {
         (
-            format!("{action} acts on {}, and no resource of the statement is one", named.action.resources.join(", ")),
+            format!(
+                "{action} acts on {}, and no resource of the statement is one",
+                named.action.resources.join(", ")
+            ),
             "see the resource types of the action in the AWS service authorization reference".to_owned(),
             Vec::new(),
         )
@@ -111,11 +118,18 @@ fn mismatch(named: &Named<'_>, resources: &[Located<String>], all_fail: bool, re
 }
 
 /// The changes that put the other kind of resource in place of the only one, or next to those that are there.
-fn added(resources: &[Located<String>], all_fail: bool, other: impl Fn(&str, Option<&str>) -> Option<String>) -> Vec<Edit> {
+fn added(
+    resources: &[Located<String>],
+    all_fail: bool,
+    other: impl Fn(&str, Option<&str>) -> Option<String>,
+) -> Vec<Edit> {
     let mut known: Vec<String> = Vec::new();
     let mut edits = Vec::new();
     for resource in resources {
-        let Some((bucket, key)) = bucket_and_key(&resource.value).filter(|(bucket, _)| !bucket.is_empty()) else { continue };
+        let Some((bucket, key)) = bucket_and_key(&resource.value).filter(|(bucket, _)| !bucket.is_empty())
+        else {
+            continue;
+        };
         let Some(name) = other(bucket, key) else { continue };
         let Some(arn) = Arn::parse(&resource.value) else { continue };
         let meant = Arn { resource: &name, ..arn }.to_string();
@@ -132,7 +146,12 @@ fn added(resources: &[Located<String>], all_fail: bool, other: impl Fn(&str, Opt
     edits
 }
 
-fn check_mixed(statement: &Statement<'_>, named: &[Named<'_>], resources: &[Located<String>], report: &mut Report) {
+fn check_mixed(
+    statement: &Statement<'_>,
+    named: &[Named<'_>],
+    resources: &[Located<String>],
+    report: &mut Report,
+) {
     let acts_only_on = |wanted: &str, other: &str| {
         named.iter().any(|named| {
             let has = |kind: &str| named.action.resources.iter().any(|known| known == kind);

@@ -7,8 +7,14 @@ use crate::policy::finding::report::Report;
 use crate::policy::validate::subject::{Statement, Subject};
 
 /// Keys that tell from where a request comes. Who is elsewhere is shut out, the administrators too.
-const NETWORK: [&str; 6] =
-    ["aws:SourceIp", "aws:VpcSourceIp", "aws:SourceVpc", "aws:SourceVpce", "aws:SourceVpcArn", "aws:VpceAccount"];
+const NETWORK: [&str; 6] = [
+    "aws:SourceIp",
+    "aws:VpcSourceIp",
+    "aws:SourceVpc",
+    "aws:SourceVpce",
+    "aws:SourceVpcArn",
+    "aws:VpceAccount",
+];
 
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
     if subject.kind != Kind::Bucket {
@@ -25,14 +31,17 @@ fn check_statement(statement: &Statement<'_>, report: &mut Report) {
     if principal.not || !crate::policy::validate::principal::is_everyone(&principal.who) {
         return;
     }
-    if !statement.reaches("s3:PutBucketPolicy") || !reaches_bucket(draft.resources(), draft.not_resources().is_some()) {
+    if !statement.reaches("s3:PutBucketPolicy")
+        || !reaches_bucket(draft.resources(), draft.not_resources().is_some())
+    {
         return;
     }
     let is_network = |key: &str| NETWORK.iter().any(|known| known.eq_ignore_ascii_case(key));
     let message = if draft.conditions.is_empty() {
         "the statement denies everybody to change this policy, its author too"
     } else if draft.conditions.iter().all(|condition| {
-        is_network(&condition.key.value) && Operator::parse(&condition.operator.value).is_ok_and(|operator| operator.negated)
+        is_network(&condition.key.value)
+            && Operator::parse(&condition.operator.value).is_ok_and(|operator| operator.negated)
     }) {
         "whoever is outside of these networks can no longer change this policy, the administrators too"
     } else {
@@ -51,6 +60,7 @@ fn reaches_bucket(resources: &[Located<String>], is_negated: bool) -> bool {
     is_negated
         || resources.iter().any(|resource| {
             resource.value == "*"
-                || super::bucket_and_key(&resource.value).is_some_and(|(bucket, key)| key.is_none() || bucket.ends_with('*'))
+                || super::bucket_and_key(&resource.value)
+                    .is_some_and(|(bucket, key)| key.is_none() || bucket.ends_with('*'))
         })
 }

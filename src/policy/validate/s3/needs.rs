@@ -52,9 +52,10 @@ fn check_action(statement: &Statement<'_>, action: &Located<String>, needed: &[S
             remark.repair([Edit::Remove(action.at)]);
         }
     } else {
-        remark
-            .help("list the actions that are needed")
-            .repair([Edit::ReplaceWithAll(action.at, wanted.into_iter().map(|action| quote(action)).collect())]);
+        remark.help("list the actions that are needed").repair([Edit::ReplaceWithAll(
+            action.at,
+            wanted.into_iter().map(|action| quote(action)).collect(),
+        )]);
     }
 }
 

@@ -26,7 +26,9 @@ fn check_resource(resource: &Located<String>, name: &str, report: &mut Report) {
     let own = |form: String| template::overlap(&pattern, &template::of_form(&form));
     let partition = resource.value.split(':').nth(1).unwrap_or_default();
     let partition = if has_wildcard(partition) || has_variable(partition) { "aws" } else { partition };
-    if own(format!("arn:{partition}:s3:::{name}")) || own(format!("arn:{partition}:s3:::{name}/${{ObjectName}}")) {
+    if own(format!("arn:{partition}:s3:::{name}"))
+        || own(format!("arn:{partition}:s3:::{name}/${{ObjectName}}"))
+    {
         return;
     }
     let remark = report.add(
@@ -35,7 +37,8 @@ fn check_resource(resource: &Located<String>, name: &str, report: &mut Report) {
         format!("{} is not the bucket {}, and S3 refuses the policy", shown(&resource.value), shown(name)),
     );
     remark.help(format!("write `arn:aws:s3:::{name}` or `arn:aws:s3:::{name}/*`"));
-    if let Some(arn) = Arn::parse(&resource.value).filter(|_| !has_wildcard(bucket) && !has_variable(bucket)) {
+    if let Some(arn) = Arn::parse(&resource.value).filter(|_| !has_wildcard(bucket) && !has_variable(bucket))
+    {
         let meant = key.map_or_else(|| name.to_owned(), |key| format!("{name}/{key}"));
         remark.repair([Edit::Replace(resource.at, quote(&Arn { resource: &meant, ..arn }.to_string()))]);
     }

@@ -11,8 +11,12 @@ use crate::policy::validate::pattern::{covers, has_variable, has_wildcard};
 use crate::policy::validate::subject::{MAX_PAIRS, Statement, Subject};
 
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
-    let denied: Vec<&Located<String>> =
-        subject.statements.iter().filter(|statement| denies_plain(statement)).flat_map(|statement| statement.draft.resources()).collect();
+    let denied: Vec<&Located<String>> = subject
+        .statements
+        .iter()
+        .filter(|statement| denies_plain(statement))
+        .flat_map(|statement| statement.draft.resources())
+        .collect();
     if denied.len().saturating_mul(denied.len()) > MAX_PAIRS {
         return;
     }
@@ -36,7 +40,10 @@ fn denies_plain(statement: &Statement<'_>) -> bool {
 }
 
 fn check_resource(resource: &Located<String>, denied: &[&Located<String>], report: &mut Report) {
-    let (Some((bucket, key)), Some(arn)) = (bucket_and_key(&resource.value), Arn::parse(&resource.value)) else { return };
+    let (Some((bucket, key)), Some(arn)) = (bucket_and_key(&resource.value), Arn::parse(&resource.value))
+    else {
+        return;
+    };
     if bucket.is_empty() || has_wildcard(bucket) || has_variable(bucket) {
         return;
     }

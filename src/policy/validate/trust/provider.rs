@@ -56,7 +56,12 @@ fn protocol(name: &str) -> Option<Protocol<'_>> {
     arn.resource.strip_prefix("oidc-provider/").filter(|host| !host.is_empty()).map(Protocol::OpenId)
 }
 
-fn check_action(statement: &Statement<'_>, name: &Located<String>, protocol: &Protocol<'_>, report: &mut Report) {
+fn check_action(
+    statement: &Statement<'_>,
+    name: &Located<String>,
+    protocol: &Protocol<'_>,
+    report: &mut Report,
+) {
     let right = match protocol {
         Protocol::Saml => "sts:AssumeRoleWithSAML",
         Protocol::OpenId(_) => "sts:AssumeRoleWithWebIdentity",
@@ -96,8 +101,11 @@ fn check_open(statement: &Statement<'_>, name: &Located<String>, provider: &str,
         return;
     }
     let prefix = format!("{}:", provider.to_ascii_lowercase());
-    let is_limited =
-        statement.draft.conditions.iter().any(|condition| condition.key.value.to_ascii_lowercase().starts_with(&prefix));
+    let is_limited = statement
+        .draft
+        .conditions
+        .iter()
+        .any(|condition| condition.key.value.to_ascii_lowercase().starts_with(&prefix));
     if !is_limited {
         report
             .add(
@@ -142,12 +150,16 @@ fn check_audience(statement: &Statement<'_>, report: &mut Report) {
 /// `repo:owner/name:…` with a wildcard before the name is over.
 fn check_github_subject(statement: &Statement<'_>, report: &mut Report) {
     let key = format!("{GITHUB}:sub");
-    for condition in statement.draft.conditions.iter().filter(|condition| condition.key.value.eq_ignore_ascii_case(&key)) {
+    for condition in
+        statement.draft.conditions.iter().filter(|condition| condition.key.value.eq_ignore_ascii_case(&key))
+    {
         for value in &condition.values {
             let fixed = value.value.text.split(['*', '?']).next().unwrap_or_default();
             let is_whole = fixed.len() == value.value.text.len();
-            let names_repository =
-                fixed.strip_prefix("repo:").and_then(|rest| rest.split_once('/')).is_some_and(|(_, rest)| rest.contains(':'));
+            let names_repository = fixed
+                .strip_prefix("repo:")
+                .and_then(|rest| rest.split_once('/'))
+                .is_some_and(|(_, rest)| rest.contains(':'));
             if !is_whole && !names_repository {
                 report
                     .add(
