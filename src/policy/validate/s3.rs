@@ -9,9 +9,12 @@ mod kind;
 mod lockout;
 mod needs;
 pub(super) mod operation_names;
+mod principal;
 mod public;
+mod star;
 mod this_bucket;
 mod tls;
+mod upload_header;
 
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
     kind::check(subject, report);
@@ -20,6 +23,9 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
     lockout::check(subject, report);
     public::check(subject, report);
     tls::check(subject, report);
+    star::check(subject, report);
+    upload_header::check(subject, report);
+    principal::check(subject, report);
     companions::check(subject, report);
     needs::check(subject, report);
 }
