@@ -135,6 +135,13 @@ fn conditions(conditions: &[document::Condition], variables: bool) -> Result<Box
     let mut compile = |condition: &document::Condition| {
         let values: Vec<&str> = condition.values.iter().map(|value| value.value.text.as_str()).collect();
         let (operator, key) = (&condition.operator.value, &condition.key.value);
+        let is_key =
+            key.split_once(':').is_some_and(|(service, name)| !service.is_empty() && !name.is_empty());
+        if !is_key {
+            let message =
+                format!("`{key}` is no condition key; write `service:name`, such as `aws:SourceIp`");
+            return Err(invalid(condition.key.at, message));
+        }
         let compiled = Condition::new(operator, key, &values, variables)
             .map_err(|message| invalid(condition.operator.at, message))?;
         if !seen.insert((operator.to_lowercase(), key.to_lowercase())) {

@@ -23,6 +23,7 @@ mod tests;
 
 /// A request that the two policies decide differently.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PolicyDifference)]
 pub struct Difference {
     /// The request.
     pub request: Request,
@@ -34,6 +35,7 @@ pub struct Difference {
 
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PolicyComparison)]
 pub struct Comparison {
     /// Requests that are decided differently, at most [`MAX_DIFFERENCES`], one for each action and resource.
     pub differences: Vec<Difference>,

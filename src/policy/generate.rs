@@ -9,23 +9,34 @@ mod wanted;
 
 use std::collections::BTreeSet;
 
-use operations::{Need, On, When};
-pub use wanted::{Aspect, External, Wanted, WantedError, WantedOperation};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::document::Policy;
+use super::print;
 use super::request::{self, Request};
+use operations::{Need, On, When};
+pub use wanted::{Aspect, External, Wanted, WantedError, WantedOperation};
 
 #[cfg(test)]
 mod tests;
 
-/// The policies for one wish.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The policies for one wish. In JSON each is a document to be attached as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PolicyGenerated)]
 pub struct Generated {
     /// For the user or role that makes the requests.
+    #[serde(serialize_with = "document")]
+    #[schema(value_type = Object)]
     pub identity: Policy,
     /// For the bucket, when the one who asks is of another account or every request has to use TLS.
+    #[serde(serialize_with = "optional_document", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub bucket: Option<Policy>,
     /// For the role, when there is somebody outside to assume it.
+    #[serde(serialize_with = "optional_document", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub trust: Option<Policy>,
     /// What has to be done besides.
     pub notes: Vec<String>,
@@ -149,6 +160,19 @@ impl Wanted {
             context,
             canonical_id: None,
         }
+    }
+}
+
+fn document<S: Serializer>(policy: &Policy, serializer: S) -> Result<S::Ok, S::Error> {
+    let text = print::print(policy).trim_end().to_owned();
+    RawValue::from_string(text).map_err(serde::ser::Error::custom)?.serialize(serializer)
+}
+
+#[expect(clippy::ref_option, reason = "serde hands over the field")]
+fn optional_document<S: Serializer>(policy: &Option<Policy>, serializer: S) -> Result<S::Ok, S::Error> {
+    match policy {
+        Some(policy) => document(policy, serializer),
+        None => serializer.serialize_none(),
     }
 }
 

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 /// A question: would this request be allowed?
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PolicyQuestion)]
 pub struct Question {
     /// Who wants to do what with which resource.
     pub request: Request,
@@ -28,6 +29,7 @@ pub struct Question {
 /// A request as AWS sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PolicyRequest)]
 pub struct Request {
     /// The ARN of a user, role, session, federated user or root, the name of a service, or `anonymous`.
     #[schema(example = "arn:aws:iam::111122223333:role/app")]
@@ -53,6 +55,7 @@ pub struct Request {
 /// The policies that apply, as JSON: a document, or a string that holds one.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = PolicyDocuments)]
 pub struct Documents {
     /// Attached to the principal, its groups included.
     #[schema(value_type = Vec<Object>)]
@@ -80,6 +83,7 @@ pub struct Documents {
 /// What is known about the bucket.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = PolicyBucket)]
 pub struct Bucket {
     /// Whether ACLs count.
     pub object_ownership: ObjectOwnership,
@@ -97,6 +101,7 @@ pub struct Bucket {
 
 /// Who owns the objects, and with it whether ACLs count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PolicyObjectOwnership)]
 pub enum ObjectOwnership {
     /// The bucket's owner; ACLs do not count. The default of S3 since April 2023.
     #[default]
@@ -111,6 +116,7 @@ pub enum ObjectOwnership {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[expect(clippy::struct_excessive_bools, reason = "S3 has these four switches")]
+#[schema(as = PolicyBlockPublicAccess)]
 pub struct BlockPublicAccess {
     /// Refuses writes that bring a public ACL.
     pub block_public_acls: bool,
@@ -125,6 +131,7 @@ pub struct BlockPublicAccess {
 /// One grant of an ACL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PolicyAclGrant)]
 pub struct AclGrant {
     /// `AllUsers`, `AuthenticatedUsers` or a canonical id.
     pub grantee: String,
@@ -135,6 +142,7 @@ pub struct AclGrant {
 /// What a grant of an ACL permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(as = PolicyAclPermission)]
 pub enum AclPermission {
     /// Of a bucket: list it. Of an object: read it.
     Read,

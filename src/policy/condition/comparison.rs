@@ -65,7 +65,7 @@ impl Comparison {
             }
             Base::Null if value.eq_ignore_ascii_case("true") => Self::Null(true),
             Base::Null if value.eq_ignore_ascii_case("false") => Self::Null(false),
-            Base::Null => return Err(format!("`{value}` is no value for Null; write `true` or `false`")),
+            Base::Null => Self::Never,
         })
     }
 

@@ -70,6 +70,7 @@ fn values_are_compared_as_the_operator_says() {
         ("BinaryEquals", "%", "%", false),
         ("Null", "true", "", false),
         ("Null", "FALSE", "", true),
+        ("Null", "yes", "", false),
         ("stringequals", "a", "a", true),
         ("StringEqualsIfExists", "a", "b", false),
     ];
@@ -173,7 +174,6 @@ fn what_aws_refuses_is_refused() {
         ("StringEqual", "a", "no condition operator"),
         ("ForSomeValues:StringEquals", "a", "no condition operator"),
         ("NullIfExists", "true", "Null already asks"),
-        ("Null", "yes", "`true` or `false`"),
         ("IpAddress", "203.0.113.0/33", "no range of addresses"),
         ("IpAddress", "203.0.113", "no range of addresses"),
         ("StringLike", "${a", "no closing brace"),

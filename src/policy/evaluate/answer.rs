@@ -11,6 +11,7 @@ use crate::policy::request::{Bucket, Call, Question, Request, RequestError};
 
 /// A decision with its reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PolicyAnswer)]
 pub struct Answer<'a> {
     /// What becomes of the request.
     pub decision: Decision,

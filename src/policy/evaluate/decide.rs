@@ -13,6 +13,7 @@ use crate::policy::request::{Bucket, Call, ObjectOwnership};
 /// What becomes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = PolicyDecision)]
 pub enum Decision {
     /// It goes through.
     Allowed,
@@ -27,6 +28,7 @@ pub enum Decision {
 /// What decided. For an implicit deny: where the Allow is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = PolicyDecidedBy)]
 pub enum DecidedBy {
     /// The policies of the principal.
     Identity,

@@ -11,6 +11,7 @@ use crate::policy::request::Call;
 
 /// One statement and what of it matched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PolicyStatementTrace)]
 pub struct StatementTrace<'a> {
     /// Which policy, by its place in the question: `identity[0]`, `resource`, `service_control[1][0]`.
     pub policy: &'a str,
@@ -40,6 +41,7 @@ pub(super) struct Source<'a>(pub(super) &'a Statement);
 
 /// The parts of a statement and whether they matched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PolicyWhy)]
 pub struct Why<'a> {
     /// Whether it is for the principal. Policies without a Principal are for whom they are attached to.
     pub principal: bool,
@@ -53,6 +55,7 @@ pub struct Why<'a> {
 
 /// A condition with what it was compared to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PolicyConditionTrace)]
 pub struct ConditionTrace<'a> {
     /// The operator as written.
     pub operator: &'a str,

@@ -10,6 +10,7 @@ use crate::policy::request::is_account;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[expect(clippy::struct_excessive_bools, reason = "each says on its own what requests look like")]
+#[schema(as = PolicyWanted)]
 pub struct Wanted {
     /// The bucket's name.
     pub bucket: String,
@@ -43,6 +44,7 @@ pub struct Wanted {
 /// Somebody of another account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PolicyExternal)]
 pub struct External {
     /// The ARN of the user or role, or the account of twelve digits.
     #[schema(example = "arn:aws:iam::444455556666:role/connector")]
@@ -55,6 +57,7 @@ pub struct External {
 /// What can be done with a bucket; the words are those of a resource's `operations`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = PolicyWantedOperation)]
 pub enum WantedOperation {
     /// List keys.
     List,
@@ -93,6 +96,7 @@ pub enum WantedOperation {
 /// What a bucket can be asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = PolicyAspect)]
 pub enum Aspect {
     /// Its region.
     Location,

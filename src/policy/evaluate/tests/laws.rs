@@ -9,11 +9,14 @@ use serde_json::{Value, json};
 
 use super::{Decision, call, has_matching_deny};
 use crate::policy::compile::Slot;
+use crate::policy::document::Kind;
 use crate::policy::evaluate::{Policies, decide, explain};
+use crate::policy::finding::Severity;
 use crate::policy::parse::parse;
 use crate::policy::request::{
     AclGrant, AclPermission, BlockPublicAccess, Bucket, Call, ObjectOwnership, Request,
 };
+use crate::policy::validate::{Facts, validate};
 
 const ACTIONS: [&str; 7] =
     ["s3:GetObject", "s3:ListBucket", "s3:*", "s3:Get*", "*", "kms:Decrypt", "s3:?etObject"];
@@ -338,6 +341,75 @@ proptest! {
         };
         if let Ok(call) = Call::new(&request, &Bucket::default()) {
             let _ = explain(&call, &world.policies(), &world.bucket);
+        }
+    }
+}
+
+/// Texts at the edge of what an element may be.
+const ODD: [&str; 22] = [
+    "*",
+    "",
+    "s3",
+    "s3:",
+    ":x",
+    "s3*:Get",
+    "${",
+    "${}",
+    "${a b}",
+    "${a,b}",
+    "arn:aws:s3:::${x",
+    "arn:aws:s3:${a:b}::x",
+    "b/*",
+    "arn",
+    "111122223333",
+    "arn:aws:iam::1:root",
+    "arn:aws:iam::111122223333:role/*",
+    "AROAEXAMPLEEXAMPLE42",
+    "cloudtrail.amazonaws.com",
+    "10.0.0.0/99",
+    "true",
+    "arn:aws:sts::111122223333:assumed-role/a/b",
+];
+const OPERATORS: [&str; 8] = [
+    "StringEquals",
+    "StringLikes",
+    "IpAddress",
+    "NullIfExists",
+    "Null",
+    "ArnLike",
+    "ForAllValue:StringLike",
+    "NumericEquals",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2048))]
+
+    /// A person who is told that a policy is invalid finds out why.
+    #[test]
+    fn what_is_not_evaluated_is_explained_by_the_validation(
+        mut statement in statement(true),
+        (element, text) in (0..5, pick(&ODD)),
+        (operator, key) in (pick(&OPERATORS), pick(&["aws:SourceIp", "s3:prefix", "aws:username", "x", "", ":"])),
+        (sid, of_resource) in (prop::option::of(pick(&["A", "a b", ""])), any::<bool>()),
+    ) {
+        match element {
+            0 => { statement.as_object_mut().expect("an object").remove("NotAction"); statement["Action"] = json!(text) }
+            1 => { statement.as_object_mut().expect("an object").remove("NotResource"); statement["Resource"] = json!([text]) }
+            2 => statement["Principal"] = json!({"AWS": text}),
+            3 => statement["Principal"] = json!({"Service": text}),
+            _ => statement["Condition"] = json!({operator: {key: text}}),
+        }
+        if let Some(sid) = sid { statement["Sid"] = json!(sid); }
+        if !of_resource { statement.as_object_mut().expect("an object").remove("Principal"); }
+        let text = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+        let Ok(policy) = parse(&text) else { return Ok(()) };
+        let (slot, kind) = if of_resource { (Slot::Resource, Kind::Bucket) } else { (Slot::Identity, Kind::Identity) };
+        if let Err(refused) = Policies::default().attach(slot, &policy) {
+            let findings = validate(&text, kind, &Facts::default());
+            prop_assert!(
+                findings.iter().any(|finding| finding.severity == Severity::Error),
+                "{text}: {refused}, and the validation says {findings:?}"
+            );
         }
     }
 }

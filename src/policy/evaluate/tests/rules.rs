@@ -6,10 +6,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Decision, Evaluation, has_matching_deny, question, verdict};
+use crate::policy::document::Kind;
+use crate::policy::finding::Severity;
 use crate::policy::generate::operations::{self, When};
 use crate::policy::parse::parse;
 use crate::policy::public_access;
 use crate::policy::request::{BlockPublicAccess, Bucket};
+use crate::policy::validate::{self, BucketFacts, Facts};
 
 /// Rules of the specification that no fixture here shows, and why.
 const ELSEWHERE: [(u32, &str); 3] = [
@@ -266,4 +269,39 @@ fn requests_that_make_no_sense_are_errors_with_a_remedy() {
         assert_eq!(error.path, path);
         assert!(error.message.starts_with(['`', 't']), "{error}");
     }
+}
+
+/// What the evaluation refuses, the validation of the same text has to explain.
+#[test]
+fn every_policy_that_is_not_evaluated_is_an_error_to_the_validation() {
+    let kinds = [
+        ("identity", Kind::Identity),
+        ("permission_boundary", Kind::Identity),
+        ("session", Kind::Identity),
+        ("resource", Kind::Bucket),
+    ];
+    check(
+        fixtures().iter().flat_map(|fixture| &fixture.cases).filter(|case| case.decision == "invalid").map(
+            |case| {
+                let policies = &case.question["policies"];
+                let texts = kinds.iter().flat_map(|(field, kind)| {
+                    let documents =
+                        policies[field].as_array().cloned().unwrap_or_else(|| vec![policies[field].clone()]);
+                    documents.into_iter().filter(|document| !document.is_null()).map(|document| {
+                        (document.as_str().map_or_else(|| document.to_string(), str::to_owned), *kind)
+                    })
+                });
+                let bucket = BucketFacts { name: Some("b".to_owned()), ..BucketFacts::default() };
+                let facts = Facts { bucket: Some(bucket), ..Facts::default() };
+                let is_explained = texts.into_iter().any(|(text, kind)| {
+                    let findings = validate::validate(&text, kind, &facts);
+                    // IAM Access Analyzer calls this one a danger; S3 refuses it when the policy is put.
+                    findings.iter().any(|found| {
+                        found.severity == Severity::Error || found.code == "ALLOW_WITH_NOT_PRINCIPAL"
+                    })
+                });
+                (!is_explained).then(|| case.name.clone())
+            },
+        ),
+    );
 }

@@ -247,6 +247,14 @@ fn a_role_is_assumed_with_the_external_id_and_not_without() {
 }
 
 #[test]
+fn the_answer_is_documents_to_be_attached() {
+    let written = serde_json::to_value(made(&outside(Some("id")))).expect("it is JSON");
+    assert_eq!(written["identity"]["Version"], "2012-10-17");
+    assert_eq!(written["bucket"]["Statement"][0]["Principal"]["AWS"], ROLE);
+    assert_eq!(written["trust"]["Statement"][0]["Action"], "sts:AssumeRole");
+}
+
+#[test]
 fn what_we_ship_is_what_is_generated() {
     use WantedOperation::{Delete, Get, Head, List, Put};
     for (file, operations) in [
