@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::element::{check_repeated, wrong_kind};
-use crate::policy::document::{Condition, ConditionValue, Located, ValueKind};
+use crate::policy::document::{Condition, ConditionValue, Located, Position, ValueKind};
 use crate::policy::finding::Rule;
 use crate::policy::finding::code::{errors, suggestions};
 use crate::policy::finding::report::{Edit, Report, shown};
@@ -27,12 +27,20 @@ pub(super) fn lower(member: &Member, text: &str, report: &mut Report) -> Vec<Con
     let mut conditions = Vec::new();
     check_repeated(operators, text, report);
     for operator in operators {
-        keys(operator, text, &mut conditions, report);
+        let place = if operators.len() == 1 { member.at } else { operator.at };
+        keys(operator, place, text, &mut conditions, report);
     }
     conditions
 }
 
-fn keys(operator: &Member, text: &str, conditions: &mut Vec<Condition>, report: &mut Report) {
+/// `place` is what to take away when there is no key: the operator, or Condition when nothing else is in it.
+fn keys(
+    operator: &Member,
+    place: Position,
+    text: &str,
+    conditions: &mut Vec<Condition>,
+    report: &mut Report,
+) {
     let Some(keys) = operator.node.members() else {
         wrong_kind(
             &operator.node,
@@ -47,7 +55,7 @@ fn keys(operator: &Member, text: &str, conditions: &mut Vec<Condition>, report: 
         report
             .add(&suggestions::EMPTY_OBJECT_CONDITION, operator.node.at, message)
             .help("add a key, or take the operator away")
-            .repair([Edit::Remove(operator.at)]);
+            .repair([Edit::Remove(place)]);
     }
     check_repeated(keys, text, report);
     check_case(keys, report);

@@ -32,6 +32,8 @@ pub(in crate::policy) struct DraftStatement {
     /// Where `Resource` or `NotResource` stands, readable or not.
     pub(in crate::policy) resource_at: Option<Position>,
     pub(in crate::policy) conditions: Vec<Condition>,
+    /// Where `Condition` stands.
+    pub(in crate::policy) condition_at: Option<Position>,
 }
 
 impl Draft {

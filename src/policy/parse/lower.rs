@@ -110,6 +110,7 @@ fn statement(node: &Node, has_others: bool, text: &str, report: &mut Report) -> 
         resource: resource
             .and_then(|member| listed(member, &suggestions::EMPTY_ARRAY_RESOURCE, &empty, report)),
         resource_at: resource.map(|member| member.at),
+        condition_at: member(members, "Condition").map(|member| member.at),
         conditions: member(members, "Condition")
             .map(|member| condition::lower(member, text, report))
             .unwrap_or_default(),

@@ -81,10 +81,14 @@ fn tell(statement: &Statement<'_>, condition: &Condition, outcome: &Outcome, rep
     report.add(rule, condition.key.at, message).help(help).repair(edits.unwrap_or_default());
 }
 
-/// Takes the key away, and its operator when nothing else is under it.
+/// Takes the key away, and with it its operator or Condition itself when nothing else is in there.
 fn removal(statement: &Statement<'_>, condition: &Condition) -> Vec<Edit> {
-    let siblings =
-        statement.draft.conditions.iter().filter(|other| other.operator.at == condition.operator.at);
-    let at = if siblings.count() == 1 { condition.operator.at } else { condition.key.at };
+    let all = &statement.draft.conditions;
+    let siblings = all.iter().filter(|other| other.operator.at == condition.operator.at).count();
+    let at = match (siblings, all.len(), statement.draft.condition_at) {
+        (_, 1, Some(element)) => element,
+        (1, ..) => condition.operator.at,
+        _ => condition.key.at,
+    };
     vec![Edit::Remove(at)]
 }

@@ -1,6 +1,7 @@
 //! How many values a condition has, and of how many kinds.
 
 use super::subject::Subject;
+use super::value::number;
 use crate::policy::condition::{Base, Operator};
 use crate::policy::document::{Condition, ValueKind};
 use crate::policy::finding::code::{errors, suggestions};
@@ -48,11 +49,7 @@ fn check_extremes(condition: &Condition, operator: Operator, report: &mut Report
     if condition.values.len() < 2 || !(greatest || name.contains("greaterthan")) {
         return;
     }
-    let numbers: Option<Vec<f64>> = condition
-        .values
-        .iter()
-        .map(|value| value.value.text.parse::<f64>().ok().filter(|number| number.is_finite()))
-        .collect();
+    let numbers: Option<Vec<f64>> = condition.values.iter().map(|value| number(&value.value.text)).collect();
     let Some(numbers) = numbers else { return };
     let extreme = numbers.iter().copied().fold(None, |best: Option<f64>, number| match best {
         Some(best) if greatest => Some(best.max(number)),

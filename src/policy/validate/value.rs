@@ -164,7 +164,7 @@ fn check_value(
                 )
                 .help("write `true` or `false`");
         }
-        Base::Numeric(_) if !is_number(text) => {
+        Base::Numeric(_) if number(text).is_none() => {
             report
                 .add(&warnings::TYPE_MISMATCH_NUMBER, value.at, format!("{} is not a number", shown(text)))
                 .help("write a number, for example `3600`");
@@ -182,11 +182,11 @@ fn kind_name(kind: ValueKind) -> &'static str {
     }
 }
 
-fn is_number(text: &str) -> bool {
+/// The number that a text is to a Numeric operator, which knows no exponents.
+pub(super) fn number(text: &str) -> Option<f64> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    !digits.is_empty()
-        && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
-        && text.parse::<f64>().is_ok()
+    let are_digits = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    text.parse::<f64>().ok().filter(|number| are_digits && number.is_finite())
 }
 
 fn check_date(value: &Located<ConditionValue>, report: &mut Report) {
