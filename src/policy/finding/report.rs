@@ -15,6 +15,9 @@ const MAX_FINDINGS: usize = 200;
 /// The most text, in bytes, that the repairs of one policy take together.
 const MAX_REPAIR_BYTES: usize = 1024 * 1024;
 
+/// The most changes of one repair: with more it is no longer one that a person looks through.
+const MAX_EDITS: usize = 100;
+
 /// The most characters of a value that a message repeats.
 const MAX_SHOWN: usize = 80;
 
@@ -43,6 +46,11 @@ impl Report {
     ) -> &mut Remark {
         let remark = Remark { rule, at, message: message.into(), help: None, edits: Vec::new() };
         self.remarks.push_mut(remark)
+    }
+
+    /// Whether there are more findings than are listed. Then what only makes a message better is not worth its work.
+    pub(in crate::policy) fn is_crowded(&self) -> bool {
+        self.remarks.len() > MAX_FINDINGS
     }
 
     /// Whether something was found that makes the policy unusable.
@@ -99,7 +107,10 @@ impl Remark {
 
     /// Offers the changes of the text that mend it. None: there is no mechanical repair here.
     pub(in crate::policy) fn repair(&mut self, edits: impl IntoIterator<Item = Edit>) -> &mut Self {
-        self.edits = edits.into_iter().collect();
+        self.edits = edits.into_iter().take(MAX_EDITS + 1).collect();
+        if self.edits.len() > MAX_EDITS {
+            self.edits.clear();
+        }
         self
     }
 }

@@ -57,11 +57,7 @@ fn check_action(statement: &Statement<'_>, action: &Located<String>, report: &mu
 fn without_service(action: &Located<String>, report: &mut Report) {
     let message = format!("the action {} names no service", shown(&action.value));
     let remark = report.add(&errors::INVALID_ACTION, action.at, message);
-    let services: Vec<&str> = catalogue::get()
-        .detailed()
-        .filter(|(_, service)| service.action(&action.value).is_some())
-        .map(|(prefix, _)| prefix)
-        .collect();
+    let services = services_with(&action.value);
     let meant = services.iter().find(|prefix| **prefix == "s3").or_else(|| services.first());
     match meant {
         Some(prefix) => {
@@ -74,11 +70,23 @@ fn without_service(action: &Located<String>, report: &mut Report) {
     }
 }
 
+/// The services, of those known in detail, that have an action of this name.
+fn services_with(name: &str) -> Vec<&'static str> {
+    let mut services: Vec<&str> = catalogue::get()
+        .detailed()
+        .filter(|(_, service)| service.action(name).is_some())
+        .map(|(prefix, _)| prefix)
+        .collect();
+    services.sort_unstable();
+    services
+}
+
 fn unknown_service(action: &Located<String>, prefix: &str, name: &str, report: &mut Report) {
     let date = &catalogue::get().date;
     let message = format!("the service {} is unknown to the catalogue of {date}", shown(prefix));
+    let is_crowded = report.is_crowded();
     let remark = report.add(&errors::INVALID_SERVICE_IN_ACTION, action.at, message);
-    if let Some(known) = nearest(prefix, catalogue::get().services()) {
+    if let Some(known) = nearest(prefix, catalogue::get().services().filter(|_| !is_crowded)) {
         let meant = format!("{known}:{name}");
         remark.help(format!("perhaps {} is meant", shown(&meant)));
     } else {
@@ -102,14 +110,16 @@ fn unknown_action(
     let date = &catalogue::get().date;
     let what = if has_wildcard(name) { "matches no action in" } else { "is unknown to" };
     let message = format!("the action {} {what} the catalogue of {date}", shown(&action.value));
+    let is_crowded = report.is_crowded();
     let remark = report.add(&errors::INVALID_ACTION, action.at, message);
-    let elsewhere = catalogue::get().detailed().find(|(_, service)| service.action(name).is_some());
+    let elsewhere = services_with(name).into_iter().next();
     let near = catalogue::get()
         .service(prefix)
+        .filter(|_| !is_crowded)
         .and_then(|service| nearest(name, service.actions().map(|known| known.name.as_str())));
     let meant = match (near, elsewhere) {
         (Some(known), _) => format!("{prefix}:{known}"),
-        (None, Some((other, _))) => format!("{other}:{name}"),
+        (None, Some(other)) => format!("{other}:{name}"),
         (None, None) => {
             remark.help("see the actions of the service in the AWS service authorization reference");
             return;

@@ -75,8 +75,12 @@ fn check_global(conditions: &[Condition], condition: &Condition, name: &str, rep
     } else if catalogue::get().key(&key.value).is_none() {
         let date = &catalogue::get().date;
         let message = format!("the key {} is unknown to the catalogue of {date}", shown(&key.value));
+        let is_crowded = report.is_crowded();
         let remark = report.add(&errors::INVALID_GLOBAL_CONDITION_KEY, key.at, message);
-        match nearest(&key.value, catalogue::get().keys_of("aws:").filter(|known| !known.ends_with('/'))) {
+        match nearest(
+            &key.value,
+            catalogue::get().keys_of("aws:").filter(|known| !is_crowded && !known.ends_with('/')),
+        ) {
             Some(known) => {
                 remark.help(format!("write `{known}`"));
                 rename(conditions, condition, known, remark);
@@ -114,9 +118,13 @@ fn check_service(key: &Located<String>, prefix: &str, report: &mut Report) {
     } else {
         format!("the service {} of the key is unknown to the catalogue of {date}", shown(prefix))
     };
+    let is_crowded = report.is_crowded();
     let remark = report.add(&errors::INVALID_SERVICE_CONDITION_KEY, key.at, message);
     let lower = format!("{}:", prefix.to_ascii_lowercase());
-    let known = nearest(&key.value, catalogue::get().keys_of(&lower).filter(|known| !known.ends_with('/')));
+    let known = nearest(
+        &key.value,
+        catalogue::get().keys_of(&lower).filter(|known| !is_crowded && !known.ends_with('/')),
+    );
     match known {
         Some(known) => {
             remark.help(format!("write `{known}`")).repair([Edit::Rename(key.at, known.to_owned())])

@@ -19,12 +19,12 @@ const OF_ENDPOINT_OWNER: [&str; 3] = ["aws:VpceAccount", "aws:VpceOrgID", "aws:V
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
     for (statement, condition) in subject.conditions() {
         check_source(statement, condition, report);
-        if subject.kind == Kind::Bucket {
-            check_irrelevant(statement, condition, report);
-        }
     }
     for (statement, condition, operator) in subject.readable_conditions() {
         check_prefix(statement, condition, operator, report);
+        if subject.kind == Kind::Bucket {
+            check_irrelevant(subject, statement, condition, operator, report);
+        }
     }
 }
 
@@ -58,15 +58,22 @@ fn check_source(statement: &Statement<'_>, condition: &Condition, report: &mut R
     }
 }
 
-fn check_irrelevant(statement: &Statement<'_>, condition: &Condition, report: &mut Report) {
+fn check_irrelevant(
+    subject: &Subject<'_>,
+    statement: &Statement<'_>,
+    condition: &Condition,
+    operator: Operator,
+    report: &mut Report,
+) {
     if !is_one_of(&OF_RESOURCE, condition) {
         return;
     }
-    let remark = report.add(
-        &suggestions::IRRELEVANT_CONDITION_KEY_IN_POLICY,
-        condition.key.at,
-        format!("{} is the same for every request to this bucket", shown(&condition.key.value)),
-    );
+    let key = shown(&condition.key.value);
+    let message = match account_outcome(subject, condition, operator) {
+        Some(outcome) => format!("{key} is the account of this bucket, so the condition is always {outcome}"),
+        None => format!("{key} is the same for every request to this bucket"),
+    };
+    let remark = report.add(&suggestions::IRRELEVANT_CONDITION_KEY_IN_POLICY, condition.key.at, message);
     remark.help("take it away; to name who asks, compare `aws:PrincipalAccount` or `aws:PrincipalOrgID`");
     let siblings =
         statement.draft.conditions.iter().filter(|other| other.operator.at == condition.operator.at);
@@ -74,6 +81,16 @@ fn check_irrelevant(statement: &Statement<'_>, condition: &Condition, report: &m
     if statement.draft.allows() && siblings.count() > 1 {
         remark.repair([Edit::Remove(condition.key.at)]);
     }
+}
+
+/// What a comparison with the account of the bucket comes to, when that is known.
+fn account_outcome(subject: &Subject<'_>, condition: &Condition, operator: Operator) -> Option<bool> {
+    let account = subject.facts.bucket.as_ref()?.account.as_deref()?;
+    let is_account = condition.key.value.to_ascii_lowercase().ends_with(":resourceaccount");
+    let is_plain = operator.base == Base::StringEquals && !condition.values.is_empty();
+    let are_fixed = condition.values.iter().all(|value| !value.value.text.contains("${"));
+    let is_equal = condition.values.iter().any(|value| value.value.text == account);
+    (is_account && is_plain && are_fixed).then_some(is_equal != operator.negated)
 }
 
 /// A listing of `home/` shows what is below `home/private/`, which a test of the prefix alone does not see.

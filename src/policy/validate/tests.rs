@@ -230,6 +230,12 @@ fn hostile_policies_take_bounded_work() {
             r#"{{"Statement": [{{"Effect": "Deny", "Action": [{}], "Resource": "*", "Condition": {{"StringLike": {{{conditions}}}}}}}]}}"#,
             repeated(r#""s3:GetObject""#, 2_000)
         ),
+        list(&repeated(r#""s3:ListBucket", "arn:aws:s3:::docs/a""#, 1_500)),
+        list(&(0..4_000).map(|index| format!(r#""s3:Lst{index}""#)).collect::<Vec<_>>().join(",")),
+        format!(
+            r#"{{"Statement": [{{"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {{"NumericLessThan": {{"a:b": [{}]}}}}}}]}}"#,
+            (0..15_000).map(|index| index.to_string()).collect::<Vec<_>>().join(",")
+        ),
         "[".repeat(100_000),
         format!(r#"{{"Statement": [{}{{}}]}}"#, "{},".repeat(100_000)),
     ];

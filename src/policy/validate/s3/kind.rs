@@ -17,6 +17,9 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
     }
 }
 
+/// The most resources of a statement for which a repair is worked out.
+const MAX_REPAIRED: usize = 50;
+
 /// An action of S3 that is written out.
 struct Named<'a> {
     written: &'a Located<String>,
@@ -125,6 +128,9 @@ fn added(
 ) -> Vec<Edit> {
     let mut known: Vec<String> = Vec::new();
     let mut edits = Vec::new();
+    if resources.len() > MAX_REPAIRED {
+        return edits;
+    }
     for resource in resources {
         let Some((bucket, key)) = bucket_and_key(&resource.value).filter(|(bucket, _)| !bucket.is_empty())
         else {
