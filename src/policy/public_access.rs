@@ -15,6 +15,7 @@ use super::request::{AclGrant, BlockPublicAccess, Bucket, ObjectOwnership};
 
 /// A statement that makes a policy public, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PolicyPublicStatement)]
 pub struct PublicStatement {
     /// Its place in the policy, from 0.
     pub index: usize,
@@ -31,6 +32,7 @@ pub struct PublicStatement {
 
 /// A grant that makes an ACL public.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PolicyPublicGrant)]
 pub struct PublicGrant {
     /// Its place in the ACL, from 0.
     pub index: usize,
@@ -42,6 +44,7 @@ pub struct PublicGrant {
 
 /// What is public about a bucket, and what of it takes effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PolicyPublicAccess)]
 pub struct PublicAccess {
     /// The statements that make its policy public.
     pub statements: Vec<PublicStatement>,
@@ -51,6 +54,10 @@ pub struct PublicAccess {
     pub policy_is_open: bool,
     /// Whether its ACL lets strangers in: it is public, ACLs count, and `ignore_public_acls` is off.
     pub acl_is_open: bool,
+    /// Whether S3 would refuse to take the policy: it is public, and `block_public_policy` is on.
+    pub policy_is_refused: bool,
+    /// Whether S3 would refuse to take the ACL: it is public, and `block_public_acls` is on.
+    pub acl_is_refused: bool,
 }
 
 /// Keys that limit an Allow when they are compared with fixed values.
@@ -87,6 +94,8 @@ pub fn judge(policy: Option<&Policy>, bucket: &Bucket) -> PublicAccess {
     PublicAccess {
         policy_is_open: !statements.is_empty() && !settings.restrict_public_buckets,
         acl_is_open: !grants.is_empty() && acls_count && !settings.ignore_public_acls,
+        policy_is_refused: !statements.is_empty() && settings.block_public_policy,
+        acl_is_refused: !grants.is_empty() && settings.block_public_acls,
         statements,
         grants,
     }

@@ -56,9 +56,13 @@ impl Resources {
         templates.flat_map(Template::keys)
     }
 
-    /// The buckets of S3 that are named without wildcards or variables.
+    /// The buckets of S3 that it is for, where they are named without wildcards or variables.
     pub(super) fn buckets(&self) -> impl Iterator<Item = &str> {
-        let buckets = self.texts.iter().filter_map(|text| bucket_and_key(text).map(|(bucket, _)| bucket));
+        let buckets = self
+            .texts
+            .iter()
+            .filter(|_| !self.not)
+            .filter_map(|text| bucket_and_key(text).map(|(bucket, _)| bucket));
         buckets.filter(|bucket| !bucket.is_empty() && !bucket.contains(['*', '?', '$']))
     }
 }

@@ -58,23 +58,20 @@ impl Candidates {
         }
     }
 
-    /// All of them put together. The contexts change first.
+    /// All of them put together. The contexts change last: the first ones tell the most.
     pub(super) fn requests(&self) -> impl Iterator<Item = Request> {
-        let pairs = self
-            .actions
-            .iter()
-            .flat_map(move |action| self.resources.iter().map(move |resource| (action, resource)));
-        let with_principal = pairs.flat_map(move |(action, resource)| {
-            self.principals.iter().map(move |principal| (action, resource, principal))
-        });
-        with_principal.flat_map(move |(action, resource, principal)| {
-            self.contexts.iter().map(move |context| Request {
-                principal: principal.clone(),
-                action: action.clone(),
-                resource: resource.clone(),
-                resource_account: self.resource_account.clone(),
-                context: context.clone(),
-                canonical_id: None,
+        self.contexts.iter().flat_map(move |context| {
+            self.actions.iter().flat_map(move |action| {
+                self.resources.iter().flat_map(move |resource| {
+                    self.principals.iter().map(move |principal| Request {
+                        principal: principal.clone(),
+                        action: action.clone(),
+                        resource: resource.clone(),
+                        resource_account: self.resource_account.clone(),
+                        context: context.clone(),
+                        canonical_id: None,
+                    })
+                })
             })
         })
     }
@@ -116,9 +113,8 @@ fn distinct(all: Vec<String>, signature: impl Fn(&str) -> Option<Signature>) -> 
 
 fn actions(statements: &[&document::Statement]) -> Vec<String> {
     let values = statements.iter().flat_map(|statement| &statement.action.values);
-    let mut actions: Vec<String> = values.flat_map(|value| matching_actions(&value.value)).collect();
-    actions.extend(OTHER_ACTIONS.map(str::to_owned));
-    actions
+    let actions: BTreeSet<String> = values.flat_map(|value| matching_actions(&value.value)).collect();
+    actions.into_iter().chain(OTHER_ACTIONS.map(str::to_owned)).collect()
 }
 
 /// The actions that a pattern means; of a service that is not known in detail a made-up one.
@@ -197,23 +193,21 @@ fn contexts(statements: &[&document::Statement]) -> Vec<Context> {
         values.iter().filter_map(|(key, all)| Some((key.clone(), all.first()?.clone()))).collect();
     let mut bases = vec![everything, Context::new()];
     bases.extend(statements.iter().map(|statement| meeting(statement)));
-    let mut contexts = bases.clone();
-    for base in &bases {
-        for (key, all) in &values {
-            contexts.extend(all.iter().map(|value| {
+    let changed = bases.iter().flat_map(|base| {
+        values.iter().flat_map(move |(key, all)| {
+            let with = all.iter().map(move |value| {
                 let mut changed = base.clone();
                 changed.insert(key.clone(), value.clone());
                 changed
-            }));
+            });
             let mut without = base.clone();
             without.remove(key);
-            contexts.push(without);
-        }
-    }
+            with.chain(std::iter::once(without))
+        })
+    });
     let mut seen = HashSet::new();
-    contexts.retain(|context| seen.insert(context.clone()));
-    contexts.truncate(MAX_CONTEXTS);
-    contexts
+    let all = bases.iter().cloned().chain(changed);
+    all.filter(|context| seen.insert(context.clone())).take(MAX_CONTEXTS).collect()
 }
 
 /// A context that meets the conditions of a statement, as far as one value for each key can.

@@ -147,7 +147,7 @@ pub(super) fn may_unlock(call: &Call) -> bool {
 
 /// Looks at every statement. The error is a Deny.
 fn search(call: &Call, policies: &Policies, bucket: &Bucket) -> Result<Allows, Place> {
-    let scan = Scan { call, has_boundary: has_boundary(policies) };
+    let scan = Scan { call, has_boundary: has_boundary(call, policies) };
     scan.levels(Slot::ResourceControl, &policies.resource_control)?;
     let organization = scan.levels(Slot::ServiceControl, &policies.service_control)?;
     let of_policy = match scan.list(Slot::Resource, 0, &policies.resource) {
@@ -170,9 +170,9 @@ fn search(call: &Call, policies: &Policies, bucket: &Bucket) -> Result<Allows, P
     })
 }
 
-/// Whether a permissions boundary is attached.
-pub(super) fn has_boundary(policies: &Policies) -> bool {
-    !policies.permission_boundary.is_empty()
+/// Whether the caller has a permissions boundary.
+pub(super) fn has_boundary(call: &Call, policies: &Policies) -> bool {
+    !policies.permission_boundary.is_empty() && applies(Slot::PermissionBoundary, call)
 }
 
 struct Scan<'a> {
@@ -247,7 +247,7 @@ fn same_account(call: &Call, policies: &Policies, allows: &Allows) -> Result<Fou
         None if own.is_ok() && must_be_allowed_by_resource(call) => Err(DecidedBy::Resource),
         Some(found) if found.grant == Grant::Direct => Ok(own.unwrap_or(found)),
         Some(found) if found.grant == Grant::Role => {
-            own.or_else(|_| limits(policies, allows).map(|()| found))
+            own.or_else(|_| limits(call, policies, allows).map(|()| found))
         }
         _ => own,
     }
@@ -272,12 +272,12 @@ fn own_side(call: &Call, policies: &Policies, allows: &Allows) -> Result<Found, 
         CallerKind::FederatedUser if policies.session.is_empty() => return Err(DecidedBy::None),
         _ => allows.identity.ok_or(DecidedBy::None)?,
     };
-    limits(policies, allows).map(|()| found)
+    limits(call, policies, allows).map(|()| found)
 }
 
 /// Whether boundary and session policy, where there are any, allow too.
-fn limits(policies: &Policies, allows: &Allows) -> Result<(), DecidedBy> {
-    if has_boundary(policies) && allows.boundary.is_none() {
+fn limits(call: &Call, policies: &Policies, allows: &Allows) -> Result<(), DecidedBy> {
+    if has_boundary(call, policies) && allows.boundary.is_none() {
         return Err(DecidedBy::PermissionBoundary);
     }
     if !policies.session.is_empty() && allows.session.is_none() {

@@ -1,5 +1,6 @@
 //! Behaviour as fixtures, one file for every rule of the specification, and what no fixture can hold.
 
+mod fuzz;
 mod hostile;
 mod laws;
 mod rules;

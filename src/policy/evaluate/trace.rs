@@ -72,7 +72,7 @@ pub struct ConditionTrace<'a> {
 
 /// Looks at every part of every statement.
 pub(super) fn statements<'a>(call: &'a Call, policies: &'a Policies) -> Vec<StatementTrace<'a>> {
-    let has_boundary = decide::has_boundary(policies);
+    let has_boundary = decide::has_boundary(call, policies);
     let count = policies.all().map(|(_, attached)| attached.policy.statements.len()).sum();
     let mut traces = Vec::with_capacity(count);
     for (slot, attached) in policies.all() {

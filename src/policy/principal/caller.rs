@@ -45,8 +45,22 @@ impl Caller {
                  `cloudtrail.amazonaws.com`, or `anonymous`"
             )
         })?;
-        let role_arn = role_arn.filter(|_| kind == CallerKind::Session).map(Into::into);
-        Ok(Self { kind, account: account.map(Into::into), text: text.into(), name: name.into(), role_arn })
+        let is_session = kind == CallerKind::Session;
+        let is_role_of_session = |role: &str| {
+            let parts = split_arn(role).filter(|(service, ..)| *service == "iam");
+            parts.is_some_and(|(_, owner, last)| {
+                Some(owner) == account && last.starts_with("role/") && last_part(last) == name
+            })
+        };
+        if let Some(role) = role_arn.filter(|role| is_session && !is_role_of_session(role)) {
+            return Err(format!(
+                "`{role}` in `aws:PrincipalArn` is not the role of `{text}`; write the role's ARN, or leave it out"
+            ));
+        }
+        let role_arn = role_arn.filter(|_| is_session).map(Into::into);
+        let caller =
+            Self { kind, account: account.map(Into::into), text: text.into(), name: name.into(), role_arn };
+        Ok(caller)
     }
 
     /// The ARN that `aws:PrincipalArn` has: for a session that of its role.

@@ -76,6 +76,8 @@ struct AclCase {
     bucket: Bucket,
     grants: Vec<usize>,
     acl_is_open: bool,
+    #[serde(default)]
+    acl_is_refused: bool,
 }
 
 #[derive(Deserialize)]
@@ -85,6 +87,8 @@ struct SettingsCase {
     settings: Vec<BlockPublicAccess>,
     action: Option<String>,
     policy_is_open: bool,
+    #[serde(default)]
+    policy_is_refused: bool,
 }
 
 fn fixtures() -> Vec<Fixture> {
@@ -205,8 +209,9 @@ fn policies_are_public_as_the_rules_say() {
 fn acls_are_public_as_the_rules_say() {
     check(fixtures().iter().flat_map(|fixture| &fixture.acls).map(|case| {
         let found = public_access::judge(None, &case.bucket);
+        let open = (found.acl_is_open, found.acl_is_refused, found.policy_is_open);
         let grants: Vec<usize> = found.grants.iter().map(|grant| grant.index).collect();
-        (grants != case.grants || found.acl_is_open != case.acl_is_open || found.policy_is_open)
+        (grants != case.grants || open != (case.acl_is_open, case.acl_is_refused, false))
             .then(|| format!("{}: {found:?}", case.name))
     }));
 }
@@ -222,7 +227,8 @@ fn the_strictest_of_all_settings_counts() {
             case.settings.iter().fold(BlockPublicAccess::default(), |all, one| all.strictest(*one));
         let bucket = Bucket { block_public_access: effective, ..Bucket::default() };
         let found = public_access::judge(Some(&parse(&text).expect("a policy")), &bucket);
-        (found.policy_is_open != case.policy_is_open || found.statements.len() != 1).then(|| case.name.clone())
+        let open = (found.policy_is_open, found.policy_is_refused);
+        (open != (case.policy_is_open, case.policy_is_refused) || found.statements.len() != 1).then(|| case.name.clone())
     }));
 }
 
@@ -251,6 +257,11 @@ fn requests_that_make_no_sense_are_errors_with_a_remedy() {
         ("anonymous", "somebody", "request.principal"),
         ("anonymous", "arn:aws:iam::111122223333:role/a*", "request.principal"),
         ("anonymous", "arn:aws:sts::111122223333:assumed-role/r", "request.principal"),
+        (
+            r#""anonymous""#,
+            r#""arn:aws:sts::111122223333:assumed-role/r/s", "context": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/q"}"#,
+            "request.principal",
+        ),
         ("s3:GetObject", "s3:*", "request.action"),
         ("s3:GetObject", "GetObject", "request.action"),
         ("arn:aws:s3:::b/k", "b/k", "request.resource"),
