@@ -46,18 +46,33 @@ pub struct PublicGrant {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = PolicyPublicAccess)]
 pub struct PublicAccess {
-    /// The statements that make its policy public.
+    /// Its policy.
+    pub policy: PolicyAccess,
+    /// Its ACL.
+    pub acl: AclAccess,
+}
+
+/// What is public about a bucket's policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PolicyAccess {
+    /// The statements that make it public.
     pub statements: Vec<PublicStatement>,
-    /// The grants that make its ACL public.
+    /// Whether it lets strangers in: it is public, and `restrict_public_buckets` is off.
+    pub is_open: bool,
+    /// Whether S3 would refuse to take it: it is public, and `block_public_policy` is on.
+    pub is_refused: bool,
+}
+
+/// What is public about a bucket's ACL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PolicyAclAccess)]
+pub struct AclAccess {
+    /// The grants that make it public.
     pub grants: Vec<PublicGrant>,
-    /// Whether its policy lets strangers in: it is public, and `restrict_public_buckets` is off.
-    pub policy_is_open: bool,
-    /// Whether its ACL lets strangers in: it is public, ACLs count, and `ignore_public_acls` is off.
-    pub acl_is_open: bool,
-    /// Whether S3 would refuse to take the policy: it is public, and `block_public_policy` is on.
-    pub policy_is_refused: bool,
-    /// Whether S3 would refuse to take the ACL: it is public, and `block_public_acls` is on.
-    pub acl_is_refused: bool,
+    /// Whether it lets strangers in: it is public, ACLs count, and `ignore_public_acls` is off.
+    pub is_open: bool,
+    /// Whether S3 would refuse to take it: it is public, and `block_public_acls` is on.
+    pub is_refused: bool,
 }
 
 /// Keys that limit an Allow when they are compared with fixed values.
@@ -92,12 +107,16 @@ pub fn judge(policy: Option<&Policy>, bucket: &Bucket) -> PublicAccess {
     let grants = public_grants(&bucket.acl);
     let acls_count = bucket.object_ownership != ObjectOwnership::BucketOwnerEnforced;
     PublicAccess {
-        policy_is_open: !statements.is_empty() && !settings.restrict_public_buckets,
-        acl_is_open: !grants.is_empty() && acls_count && !settings.ignore_public_acls,
-        policy_is_refused: !statements.is_empty() && settings.block_public_policy,
-        acl_is_refused: !grants.is_empty() && settings.block_public_acls,
-        statements,
-        grants,
+        policy: PolicyAccess {
+            is_open: !statements.is_empty() && !settings.restrict_public_buckets,
+            is_refused: !statements.is_empty() && settings.block_public_policy,
+            statements,
+        },
+        acl: AclAccess {
+            is_open: !grants.is_empty() && acls_count && !settings.ignore_public_acls,
+            is_refused: !grants.is_empty() && settings.block_public_acls,
+            grants,
+        },
     }
 }
 

@@ -209,8 +209,8 @@ fn policies_are_public_as_the_rules_say() {
 fn acls_are_public_as_the_rules_say() {
     check(fixtures().iter().flat_map(|fixture| &fixture.acls).map(|case| {
         let found = public_access::judge(None, &case.bucket);
-        let open = (found.acl_is_open, found.acl_is_refused, found.policy_is_open);
-        let grants: Vec<usize> = found.grants.iter().map(|grant| grant.index).collect();
+        let open = (found.acl.is_open, found.acl.is_refused, found.policy.is_open);
+        let grants: Vec<usize> = found.acl.grants.iter().map(|grant| grant.index).collect();
         (grants != case.grants || open != (case.acl_is_open, case.acl_is_refused, false))
             .then(|| format!("{}: {found:?}", case.name))
     }));
@@ -227,8 +227,8 @@ fn the_strictest_of_all_settings_counts() {
             case.settings.iter().fold(BlockPublicAccess::default(), |all, one| all.strictest(*one));
         let bucket = Bucket { block_public_access: effective, ..Bucket::default() };
         let found = public_access::judge(Some(&parse(&text).expect("a policy")), &bucket);
-        let open = (found.policy_is_open, found.policy_is_refused);
-        (open != (case.policy_is_open, case.policy_is_refused) || found.statements.len() != 1).then(|| case.name.clone())
+        let open = (found.policy.is_open, found.policy.is_refused);
+        (open != (case.policy_is_open, case.policy_is_refused) || found.policy.statements.len() != 1).then(|| case.name.clone())
     }));
 }
 
