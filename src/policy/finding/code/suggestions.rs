@@ -1,0 +1,35 @@
+//! What works, but could be better.
+
+use super::super::{Rule, Severity};
+
+rules! { Suggestion:
+    ALLOW_NOTACTION_WITH_UNSUPPORTED_TAG_CONDITION_KEY_FOR_SERVICE IRS "An Allow of all but some actions depends on tags that many actions do not carry."
+    ALLOW_WITH_UNSUPPORTED_TAG_CONDITION_KEY_FOR_SERVICE IRS "An Allow depends on tags that its actions do not carry, so it does not allow what it names."
+    CONFIRM_AUDIENCE_CLAIM_TYPE T "A set operator stands before an audience; see that the provider sends several."
+    EMPTY_ARRAY_ACTION ALL "The list of actions is empty, so the statement does nothing."
+    EMPTY_ARRAY_CONDITION ALL "A condition has no values."
+    EMPTY_ARRAY_CONDITION_FORALLVALUES ALL "`ForAllValues` without values is true only when the key is missing."
+    EMPTY_ARRAY_CONDITION_FORANYVALUE ALL "`ForAnyValue` without values is never true."
+    EMPTY_ARRAY_CONDITION_IFEXISTS ALL "`IfExists` without values is true only when the key is missing."
+    EMPTY_ARRAY_PRINCIPAL ALL "The list of principals is empty, so the statement is for nobody."
+    EMPTY_ARRAY_RESOURCE ALL "The list of resources is empty, so the statement does nothing."
+    EMPTY_OBJECT_CONDITION ALL "A condition is empty, so it is always true."
+    EMPTY_OBJECT_PRINCIPAL ALL "The principal is empty, so the statement is for nobody."
+    EMPTY_SID_VALUE ALL "The Sid is empty."
+    EQUIVALENT_TO_NULL_FALSE ALL "A comparison with everything asks only whether the key is there."
+    EQUIVALENT_TO_NULL_TRUE ALL "A comparison with nothing asks only whether the key is missing."
+    IMPROVE_IP_RANGE ALL "A range has bits set behind its mask; they do not count."
+    IRRELEVANT_CONDITION_KEY_IN_POLICY R "A condition key always has the same value for this bucket."
+    NULL_WITH_QUALIFIER ALL "`Null` with `ForAllValues` or `ForAnyValue` is constant."
+    PRIVATE_IP_ADDRESS_SUBSET NOT_TRUST "Some ranges for `aws:SourceIp` are private; no request comes from them."
+    PRIVATE_NOT_IP_ADDRESS_SUBSET NOT_TRUST "Some ranges excluded from `aws:SourceIp` are private; no request comes from them."
+    RECOMMENDED_CONDITION_KEY_FOR_SERVICE_PRINCIPAL R "An AWS service is limited by another key than those made for it."
+    REDUNDANT_ACTION ALL "Another entry of the list covers this action."
+    REDUNDANT_CONDITION_VALUE_NUM ALL "Of several numbers only the extreme one counts."
+    REDUNDANT_KEY_DUE_TO_WILDCARD_IN_CONDITION ALL "A condition is true for every request."
+    REDUNDANT_PRINCIPAL_IN_ROLE_TRUST_POLICY T "A session is listed next to its role."
+    REDUNDANT_RESOURCE ALL "Another entry of the list covers this resource."
+    REDUNDANT_STATEMENT ALL "Another statement covers this one."
+    REDUNDANT_STATEMENT_DUE_TO_WILDCARD_IN_CONDITION ALL "A condition is true for no request, so the statement does nothing."
+    WILDCARD_IN_SERVICE_NAME NOT_TRUST "A wildcard stands in the service of an action, where it matches nothing."
+}

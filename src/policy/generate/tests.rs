@@ -1,0 +1,4 @@
+//! The least that is enough.
+
+mod minimal;
+mod table;

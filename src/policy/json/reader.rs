@@ -1,0 +1,335 @@
+//! The reader: recursive descent over the bytes, with the line and column kept on the way.
+
+use std::ops::Range;
+
+use super::{Fault, MAX_BYTES, MAX_DEPTH, Member, Node, Value};
+use crate::policy::document::Position;
+
+pub(super) fn parse(text: &str) -> Result<Node, Fault> {
+    if text.len() > MAX_BYTES {
+        let reason = format!("the text has {} bytes; more than {MAX_BYTES} are not read", text.len());
+        return Err(Fault { reason, at: Position { line: 1, column: 1 } });
+    }
+    let mut reader = Reader { text, offset: 0, line: 1, column: 1 };
+    if reader.peek() == Some('\u{feff}') {
+        return Err(reader.fault("a byte order mark stands before the JSON; save the file without it"));
+    }
+    let node = reader.value(0)?;
+    reader.skip_blanks();
+    match reader.peek() {
+        None => Ok(node),
+        Some(c) => Err(reader.fault(format!("`{}` follows the end of the document", c.escape_default()))),
+    }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    offset: usize,
+    line: u32,
+    column: u32,
+}
+
+impl<'a> Reader<'a> {
+    fn value(&mut self, depth: usize) -> Result<Node, Fault> {
+        self.skip_blanks();
+        let (at, start) = (self.position(), self.offset);
+        if depth > MAX_DEPTH {
+            return Err(self.fault(format!("more than {MAX_DEPTH} levels of nesting are not read")));
+        }
+        let value = match self.peek() {
+            Some('{') => self.object(depth)?,
+            Some('[') => self.array(depth)?,
+            Some('"') => Value::String(self.string()?),
+            Some('-' | '0'..='9') => Value::Number(self.number()?.to_owned()),
+            Some('a'..='z' | 'A'..='Z') => self.word()?,
+            Some('\'') => return Err(self.fault("strings take double quotes")),
+            Some(']' | '}' | ',') => {
+                return Err(self.fault("a value is missing; take away the comma or bracket before it"));
+            }
+            Some(c) => {
+                return Err(self.fault(format!("`{}` is not the beginning of a value", c.escape_default())));
+            }
+            None => return Err(self.fault("the text ends where a value is expected")),
+        };
+        Ok(Node { at, span: start..self.offset, value })
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Value, Fault> {
+        self.advance();
+        let mut members = Vec::new();
+        self.skip_blanks();
+        if self.take('}') {
+            return Ok(Value::Object(members));
+        }
+        loop {
+            members.push(self.member(depth)?);
+            self.skip_blanks();
+            if self.take('}') {
+                return Ok(Value::Object(members));
+            }
+            if !self.take(',') {
+                return Err(self.fault("`,` or `}` is expected after a member of an object"));
+            }
+        }
+    }
+
+    fn member(&mut self, depth: usize) -> Result<Member, Fault> {
+        self.skip_blanks();
+        let (at, start) = (self.position(), self.offset);
+        match self.peek() {
+            Some('"') => {}
+            Some('}') => return Err(self.fault("take away the comma before `}`")),
+            _ => return Err(self.fault("the name of a member is expected, in double quotes")),
+        }
+        let key = self.string()?;
+        let span = start..self.offset;
+        self.skip_blanks();
+        if !self.take(':') {
+            return Err(self.fault("`:` is expected after the name of a member"));
+        }
+        Ok(Member { key, at, span, node: self.value(depth + 1)? })
+    }
+
+    fn array(&mut self, depth: usize) -> Result<Value, Fault> {
+        self.advance();
+        let mut items = Vec::new();
+        self.skip_blanks();
+        if self.take(']') {
+            return Ok(Value::Array(items));
+        }
+        loop {
+            items.push(self.value(depth + 1)?);
+            self.skip_blanks();
+            if self.take(']') {
+                return Ok(Value::Array(items));
+            }
+            if !self.take(',') {
+                return Err(self.fault("`,` or `]` is expected after an item of an array"));
+            }
+        }
+    }
+
+    fn string(&mut self) -> Result<String, Fault> {
+        self.advance();
+        let mut text = String::new();
+        loop {
+            match self.peek() {
+                Some('"') => {
+                    self.advance();
+                    return Ok(text);
+                }
+                Some('\\') => text.push(self.escape()?),
+                Some(c) if u32::from(c) < 0x20 => {
+                    return Err(self.fault(
+                        "a string holds a line break or control character; close the quotes or escape it",
+                    ));
+                }
+                Some(c) => {
+                    self.advance();
+                    text.push(c);
+                }
+                None => return Err(self.fault("the text ends inside a string; a closing quote is missing")),
+            }
+        }
+    }
+
+    /// Reads an escape; a fault points at its backslash.
+    fn escape(&mut self) -> Result<char, Fault> {
+        let begin = self.position();
+        let fault = |reason: &str| Fault { reason: reason.to_owned(), at: begin };
+        self.advance();
+        let Some(c) = self.advance() else {
+            return Err(fault("the text ends inside a string; a closing quote is missing"));
+        };
+        Ok(match c {
+            '"' | '\\' | '/' => c,
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'u' => {
+                self.unicode().ok_or_else(|| fault("`\\u` takes four hexadecimal digits of a character"))?
+            }
+            _ => return Err(fault("the escape is unknown; a backslash itself is written `\\\\`")),
+        })
+    }
+
+    fn unicode(&mut self) -> Option<char> {
+        let high = self.hex()?;
+        if !(0xd800..0xe000).contains(&high) {
+            return char::from_u32(u32::from(high));
+        }
+        if !(self.take('\\') && self.take('u')) {
+            return None;
+        }
+        let low = self.hex()?;
+        char::decode_utf16([high, low]).next()?.ok()
+    }
+
+    fn hex(&mut self) -> Option<u16> {
+        let mut value = 0;
+        for _ in 0..4 {
+            let digit = u16::try_from(self.peek()?.to_digit(16)?).ok()?;
+            self.advance();
+            value = value << 4 | digit;
+        }
+        Some(value)
+    }
+
+    fn number(&mut self) -> Result<&'a str, Fault> {
+        let (at, start) = (self.position(), self.offset);
+        let fault = || Fault { reason: "a number is malformed".to_owned(), at };
+        self.take('-');
+        let leading_zero = self.peek() == Some('0');
+        let digits = self.digits();
+        if digits == 0 || (leading_zero && digits > 1) {
+            return Err(fault());
+        }
+        if self.take('.') && self.digits() == 0 {
+            return Err(fault());
+        }
+        if self.take('e') || self.take('E') {
+            let _sign = self.take('+') || self.take('-');
+            if self.digits() == 0 {
+                return Err(fault());
+            }
+        }
+        Ok(self.slice(start..self.offset))
+    }
+
+    fn digits(&mut self) -> usize {
+        let start = self.offset;
+        while self.peek().is_some_and(|c| c.is_ascii_digit()) {
+            self.advance();
+        }
+        self.offset - start
+    }
+
+    fn word(&mut self) -> Result<Value, Fault> {
+        let (at, start) = (self.position(), self.offset);
+        while self.peek().is_some_and(|c| c.is_ascii_alphanumeric()) {
+            self.advance();
+        }
+        let word = self.slice(start..self.offset);
+        match word {
+            "true" => Ok(Value::Bool(true)),
+            "false" => Ok(Value::Bool(false)),
+            "null" => Ok(Value::Null),
+            _ => Err(Fault { reason: "a text without quotes is not a value".to_owned(), at }),
+        }
+    }
+
+    fn skip_blanks(&mut self) {
+        while matches!(self.peek(), Some(' ' | '\t' | '\n' | '\r')) {
+            self.advance();
+        }
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.text.get(self.offset..)?.chars().next()
+    }
+
+    fn take(&mut self, wanted: char) -> bool {
+        let found = self.peek() == Some(wanted);
+        if found {
+            self.advance();
+        }
+        found
+    }
+
+    fn advance(&mut self) -> Option<char> {
+        let c = self.peek()?;
+        self.offset += c.len_utf8();
+        if c == '\n' {
+            self.line += 1;
+            self.column = 1;
+        } else {
+            self.column += 1;
+        }
+        Some(c)
+    }
+
+    fn slice(&self, span: Range<usize>) -> &'a str {
+        self.text.get(span).unwrap_or_default()
+    }
+
+    fn position(&self) -> Position {
+        Position { line: self.line, column: self.column }
+    }
+
+    fn fault(&self, reason: impl Into<String>) -> Fault {
+        Fault { reason: reason.into(), at: self.position() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fault(text: &str) -> (u32, u32, String) {
+        let fault = parse(text).unwrap_err();
+        (fault.at.line, fault.at.column, fault.reason)
+    }
+
+    #[test]
+    fn columns_count_characters() {
+        let node = parse("{\n  \"ä\": [1, \"x\"]}").unwrap();
+        let member = &node.members().unwrap()[0];
+        assert_eq!((member.at, &member.key), (Position { line: 2, column: 3 }, &"ä".to_owned()));
+        assert_eq!(member.node.items()[1].at, Position { line: 2, column: 12 });
+    }
+
+    #[test]
+    fn faults_say_where_and_what() {
+        assert_eq!(fault("{\"a\": 1,\n}"), (2, 1, "take away the comma before `}`".to_owned()));
+        assert_eq!(fault("{\"a\" 1}").1, 6);
+        assert_eq!(fault("{\"a\": \"\\x\"}").1, 8, "the backslash");
+        assert!(fault("{'a': 1}").2.contains("double quotes"));
+        assert!(fault("\u{feff}{}").2.contains("byte order mark"));
+        assert!(fault("").2.contains("ends"));
+    }
+
+    #[test]
+    fn hostile_texts_are_refused() {
+        assert!(fault(&"[".repeat(10_000)).2.contains("levels"));
+        assert!(fault(&"{\"a\":".repeat(10_000)).2.contains("levels"));
+        assert!(fault(&format!("\"{}\"", "x".repeat(MAX_BYTES))).2.contains("bytes"));
+    }
+
+    /// `serde_json` reads numbers as `f64` and drops repeated keys; for the rest it must agree.
+    fn same(ours: &Node, theirs: &serde_json::Value) -> bool {
+        match (&ours.value, theirs) {
+            (Value::Null, serde_json::Value::Null) | (Value::Number(_), serde_json::Value::Number(_)) => true,
+            (Value::Bool(a), serde_json::Value::Bool(b)) => a == b,
+            (Value::String(a), serde_json::Value::String(b)) => a == b,
+            (Value::Array(a), serde_json::Value::Array(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+            }
+            (Value::Object(a), serde_json::Value::Object(b)) => b.iter().all(|(key, value)| {
+                a.iter().rfind(|member| member.key == *key).is_some_and(|member| same(&member.node, value))
+            }),
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reads_what_serde_json_reads(text in r#"[\[\]{}",:\\ue0-9.\-tfalsn \n]{0,40}"#) {
+            match (parse(&text), serde_json::from_str::<serde_json::Value>(&text)) {
+                (Ok(ours), Ok(theirs)) => prop_assert!(same(&ours, &theirs), "{text}"),
+                (Err(_), Err(_)) => {}
+                // A number that `f64` cannot hold.
+                (Ok(_), Err(theirs)) => prop_assert!(theirs.to_string().contains("out of range"), "{text}: {theirs}"),
+                (Err(ours), Ok(_)) => prop_assert!(false, "{text}: {ours:?}"),
+            }
+        }
+
+        #[test]
+        fn any_text_ends_in_a_value_or_a_fault(text in any::<String>()) {
+            let _ = parse(&text);
+        }
+    }
+}

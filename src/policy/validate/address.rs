@@ -1,0 +1,97 @@
+//! Addresses and ranges.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::subject::Subject;
+use crate::policy::condition::{Base, Operator};
+use crate::policy::document::{Condition, ConditionValue, Located};
+use crate::policy::finding::Rule;
+use crate::policy::finding::code::{errors, suggestions};
+use crate::policy::finding::report::{Edit, Report, shown};
+use crate::policy::json::quote;
+
+/// Ranges from which no request reaches AWS over the internet (RFC 1918, RFC 4193).
+const PRIVATE: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+
+pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
+    for (_, condition, operator) in subject.readable_conditions() {
+        if operator.base != Base::IpAddress {
+            continue;
+        }
+        for value in &condition.values {
+            check_range(value, report);
+        }
+        if condition.key.value.eq_ignore_ascii_case("aws:SourceIp") {
+            check_private(condition, operator, report);
+        }
+    }
+}
+
+fn read(text: &str) -> Option<IpNet> {
+    text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+fn check_range(value: &Located<ConditionValue>, report: &mut Report) {
+    let text = value.value.text.as_str();
+    // A variable here is told by `variable`.
+    if text.contains("${") {
+        return;
+    }
+    let Some(range) = read(text) else {
+        report
+            .add(
+                &errors::TYPE_MISMATCH_IP_RANGE,
+                value.at,
+                format!("{} is neither an address nor a range", shown(text)),
+            )
+            .help("write `203.0.113.0/24`, `2001:db8::/32` or one address");
+        return;
+    };
+    let trimmed = range.trunc();
+    if trimmed != range {
+        report
+            .add(
+                &suggestions::IMPROVE_IP_RANGE,
+                value.at,
+                format!("{} has bits set behind its mask", shown(text)),
+            )
+            .help(format!("write `{trimmed}`, which is the same range"))
+            .repair([Edit::Replace(value.at, quote(&trimmed.to_string()))]);
+    }
+}
+
+fn is_private(range: &IpNet) -> bool {
+    PRIVATE.iter().filter_map(|private| private.parse::<IpNet>().ok()).any(|private| private.contains(range))
+}
+
+fn check_private(condition: &Condition, operator: Operator, report: &mut Report) {
+    let ranges: Vec<_> = condition
+        .values
+        .iter()
+        .filter_map(|value| read(&value.value.text).map(|range| (value, range)))
+        .collect();
+    let private: Vec<_> =
+        ranges.iter().filter(|(_, range)| is_private(range)).map(|(value, _)| *value).collect();
+    let Some(first) = private.first() else { return };
+    let (all, some): (&'static Rule, &'static Rule) = if operator.negated {
+        (&errors::PRIVATE_NOT_IP_ADDRESS, &suggestions::PRIVATE_NOT_IP_ADDRESS_SUBSET)
+    } else {
+        (&errors::PRIVATE_IP_ADDRESS, &suggestions::PRIVATE_IP_ADDRESS_SUBSET)
+    };
+    let help =
+        "`aws:SourceIp` is the public address; for requests through a VPC endpoint compare `aws:VpcSourceIp`";
+    if private.len() == condition.values.len() {
+        let outcome = if operator.negated { "true" } else { "false" };
+        let message =
+            format!("the ranges for `aws:SourceIp` are private, so the condition is always {outcome}");
+        report.add(all, condition.key.at, message).help(help);
+    } else {
+        let message = format!("no request comes from the private range {}", shown(&first.value.text));
+        report
+            .add(some, first.at, message)
+            .help(help)
+            .repair(private.iter().map(|value| Edit::Remove(value.at)));
+    }
+}
