@@ -2,11 +2,12 @@
 //!
 //! Source: <https://fetch.spec.whatwg.org/>, sections 4.8 to 4.10.
 
+use super::answer_headers::CorsHeaders;
 use super::finding::shown;
 use super::page::Credentials;
 use super::pattern::names;
 use super::safelist::{READABLE_HEADERS, is_simple_method};
-use super::store::{CorsHeaders, StoreAnswer};
+use super::store::StoreAnswer;
 
 /// Seconds that a preflight is kept when the answer does not say (Fetch, section 4.9).
 const DEFAULT_MAX_AGE: u32 = 5;

@@ -4,13 +4,14 @@ use serde::Serialize;
 use url::Url;
 use utoipa::ToSchema;
 
+use super::answer_headers::CorsHeaders;
 use super::browser::{self, Asked, PreflightCache};
 use super::finding::shown;
 use super::page::{PageRequest, Redirect, RedirectBy, Upload};
 use super::pattern::MAX_REQUESTED_HEADERS;
 use super::profile::Profile;
 use super::safelist;
-use super::store::{self, Bucket, CorsHeaders, StoreAnswer, StoreRequest};
+use super::store::{self, Bucket, StoreAnswer, StoreRequest};
 use super::verdict::{self, Verdict};
 
 /// Redirects that Fetch follows.
@@ -230,13 +231,13 @@ impl Way<'_> {
         let is_post = self.sent.method == "POST";
         let is_get = matches!(self.sent.method.as_str(), "GET" | "HEAD");
         if matches!(redirect.status, 301 | 302) && is_post || redirect.status == 303 && !is_get {
-            self.sent.method = "GET".to_owned();
+            "GET".clone_into(&mut self.sent.method);
             let of_body = ["content-encoding", "content-language", "content-location", "content-type"];
             self.sent.headers.retain(|(name, _)| !of_body.contains(&name.as_str()));
         }
         if !redirect.same_origin {
             // the bucket is of another origin than the page, and its target of a third one
-            self.sent.origin = "null".to_owned();
+            "null".clone_into(&mut self.sent.origin);
             self.sent.headers.retain(|(name, _)| name != "authorization");
         }
     }

@@ -13,7 +13,9 @@ pub(super) fn document(root: &Node) -> Result<Document, Finding> {
     let mut builder = Builder::new(root.at);
     let form = match &root.value {
         Value::List(rules) => {
-            rules.iter().for_each(|rule| read_rule(&mut builder, rule));
+            for rule in rules {
+                read_rule(&mut builder, rule);
+            }
             Form::Console
         }
         Value::Object(members) => read_root(&mut builder, root, members, 0)?,

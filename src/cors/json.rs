@@ -1,6 +1,6 @@
 //! A JSON reader that keeps the place of every value and every name, also of those that come twice.
 //!
-//! serde_json gives places of syntax errors only, and keeps the last of two members in silence.
+//! `serde_json` gives places of syntax errors only, and keeps the last of two members in silence.
 
 use super::cursor::Cursor;
 use super::finding::{Finding, shown};

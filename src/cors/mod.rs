@@ -10,6 +10,7 @@
 //! Invariants: no input makes it panic; every text is bounded before it is read and every list before it is compared;
 //! each recommendation has been evaluated, for every stated use, before it is given.
 
+mod answer_headers;
 mod browser;
 mod cursor;
 mod evaluate;
@@ -38,6 +39,7 @@ mod xml;
 #[cfg(test)]
 mod tests;
 
+pub use answer_headers::CorsHeaders;
 pub use browser::PreflightCache;
 pub use evaluate::{Evaluation, Exchange, Hop, evaluate};
 pub use finding::{Finding, MAX_FINDINGS, Severity, has_errors};
@@ -53,6 +55,6 @@ pub use recommend::{Operation, RecommendError, Recommendation, Signing, Use, rec
 pub use repair::Repair;
 pub use rule::{CorsConfiguration, CorsRule, List, MAX_ID_CHARACTERS, MAX_RULES, MAX_XML_BYTES, METHODS};
 pub use safelist::READABLE_HEADERS;
-pub use store::{Bucket, CorsHeaders, StoreAnswer, StoreError, StoreRequest, answer};
+pub use store::{Bucket, StoreAnswer, StoreError, StoreRequest, answer};
 pub use validate::{Expectation, validate};
 pub use verdict::Verdict;

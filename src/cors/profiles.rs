@@ -70,7 +70,7 @@ static CEPH_WHOLE: Profile = Profile {
     ..S3
 };
 
-/// MinIO without a licence: one setting for the whole server, which lets everybody in unless it is changed.
+/// `MinIO` without a licence: one setting for the whole server, which lets everybody in unless it is changed.
 static MINIO: Profile = Profile {
     name: "minio",
     title: "MinIO (community)",
@@ -120,7 +120,7 @@ static GARAGE_UNKNOWN: Permissive = Permissive {
     exposed: "",
 };
 
-/// RustFS.
+/// `RustFS`.
 static RUSTFS: Profile = Profile {
     name: "rustfs",
     title: "RustFS",
@@ -166,7 +166,7 @@ static MOTO_ANSWER: Permissive = Permissive {
     exposed: "",
 };
 
-/// LocalStack: near to S3, with origins of its own.
+/// `LocalStack`: near to S3, with origins of its own.
 static LOCALSTACK: Profile = Profile {
     name: "localstack",
     title: "LocalStack",

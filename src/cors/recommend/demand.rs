@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::answer_headers::CorsHeaders;
 use super::super::browser;
 use super::super::page::Credentials;
 use super::super::pattern::{Case, Patterns, covers, overlap};
 use super::super::profile::Profile;
 use super::super::rule::METHODS;
 use super::super::safelist;
-use super::super::store::CorsHeaders;
 use super::stated::{example_header, steps};
 use super::{RecommendError, Use};
 

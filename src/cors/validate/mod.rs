@@ -87,7 +87,7 @@ impl Subject<'_> {
         self.rules().flat_map(move |(rule, found)| {
             let siblings = found.list(list).len();
             let values = found.list(list).iter().enumerate();
-            values.map(move |(value, text)| Value { rule, list, value, text, siblings })
+            values.map(move |(index, text)| Value { rule, list, index, text, siblings })
         })
     }
 }
@@ -97,7 +97,7 @@ impl Subject<'_> {
 struct Value<'v> {
     rule: usize,
     list: List,
-    value: usize,
+    index: usize,
     text: &'v str,
     /// How many values the list has.
     siblings: usize,
@@ -105,11 +105,11 @@ struct Value<'v> {
 
 impl Value<'_> {
     fn spot(self) -> Spot {
-        Spot::Value(self.rule, self.list, self.value)
+        Spot::Value(self.rule, self.list, self.index)
     }
 
     fn replaced(self, with: Vec<String>) -> Repair {
-        Repair::Replace { rule: self.rule, list: self.list, value: self.value, with }
+        Repair::Replace { rule: self.rule, list: self.list, value: self.index, with }
     }
 }
 

@@ -65,10 +65,11 @@ fn hides(above: &CorsRule, rule: &CorsRule, choice: Choice, left: &mut usize) ->
 /// A rule for every origin answers `*` also where a later rule would answer the origin, and allow credentials.
 fn broad_first(subject: &Subject<'_>, index: usize, rule: &CorsRule, findings: &mut Findings<'_>) {
     let later = subject.rules().skip(index.saturating_add(1));
-    let narrow = later.filter(|(_, later)| !later.is_for_every_origin() && !later.allowed_origins.is_empty());
+    let mut narrow =
+        later.filter(|(_, later)| !later.is_for_every_origin() && !later.allowed_origins.is_empty());
     let shares =
         |later: &CorsRule| later.allowed_methods.iter().find(|method| rule.allows_method(method)).cloned();
-    let found = narrow.filter_map(|(number, later)| Some((number, shares(later)?))).next();
+    let found = narrow.find_map(|(number, later)| Some((number, shares(later)?)));
     let Some((number, method)) = found else { return };
     let message = format!(
         "the rule is for every origin and comes before rule {}, whose origins are so answered `*` for {}, without \
