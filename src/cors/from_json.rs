@@ -31,6 +31,15 @@ fn no_configuration(node: &Node) -> Finding {
 
 /// Reads the object around the rules; others put one object into another.
 fn read_root(builder: &mut Builder, root: &Node, members: &[Member], depth: usize) -> Result<Form, Finding> {
+    let is_root = |name: &str| {
+        matches!(name, "CORSRules" | "rules") || names::FOREIGN_ROOTS.iter().any(|(known, _)| *known == name)
+    };
+    if is_rule(members) && !members.iter().any(|member| is_root(&member.name)) {
+        let message = "one rule stands by itself".to_owned();
+        builder.error("CORS_TYPE", (Spot::Document, root.at), message, "put the rule into a list: `[{…}]`");
+        read_rule(builder, root);
+        return Ok(Form::Console);
+    }
     let mut form = None;
     for member in members {
         let foreign = names::FOREIGN_ROOTS.iter().find(|(name, _)| *name == member.name);
@@ -57,21 +66,7 @@ fn read_root(builder: &mut Builder, root: &Node, members: &[Member], depth: usiz
         }
         form = Some(read_rules(builder, &member.node, found, depth)?);
     }
-    match form {
-        Some(form) => Ok(form),
-        None if is_rule(members) => {
-            let help = "put the rule into a list: `[{…}]`";
-            builder.error(
-                "CORS_TYPE",
-                (Spot::Document, root.at),
-                "one rule stands by itself".to_owned(),
-                help,
-            );
-            read_rule(builder, root);
-            Ok(Form::Console)
-        }
-        None => Err(no_configuration(root)),
-    }
+    form.ok_or_else(|| no_configuration(root))
 }
 
 /// Whether the members look like those of a rule.
