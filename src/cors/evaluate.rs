@@ -11,7 +11,7 @@ use super::page::{PageRequest, Redirect, RedirectBy, Upload};
 use super::pattern::MAX_REQUESTED_HEADERS;
 use super::profile::Profile;
 use super::safelist;
-use super::store::{self, Bucket, StoreAnswer, StoreRequest};
+use super::store::{self, Bucket, Detail, StoreAnswer, StoreRequest};
 use super::verdict::{self, Verdict};
 
 /// Redirects that Fetch follows.
@@ -65,6 +65,16 @@ impl Evaluation {
 
 /// What the store answers a page's request, and what the browser makes of it.
 pub fn evaluate(bucket: Bucket<'_>, profile: &Profile, page: &PageRequest) -> Evaluation {
+    evaluate_in(Detail::Full, bucket, profile, page)
+}
+
+/// [`evaluate`], with as much detail as is wanted.
+pub(super) fn evaluate_in(
+    detail: Detail,
+    bucket: Bucket<'_>,
+    profile: &Profile,
+    page: &PageRequest,
+) -> Evaluation {
     if let Some(verdict) = verdict::without_cors(page) {
         let hop = page.origin.is_none().then(|| plain_hop(bucket, profile, page));
         return Evaluation { preflight_reasons: Vec::new(), hops: hop.into_iter().collect(), verdict };
@@ -72,7 +82,7 @@ pub fn evaluate(bucket: Bucket<'_>, profile: &Profile, page: &PageRequest) -> Ev
     let origin = page.origin.clone().unwrap_or_default();
     let method = safelist::normal_method(&page.method).to_owned();
     let sent = Sent { origin, method, headers: headers(page) };
-    let mut way = Way { bucket, profile, page, sent, hops: Vec::new() };
+    let mut way = Way { detail, bucket, profile, page, sent, hops: Vec::new() };
     let preflight_reasons = way.preflight_reasons();
     let verdict = way.walk();
     Evaluation { preflight_reasons, hops: way.hops, verdict }
@@ -113,6 +123,7 @@ impl Sent {
 }
 
 struct Way<'w> {
+    detail: Detail,
     bucket: Bucket<'w>,
     profile: &'w Profile,
     page: &'w PageRequest,
@@ -221,8 +232,10 @@ impl Way<'_> {
                 reason: format!("the endpoint redirects with {status}, and no bucket was asked"),
                 trace: Vec::new(),
             },
-            Some(Redirect { status, .. }) => store::answer(self.bucket, self.profile, request, *status),
-            None => store::answer(self.bucket, self.profile, request, self.page.status),
+            Some(Redirect { status, .. }) => {
+                store::answer_in(self.detail, self.bucket, self.profile, request, *status)
+            }
+            None => store::answer_in(self.detail, self.bucket, self.profile, request, self.page.status),
         }
     }
 

@@ -72,6 +72,26 @@ pub struct StoreError {
 
 /// What the store answers. `status` is how a request that is no preflight ends, apart from CORS.
 pub fn answer(bucket: Bucket<'_>, profile: &Profile, request: &StoreRequest, status: u16) -> StoreAnswer {
+    answer_in(Detail::Full, bucket, profile, request, status)
+}
+
+/// How much an answer says about how it came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// Every rule is asked, and each has its sentence.
+    Full,
+    /// The answer alone, for trying many requests.
+    None,
+}
+
+/// [`answer`], with as much detail as is wanted.
+pub(super) fn answer_in(
+    detail: Detail,
+    bucket: Bucket<'_>,
+    profile: &Profile,
+    request: &StoreRequest,
+    status: u16,
+) -> StoreAnswer {
     let is_preflight = request.method == "OPTIONS";
     let Some(origin) = request.origin.as_deref() else {
         if is_preflight {
@@ -91,7 +111,7 @@ pub fn answer(bucket: Bucket<'_>, profile: &Profile, request: &StoreRequest, sta
     match (fallback, bucket) {
         (Some((fallback, why)), _) => without_rules(fallback, request, origin, (status, why)),
         (None, Bucket::Configured(configuration)) => {
-            by_rules(configuration, profile, request, (origin, status))
+            by_rules(configuration, profile, request, (origin, status, detail))
         }
         (None, _) => plain(status, "nothing is known about the bucket"),
     }
@@ -144,7 +164,7 @@ fn by_rules(
     configuration: &CorsConfiguration,
     profile: &Profile,
     request: &StoreRequest,
-    (origin, status): (&str, u16),
+    (origin, status, detail): (&str, u16, Detail),
 ) -> StoreAnswer {
     let is_preflight = request.method == "OPTIONS";
     let asked_for = request.request_method.as_deref();
@@ -154,7 +174,10 @@ fn by_rules(
     };
     let headers = request.request_headers.as_deref().unwrap_or_default();
     let asked = Question { origin, method, headers };
-    let trace = matching::trace(configuration, profile, asked);
+    let trace = match detail {
+        Detail::Full => matching::trace(configuration, profile, asked),
+        Detail::None => Vec::new(),
+    };
     let chosen = match (profile.choice, is_preflight) {
         // only a preflight has every rule asked
         (Choice::EveryRule, false) => {

@@ -42,6 +42,7 @@ pub(super) fn check(stated: &Use) -> Result<(), RecommendError> {
         // schemes of apps have no origin for the URL standard, but browsers send them
         let is_of_app = origin.split_once("://").is_some_and(|(scheme, host)| {
             !matches!(scheme, "http" | "https")
+                && !origin.contains(char::is_uppercase)
                 && safelist::is_header_name(scheme)
                 && safelist::is_header_name(host)
         });

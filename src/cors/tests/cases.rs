@@ -125,8 +125,12 @@ fn check_page(case: &Case, bucket: Bucket<'_>, page: &PageRequest) {
 }
 
 fn check_answer(found: &StoreAnswer, expected: &Expected) {
-    let headers: BTreeMap<String, String> =
-        found.headers.pairs().into_iter().map(|(name, value)| (name.to_owned(), value.into_owned())).collect();
+    let headers: BTreeMap<String, String> = found
+        .headers
+        .pairs()
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.into_owned()))
+        .collect();
     assert_eq!((found.status, found.rule), (expected.status, expected.rule), "{found:?}");
     assert_eq!(headers, expected.headers);
 }
@@ -205,8 +209,8 @@ cases! {
 fn every_case_of_the_specification_is_there_and_has_its_test() {
     let numbers: BTreeSet<u32> = cases().iter().filter_map(|case| case.number).collect();
     let specified = [
-        1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 16, 17, 18, 19, 20, 21, 22, 24, 25, 26, 27, 28, 30, 31, 32, 33,
-        34, 36, 37, 38, 39, 40, 42, 43, 44, 46, 47, 48, 49, 51,
+        1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 16, 17, 18, 19, 20, 21, 22, 24, 25, 26, 27, 28, 30, 31,
+        32, 33, 34, 36, 37, 38, 39, 40, 42, 43, 44, 46, 47, 48, 49, 51,
     ];
     assert_eq!(numbers, BTreeSet::from(specified));
     let named: Vec<String> = cases().into_iter().map(|case| case.name).collect();

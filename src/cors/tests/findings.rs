@@ -196,8 +196,8 @@ fn a_text_that_is_too_long_is_not_read() {
 #[test]
 fn a_configuration_without_a_text_has_no_places() {
     let findings = validate(&CorsConfiguration::default(), Profile::aws(), &[]);
-    assert_eq!(findings.iter().map(|finding| (finding.code, finding.line)).collect::<Vec<_>>(), [(
-        "CORS_RULE_COUNT",
-        None
-    )]);
+    assert_eq!(
+        findings.iter().map(|finding| (finding.code, finding.line)).collect::<Vec<_>>(),
+        [("CORS_RULE_COUNT", None)]
+    );
 }

@@ -18,9 +18,12 @@ fn whole() -> CorsConfiguration {
 
 #[test]
 fn all_forms_say_the_same() {
-    for (form, file) in
-        [(Form::Console, "console.json"), (Form::Api, "api.json"), (Form::Xml, "xml.xml"), (Form::Service, "service.json")]
-    {
+    for (form, file) in [
+        (Form::Console, "console.json"),
+        (Form::Api, "api.json"),
+        (Form::Xml, "xml.xml"),
+        (Form::Service, "service.json"),
+    ] {
         let document = read(&format!("fixtures/cors/forms/{file}"));
         assert_eq!((document.form, &document.configuration), (form, &whole()), "{file}");
         assert_eq!(document.findings, [], "{file}");
@@ -80,7 +83,8 @@ fn xml_is_read_as_stores_read_it() {
 
 #[test]
 fn escapes_of_json_are_read() {
-    let text = r#"[{"ID": "\u00e9\ud83d\ude00\"\\\/\n", "AllowedOrigins": ["*"], "AllowedMethods": ["\u0047ET"]}]"#;
+    let text =
+        r#"[{"ID": "\u00e9\ud83d\ude00\"\\\/\n", "AllowedOrigins": ["*"], "AllowedMethods": ["\u0047ET"]}]"#;
     let rules = parse(text).unwrap().configuration.rules;
     assert_eq!(rules[0].id.as_deref(), Some("é😀\"\\/\n"));
     assert_eq!(rules[0].allowed_methods, ["GET"]);
