@@ -156,7 +156,9 @@ proptest! {
     fn the_order_inside_lists_does_not_matter(found in generate::configuration(), page in generate::page()) {
         let mut turned = found.clone();
         for rule in &mut turned.rules {
-            List::ALL.into_iter().for_each(|list| rule.list_mut(list).reverse());
+            for list in List::ALL {
+                rule.list_mut(list).reverse();
+            }
         }
         let verdict = |one| evaluate(Bucket::Configured(one), Profile::aws(), &page).verdict;
         let (before, after) = (verdict(&found), verdict(&turned));
