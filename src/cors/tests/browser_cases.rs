@@ -249,7 +249,8 @@ fn the_file_holds_the_cases() {
 fn the_cases_are_of_every_kind() {
     let all = cases();
     let count = |is: &dyn Fn(&BrowserCase) -> bool| all.iter().filter(|case| is(case)).count();
-    let kinds: [(&str, &dyn Fn(&BrowserCase) -> bool); 12] = [
+    type Kind<'k> = (&'k str, &'k dyn Fn(&BrowserCase) -> bool);
+    let kinds: [Kind<'_>; 12] = [
         ("works", &|case| case.predicted.succeeds),
         ("works after a preflight", &|case| case.predicted.succeeds && case.predicted.asks_first),
         ("is kept back", &|case| !case.predicted.sent),

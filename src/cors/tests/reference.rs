@@ -69,6 +69,27 @@ fn what_the_apps_do_with_it() {
     assert!(!verdict(&page("HEAD", &[])).succeeds);
 }
 
+/// The same product asks for four methods where the store is not S3, and says nothing about headers.
+#[test]
+fn four_methods_without_headers_are_not_enough() {
+    let document = read("fixtures/cors/reference/app-platform-compatible.json");
+    let found: Vec<(&str, String)> = document
+        .validate(Profile::aws(), &[])
+        .into_iter()
+        .map(|finding| (finding.code, finding.path))
+        .collect();
+    let expected = [
+        ("CORS_WRITE_NO_HEADERS", "rules[0].allowed_headers"),
+        ("CORS_EXPOSE_ETAG", "rules[0].expose_headers"),
+    ];
+    assert_eq!(found, expected.map(|(code, path)| (code, path.to_owned())));
+    let bucket = Bucket::Configured(&document.configuration);
+    let verdict = |request: &PageRequest| evaluate(bucket, Profile::aws(), request).verdict;
+    assert!(verdict(&page("GET", &[])).succeeds && verdict(&page("DELETE", &[])).succeeds);
+    let upload = verdict(&page("PUT", &[("content-type", "image/png")]));
+    assert!(!upload.sent && upload.reason.contains("lists no `content-type`"), "{}", upload.reason);
+}
+
 #[test]
 fn with_ceph_the_first_rule_takes_the_reads_away() {
     let found = read(FILE).configuration;
