@@ -104,6 +104,11 @@ pub(super) fn of_rule(
         AllowOrigin::EchoWhenAuthorized if rule.is_for_every_origin() && !request.is_authorized => {
             "*".to_owned()
         }
+        AllowOrigin::EchoWhenAuthorizedOrAsked
+            if rule.is_for_every_origin() && !request.is_authorized && !is_preflight =>
+        {
+            "*".to_owned()
+        }
         AllowOrigin::FirstFitting if matching::takes_origin(rule, profile, asked.origin) == Some("*") => {
             "*".to_owned()
         }

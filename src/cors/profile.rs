@@ -129,6 +129,8 @@ pub enum AllowOrigin {
     FirstFitting,
     /// The origin also for `*`, when the request carries `Authorization`.
     EchoWhenAuthorized,
+    /// The same, and always in the answer to a preflight.
+    EchoWhenAuthorizedOrAsked,
     /// Always the origin of the request.
     Echo,
     /// All origins of the rule, joined with commas.

@@ -65,14 +65,26 @@ fn ceph_chooses_by_the_origin_alone() {
 }
 
 #[test]
-fn ceph_leaves_out_headers_and_the_browser_then_refuses() {
-    let found = configuration(&[rule(PAGE, "PUT", "content-type", "")]);
+fn ceph_answers_what_was_asked_for() {
+    let found = configuration(&[rule("*", "PUT,GET", "content-type,x-amz-*", "")]);
     let answered = preflight("ceph", Bucket::Configured(&found), "PUT", "content-type,x-amz-acl");
-    assert_eq!((answered.status, answered.headers.allow_headers.as_deref()), (200, Some("content-type")));
-    assert_eq!(answered.headers.allow_methods.as_deref(), Some("PUT"));
-    let verdict = by_page("ceph", &found, "PUT", &["content-type", "x-amz-acl"]).verdict;
+    let headers = &answered.headers;
+    assert_eq!((answered.status, headers.allow_headers.as_deref()), (200, Some("content-type,x-amz-acl")));
+    assert_eq!(
+        (headers.allow_methods.as_deref(), headers.allow_origin.as_deref()),
+        (Some("PUT"), Some(PAGE))
+    );
+    assert_eq!(preflight("ceph", Bucket::Configured(&found), "PUT", "range").status, 403);
+    let verdict = by_page("ceph", &found, "PUT", &["content-type", "range"]).verdict;
+    assert!(!verdict.sent && verdict.reason.contains("lists no `range`"), "{}", verdict.reason);
+}
+
+#[test]
+fn moto_leaves_out_headers_and_the_browser_then_refuses() {
+    let found = configuration(&[rule(PAGE, "PUT", "content-type", "")]);
+    let verdict = by_page("moto", &found, "PUT", &["content-type", "x-amz-acl"]).verdict;
     assert!(!verdict.sent && verdict.reason.contains("does not name `x-amz-acl`"), "{}", verdict.reason);
-    assert!(by_page("ceph", &found, "PUT", &["content-type"]).verdict.succeeds);
+    assert!(by_page("moto", &found, "PUT", &["content-type"]).verdict.succeeds);
 }
 
 #[test]
