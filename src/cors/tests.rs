@@ -11,6 +11,7 @@ mod policies;
 mod profiles;
 mod recommend;
 mod reference;
+mod store_cases;
 
 use std::path::{Path, PathBuf};
 

@@ -69,7 +69,7 @@ struct Predicted {
 }
 
 /// `SplitMix64`: the same numbers everywhere, for ever.
-struct Draw(u64);
+pub(super) struct Draw(pub(super) u64);
 
 impl Draw {
     fn number(&mut self) -> u64 {
@@ -83,11 +83,11 @@ impl Draw {
         usize::try_from(self.number() % u64::try_from(bound).unwrap()).unwrap()
     }
 
-    fn one_in(&mut self, chance: usize) -> bool {
+    pub(super) fn one_in(&mut self, chance: usize) -> bool {
         self.below(chance) == 0
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())]
     }
 
@@ -109,7 +109,7 @@ const ORIGINS: [&str; 8] = [
     "http://app.example.test/",
     "http://App.example.test",
 ];
-const PAGES: [&str; 6] = [
+pub(super) const PAGES: [&str; 6] = [
     "http://app.example.test",
     "http://app.example.test",
     "http://a.b.example.test",
@@ -144,7 +144,7 @@ const BODIES: [&str; 5] = [
     "application/x-www-form-urlencoded",
 ];
 
-fn rule(draw: &mut Draw) -> CorsRule {
+pub(super) fn rule(draw: &mut Draw) -> CorsRule {
     // half of the rules are such that many pages are let in
     let origins = if draw.one_in(2) { &ORIGINS[..3] } else { &ORIGINS[..] };
     CorsRule {
@@ -232,16 +232,21 @@ fn cases() -> Vec<BrowserCase> {
 
 #[test]
 fn the_file_holds_the_cases() {
-    let lines: Vec<String> = cases().iter().map(|case| serde_json::to_string(case).unwrap()).collect();
+    check_file(FILE, &cases());
+}
+
+/// Compares a file of cases, one a line, with what they are now.
+pub(super) fn check_file(file: &str, cases: &[impl Serialize]) {
+    let lines: Vec<String> = cases.iter().map(|case| serde_json::to_string(case).unwrap()).collect();
     let text = format!("[\n{}\n]\n", lines.join(",\n"));
     if std::env::var_os("S3_CONNECTOR_WRITE_FIXTURES").is_some() {
-        std::fs::write(root(FILE), &text).unwrap();
+        std::fs::write(root(file), &text).unwrap();
     }
-    let written = std::fs::read_to_string(root(FILE)).unwrap();
+    let written = std::fs::read_to_string(root(file)).unwrap();
     let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
     assert!(
         value(&written) == value(&text),
-        "set S3_CONNECTOR_WRITE_FIXTURES=1 to write {FILE} anew, then review it"
+        "set S3_CONNECTOR_WRITE_FIXTURES=1 to write {file} anew, then review it"
     );
 }
 
