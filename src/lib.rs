@@ -15,7 +15,7 @@
 //! | 4 | [`app`] | the use cases; no HTTP, no SQL, no SDK types |
 //! | 3 | [`store`], [`aws`], [`cache`] | one technology each; they never import one another |
 //! | 2 | [`model`] | the nouns; pure |
-//! | 1 | [`template`] | the engines; pure; they never import one another |
+//! | 1 | [`template`], [`policy`], [`cors`] | the engines; pure; they never import one another |
 //! | 0 | [`finding`], [`clock`], [`config`], [`telemetry`] | what everything may use |
 //!
 //! ## Three journeys
@@ -47,10 +47,12 @@ pub mod cache;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod cors;
 pub mod dev;
 pub mod finding;
 pub mod http;
 pub mod model;
+pub mod policy;
 pub mod store;
 pub mod telemetry;
 pub mod template;
