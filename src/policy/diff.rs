@@ -57,7 +57,7 @@ const ALLOW_ALL: &str =
 
 /// Which of the two policies cannot be compared, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the policy {which} the change is invalid: {invalid}")]
+#[error("the policy {which} the change is invalid in {invalid}")]
 pub struct DiffError {
     /// `before` or `after`.
     pub which: &'static str,
