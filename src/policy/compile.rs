@@ -48,7 +48,7 @@ pub struct Compiled {
 
 /// What makes a policy invalid, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}, at line {line}, column {column}")]
+#[error("line {line}, column {column}: {message}")]
 pub struct Invalid {
     /// 1-based line.
     pub line: u32,

@@ -48,8 +48,12 @@ pub struct Comparison {
 /// How many differences are given.
 pub const MAX_DIFFERENCES: usize = 50;
 
-/// How many requests are tried.
+/// How many requests are tried, at most.
 pub const MAX_TRIES: usize = 100_000;
+
+/// How many statements are compared with requests, at most: with long policies fewer requests are tried, so that a
+/// comparison takes about a second.
+const MAX_COMPARED: usize = 2_000_000;
 
 /// Allows everything, so that only the compared policy decides.
 const ALLOW_ALL: &str =
@@ -57,7 +61,7 @@ const ALLOW_ALL: &str =
 
 /// Which of the two policies cannot be compared, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the policy {which} the change is invalid: {invalid}")]
+#[error("the policy {which} the change is invalid in {invalid}")]
 pub struct DiffError {
     /// `before` or `after`.
     pub which: &'static str,
@@ -72,10 +76,12 @@ pub fn diff(before: &Policy, after: &Policy, slot: Slot) -> Result<Comparison, D
     let (old, new) = (attached(before, "before")?, attached(after, "after")?);
     let candidates = Candidates::new([before, after], [&old, &new], slot);
     let mut comparison = Comparison { all_tried: true, ..Comparison::default() };
+    let statements = before.statements.len() + after.statements.len();
+    let tries = MAX_TRIES.min(MAX_COMPARED / statements.max(1));
     let mut seen = HashSet::new();
     let bucket = Bucket::default();
     for request in candidates.requests() {
-        if comparison.tried == MAX_TRIES || comparison.differences.len() == MAX_DIFFERENCES {
+        if comparison.tried == tries || comparison.differences.len() == MAX_DIFFERENCES {
             comparison.all_tried = false;
             break;
         }

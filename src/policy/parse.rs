@@ -17,7 +17,10 @@ mod element;
 mod lower;
 mod principal;
 
-/// Makes a policy of a text of at most [`json::MAX_BYTES`] bytes.
+/// The longest text that is read, in bytes. The largest policy that AWS takes, that of a bucket, has 20 KB.
+pub const MAX_BYTES: usize = json::MAX_BYTES;
+
+/// Makes a policy of a text of at most [`MAX_BYTES`] bytes.
 ///
 /// # Errors
 ///

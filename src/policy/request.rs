@@ -70,9 +70,11 @@ pub struct Documents {
     #[schema(value_type = Option<Object>)]
     pub resource: Option<Box<RawValue>>,
     /// Service control policies by level, from the root of the organization to the account. Every level must allow.
+    /// Give none for the management account: they do not bind it.
     #[schema(value_type = Vec<Vec<Object>>)]
     pub service_control: Vec<Vec<Box<RawValue>>>,
-    /// Resource control policies by level. They only deny: full access is always attached.
+    /// Resource control policies by level. They only deny: full access is always attached. None for resources of the
+    /// management account.
     #[schema(value_type = Vec<Vec<Object>>)]
     pub resource_control: Vec<Vec<Box<RawValue>>>,
     /// The policy of the VPC endpoint that the request comes through.

@@ -82,7 +82,7 @@ impl Evaluation {
             decided_by: (*slot).into(),
             same_account: self.call.is_same_account(),
             statements: Vec::new(),
-            explanation: format!("AWS would refuse the policy `{label}`: {invalid}"),
+            explanation: format!("AWS would refuse the policy `{label}`: in {invalid}"),
             repair: Some(format!("correct `{label}` at line {}, column {}", invalid.line, invalid.column)),
         }
     }

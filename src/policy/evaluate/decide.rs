@@ -131,7 +131,7 @@ pub(super) fn applies(slot: Slot, call: &Call) -> bool {
         Slot::Session => caller.is_identity(),
         Slot::Identity | Slot::PermissionBoundary => caller.is_identity() && caller.kind != CallerKind::Root,
         Slot::ServiceControl => caller.is_identity() && !caller.is_service_linked_role(),
-        Slot::ResourceControl => !caller.is_service_linked_role(),
+        Slot::ResourceControl => call.has_resource_control && !caller.is_service_linked_role(),
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) struct Attached {
 
 /// A policy that cannot be evaluated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the policy `{label}` is invalid: {invalid}")]
+#[error("the policy `{label}` is invalid in {invalid}")]
 pub struct Refused {
     /// Where it is attached.
     pub slot: Slot,

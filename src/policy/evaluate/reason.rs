@@ -85,16 +85,21 @@ fn denied(call: &Call, statement: &StatementTrace<'_>) -> Reason {
     let absent = statement.why.conditions.iter().find(|condition| condition.actual.is_empty());
     if let Some(condition) = absent.filter(|condition| holds_when_absent(condition.operator)) {
         let key = condition.key;
-        let why_absent = miss::absence(call, key);
-        return Reason::new(
-            format!(
-                "{explanation}; its condition `{}` on `{key}` holds because {why_absent}",
-                condition.operator
-            ),
-            format!(
-                "send `{key}` with the value that {name} asks for, or add `\"Null\": {{\"{key}\": \"false\"}}` to its Condition"
-            ),
+        let explanation = format!(
+            "{explanation}; its condition `{}` on `{key}` holds because {}",
+            condition.operator,
+            miss::absence(call, key)
         );
+        let only_when_there = format!("add `\"Null\": {{\"{key}\": \"false\"}}` to its Condition");
+        return match call.why_never(key) {
+            Some(_) => {
+                Reason::new(explanation, format!("take this action out of {name}, or {only_when_there}"))
+            }
+            None => Reason::new(
+                explanation,
+                format!("send `{key}` with the value that {name} asks for, or {only_when_there}"),
+            ),
+        };
     }
     if statement.statement.0.principals.as_ref().is_some_and(|principals| principals.not) {
         return Reason::new(

@@ -22,6 +22,8 @@ pub struct Call {
     /// The canonical id of the caller's account.
     pub(in crate::policy) canonical_id: Option<Box<str>>,
     pub(in crate::policy) context: Context,
+    /// Whether resource control policies reach the service.
+    pub(in crate::policy) has_resource_control: bool,
     /// Keys that were given and cannot be in such a request, in lower case.
     pub(in crate::policy) ignored_keys: Vec<IgnoredKey>,
 }
@@ -80,8 +82,9 @@ impl Call {
                 "*" if &*service == "s3" => ALL_BUCKETS.into(),
                 resource => resource_arn(resource)?.into(),
             },
-            service,
             name,
+            has_resource_control: catalogue::get().has_resource_control(&service),
+            service,
             resource_account,
             context,
             ignored_keys,
@@ -91,6 +94,14 @@ impl Call {
     /// Whether the caller's account owns the resource.
     pub fn is_same_account(&self) -> bool {
         self.caller.is_identity() && self.caller.account == self.resource_account
+    }
+
+    /// Why the request cannot have a key. None when it can.
+    pub(in crate::policy) fn why_never(&self, key: &str) -> Option<&'static str> {
+        let folded = key.to_lowercase();
+        let ignored = self.ignored_keys.iter().find(|ignored| *ignored.key == *folded);
+        let refused = || impossible(&folded, &self.caller, &self.service, &self.name);
+        ignored.map(|ignored| ignored.why).or_else(refused)
     }
 
     /// The bucket and, for an object, its key. None for resources outside S3.
@@ -153,26 +164,26 @@ fn drop_impossible(context: &mut Context, caller: &Caller, service: &str, name: 
         .iter()
         .any(|key| !context.values(key).is_empty());
     let mut ignored = Vec::new();
-    context.retain(
-        |key| {
-            if key == "aws:sourceip" && through_endpoint {
-                return Err("a request through a VPC endpoint has `aws:VpcSourceIp` instead");
-            }
-            if key == "aws:username" && caller.kind != CallerKind::User {
-                return Err("only IAM users have a user name");
-            }
-            let is_of_identity = IDENTITY_KEYS.contains(&key) || key.starts_with("aws:principaltag/");
-            if is_of_identity && !caller.is_identity() {
-                return Err("only users and roles have it");
-            }
-            if !carries(service, name, key) {
-                return Err("this action never carries it");
-            }
-            Ok(())
-        },
-        |key, why| ignored.push(IgnoredKey { key: key.into(), why }),
-    );
+    let keep = |key: &str| {
+        if key == "aws:sourceip" && through_endpoint {
+            return Err("a request through a VPC endpoint has `aws:VpcSourceIp` instead");
+        }
+        impossible(key, caller, service, name).map_or(Ok(()), Err)
+    };
+    context.retain(keep, |key, why| ignored.push(IgnoredKey { key: key.into(), why }));
     ignored
+}
+
+/// Why a request of the caller for the action cannot have the key.
+fn impossible(key: &str, caller: &Caller, service: &str, name: &str) -> Option<&'static str> {
+    if key == "aws:username" && caller.kind != CallerKind::User {
+        return Some("only IAM users have a user name");
+    }
+    let is_of_identity = IDENTITY_KEYS.contains(&key) || key.starts_with("aws:principaltag/");
+    if is_of_identity && !caller.is_identity() {
+        return Some("only users and roles have it");
+    }
+    (!carries(service, name, key)).then_some("this action never carries it")
 }
 
 /// Whether a request for the action can have the key. What the catalogue does not know, it can.

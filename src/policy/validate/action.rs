@@ -1,7 +1,7 @@
 //! Actions: whether they exist, and what was meant by those that do not.
 
 use super::nearest::nearest;
-use super::pattern::has_wildcard;
+use super::pattern::{has_wildcard, matches_action};
 use super::s3::operation_names;
 use super::subject::{Statement, Subject};
 use crate::policy::catalogue;
@@ -43,7 +43,7 @@ fn check_action(statement: &Statement<'_>, action: &Located<String>, report: &mu
     } else if let Some(service) = catalogue::get().service(prefix) {
         let found = if has_wildcard(name) {
             statement.draft.action.is_some()
-                && service.actions().any(|known| super::pattern::matches_action(name, &known.name))
+                && service.actions().any(|known| matches_action(name, &known.name))
         } else {
             service.action(name).is_some()
         };

@@ -1,6 +1,7 @@
 //! Policies of an organization: service control policies and resource control policies.
 
 use super::pattern::has_wildcard;
+use super::principal;
 use super::subject::{Statement, Subject};
 use crate::policy::catalogue;
 use crate::policy::condition::{Base, Operator};
@@ -41,13 +42,13 @@ fn check_resource_control(statement: &DraftStatement, report: &mut Report) {
             )
             .help("write a Deny; the policy RCPFullAWSAccess allows already");
     }
-    if let Some(principal) = &statement.principal
-        && (principal.not || !super::principal::is_everyone(&principal.who))
+    if let Some(element) = &statement.principal
+        && (element.not || !principal::is_everyone(&element.who))
     {
         report
             .add(
                 &errors::RCP_SYNTAX_ERROR_PRINCIPAL,
-                principal.at,
+                element.at,
                 "the principal of a resource control policy is everybody",
             )
             .help("write `\"Principal\": \"*\"` and name whom you mean in Condition");

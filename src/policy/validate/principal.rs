@@ -4,8 +4,10 @@ use super::arn::{self, Arn};
 use super::pattern::has_wildcard;
 use super::subject::Subject;
 use crate::policy::document::{Kind, Located, PrincipalKind, Principals, Who};
+use crate::policy::finding::Rule;
 use crate::policy::finding::code::{errors, security_warnings, warnings};
 use crate::policy::finding::report::{Edit, Report, shown};
+use crate::policy::json::quote;
 use crate::policy::parse::DraftStatement;
 
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
@@ -109,7 +111,7 @@ fn check_aws(name: &Located<String>, report: &mut Report) {
 }
 
 /// The rule for a unique id that stands in place of an ARN.
-fn deleted(text: &str) -> Option<(&'static crate::policy::finding::Rule, &'static str)> {
+fn deleted(text: &str) -> Option<(&'static Rule, &'static str)> {
     let is_id =
         text.len() >= 16 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
     if is_id && text.starts_with("AROA") {
@@ -134,7 +136,7 @@ fn check_canonical(name: &Located<String>, report: &mut Report) {
     );
     remark.help("write the 64 hexadecimal digits that S3 shows for the account");
     if text.trim() != text && text.trim().len() == 64 {
-        remark.repair([Edit::Replace(name.at, crate::policy::json::quote(text.trim()))]);
+        remark.repair([Edit::Replace(name.at, quote(text.trim()))]);
     }
 }
 

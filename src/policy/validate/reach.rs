@@ -1,5 +1,6 @@
 //! The actions of the catalogue that a list of patterns reaches.
 
+use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use crate::policy::catalogue::{self, Action, Service};
@@ -33,11 +34,14 @@ impl Reached {
 impl ActionSet {
     /// What `Action` or `NotAction` reaches.
     pub(super) fn of(listed: &Listed) -> Self {
-        let patterns: Vec<Glob> =
-            listed.values.iter().map(|value| Glob::wild(&value.value.to_ascii_lowercase())).collect();
+        let lower = listed.values.iter().map(|value| value.value.to_ascii_lowercase());
+        let (wild, exact): (Vec<String>, Vec<String>) =
+            lower.partition(|pattern| pattern.contains(['*', '?']));
+        let wild: Vec<Glob> = wild.iter().map(|pattern| Glob::wild(pattern)).collect();
+        let exact: HashSet<String> = exact.into_iter().collect();
         let mut set = Self(vec![0; all().len().div_ceil(64)]);
         for (index, (name, _)) in all().iter().enumerate() {
-            let is_listed = patterns.iter().any(|pattern| pattern.matches(name));
+            let is_listed = exact.contains(name) || wild.iter().any(|pattern| pattern.matches(name));
             if let Some(word) = set.0.get_mut(index / 64).filter(|_| is_listed != listed.not) {
                 *word |= 1 << (index % 64);
             }

@@ -1,5 +1,6 @@
 //! Findings of our own: what goes wrong with buckets and objects although every part of the policy is right.
 
+use super::arn::Arn;
 use super::subject::Subject;
 use crate::policy::finding::report::Report;
 
@@ -32,7 +33,7 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
 
 /// The bucket and, after a slash, the key of the ARN of a bucket or object; patterns too.
 fn bucket_and_key(arn: &str) -> Option<(&str, Option<&str>)> {
-    let arn = super::arn::Arn::parse(arn)?;
+    let arn = Arn::parse(arn)?;
     if arn.service != "s3" || !arn.region.is_empty() || !arn.account.is_empty() {
         return None;
     }

@@ -1,9 +1,11 @@
 //! Trust policies: who may assume a role, and how they sign in.
 
+use super::principal;
 use super::subject::{Statement, Subject};
 use crate::policy::document::{Kind, Located, PrincipalKind, Who};
 use crate::policy::finding::code::{errors, suggestions};
 use crate::policy::finding::report::{Edit, Report, shown};
+use crate::policy::json::quote;
 
 mod provider;
 
@@ -26,20 +28,20 @@ fn check_elements(statement: &Statement<'_>, report: &mut Report) {
             .help("take it away; the policy is about its role")
             .repair([Edit::Remove(at)]);
     }
-    let Some(principal) = &statement.draft.principal else { return };
-    if principal.not {
+    let Some(element) = &statement.draft.principal else { return };
+    if element.not {
         report
             .add(
                 &errors::ROLE_TRUST_POLICY_SYNTAX_ERROR_NOTPRINCIPAL,
-                principal.at,
+                element.at,
                 "a trust policy has no NotPrincipal",
             )
             .help("name in Principal who may assume the role");
-    } else if statement.draft.allows() && super::principal::is_everyone(&principal.who) {
+    } else if statement.draft.allows() && principal::is_everyone(&element.who) {
         report
             .add(
                 &errors::ROLE_TRUST_POLICY_UNSUPPORTED_WILDCARD_IN_PRINCIPAL,
-                principal.at,
+                element.at,
                 "the role can be assumed from every account of AWS",
             )
             .help("name the accounts, users or roles that may assume it");
@@ -91,8 +93,7 @@ fn check_roles_anywhere(statement: &Statement<'_>, report: &mut Report) {
     let missing: Vec<&str> = NEEDED.into_iter().filter(|action| !statement.reaches(action)).collect();
     let last = statement.draft.actions().last().filter(|_| !missing.is_empty() && statement.draft.allows());
     let Some(last) = last else { return };
-    let added =
-        missing.iter().map(|action| crate::policy::json::quote(action)).collect::<Vec<_>>().join(", ");
+    let added = missing.iter().map(|action| quote(action)).collect::<Vec<_>>().join(", ");
     report
         .add(
             &errors::MISSING_ACTION_FOR_ROLES_ANYWHERE_TRUST_POLICY,

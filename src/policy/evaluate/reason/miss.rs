@@ -115,9 +115,16 @@ fn condition(call: &Call, trace: &StatementTrace<'_>, condition: &ConditionTrace
             list(expected)
         ),
         repair: match (actual.is_empty(), expected.first()) {
-            (true, Some(value)) => format!(
-                "send the request with `{key}`, for example `{value}`, or remove the condition from {name}"
-            ),
+            (true, _) if call.why_never(key).is_some() => {
+                format!(
+                    "remove the condition `{operator}` on `{key}` from {name}, or put this action into a statement of its own"
+                )
+            }
+            (true, Some(value)) => {
+                format!(
+                    "send the request with `{key}`, for example `{value}`, or remove the condition from {name}"
+                )
+            }
             _ => format!("change the request, or the condition `{operator}` on `{key}` of {name}"),
         },
     }
@@ -125,9 +132,8 @@ fn condition(call: &Call, trace: &StatementTrace<'_>, condition: &ConditionTrace
 
 /// Why the request does not have a key.
 pub(super) fn absence(call: &Call, key: &str) -> String {
-    let folded = key.to_lowercase();
-    match call.ignored_keys.iter().find(|ignored| *ignored.key == *folded) {
-        Some(ignored) => format!("the request cannot have `{key}`: {}", ignored.why),
+    match call.why_never(key) {
+        Some(why) => format!("the request cannot have `{key}`: {why}"),
         None => format!("the request does not have `{key}`"),
     }
 }

@@ -225,6 +225,24 @@ fn a_stranger_needs_both_policies() {
 }
 
 #[test]
+fn the_policy_of_the_bucket_is_the_least_too() {
+    let wanted = Wanted { tls_only: false, ..outside(None) };
+    let made = made(&wanted);
+    let requests = requests(&wanted, ROLE).expect("a wish");
+    let works = |bucket: &Policy| {
+        let mut policies = Policies::default();
+        policies.attach(Slot::Identity, &made.identity).expect("valid");
+        policies.attach(Slot::Resource, bucket).expect("valid");
+        requests.iter().all(|request| decision(&policies, request) == Decision::Allowed)
+    };
+    let bucket = made.bucket.clone().expect("a bucket policy");
+    assert!(works(&bucket));
+    for policy in smaller(&bucket) {
+        assert!(!works(&policy), "{} is enough too", print(&policy));
+    }
+}
+
+#[test]
 fn a_role_is_assumed_with_the_external_id_and_not_without() {
     let trust = made(&outside(Some("id-$1"))).trust.expect("a trust policy");
     let mut policies = Policies::default();

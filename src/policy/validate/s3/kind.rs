@@ -79,7 +79,8 @@ fn kinds_of(resources: &[Located<String>]) -> Vec<&'static str> {
 fn fits(action: &Action, kinds: &[&str], resources: &[Located<String>]) -> bool {
     if action.resources.is_empty() {
         return resources.iter().any(|resource| {
-            resource.value.bytes().all(|byte| byte == b'*') || resource.value.starts_with("arn:aws:s3:::*")
+            resource.value.bytes().all(|byte| byte == b'*')
+                || bucket_and_key(&resource.value).is_some_and(|(bucket, _)| bucket.starts_with('*'))
         });
     }
     action.resources.iter().any(|wanted| kinds.contains(&wanted.as_str()))

@@ -1,9 +1,11 @@
 //! A Deny that takes the right to mend the policy from those who could.
 
+use super::bucket_and_key;
 use crate::policy::condition::Operator;
 use crate::policy::document::{Kind, Located};
 use crate::policy::finding::code::s3;
 use crate::policy::finding::report::Report;
+use crate::policy::validate::principal::is_everyone;
 use crate::policy::validate::subject::{Statement, Subject};
 
 /// Keys that tell from where a request comes. Who is elsewhere is shut out, the administrators too.
@@ -28,7 +30,7 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
 fn check_statement(statement: &Statement<'_>, report: &mut Report) {
     let draft = statement.draft;
     let Some(principal) = draft.principal.as_ref().filter(|_| draft.denies()) else { return };
-    if principal.not || !crate::policy::validate::principal::is_everyone(&principal.who) {
+    if principal.not || !is_everyone(&principal.who) {
         return;
     }
     if !statement.reaches("s3:PutBucketPolicy")
@@ -60,7 +62,7 @@ fn reaches_bucket(resources: &[Located<String>], is_negated: bool) -> bool {
     is_negated
         || resources.iter().any(|resource| {
             resource.value == "*"
-                || super::bucket_and_key(&resource.value)
+                || bucket_and_key(&resource.value)
                     .is_some_and(|(bucket, key)| key.is_none() || bucket.ends_with('*'))
         })
 }
