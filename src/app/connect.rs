@@ -13,6 +13,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::app::connection::{Connection, Plan, Prepared, Snapshot, Subject, install};
+use crate::app::customer_key::customer_key;
 use crate::app::findings::{is_sensitive, path_text};
 use crate::app::provider_findings::check_endpoint;
 use crate::app::source::{self, Source};
@@ -188,7 +189,7 @@ impl App {
             Encryption::BucketDefault | Encryption::SseC { .. } => StoreEncryption::BucketDefault,
         };
         let customer_key =
-            self.customer_key(subject, templates, &rendered, snapshot, (profile, endpoint.as_ref()))?;
+            customer_key(subject, templates, &rendered, snapshot, (profile, endpoint.as_ref()))?;
         let path_style = match (definition.addressing, profile.addressing) {
             (Addressing::Auto, by_profile) => by_profile == Addressing::Path,
             (chosen, _) => chosen == Addressing::Path,

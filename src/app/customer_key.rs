@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use secrecy::SecretString;
 
+use crate::app::Error;
 use crate::app::connect::{secret_value, unresolved};
 use crate::app::connection::{Snapshot, Subject};
-use crate::app::{App, Error};
 use crate::aws::egress::Endpoint;
 use crate::aws::s3::CustomerKey;
 use crate::aws::{AwsError, ErrorKind};
@@ -19,51 +19,43 @@ use crate::template::Template;
 
 const NEEDS_TLS: &str = "the endpoint is plain HTTP, and the key of SSE-C would be sent over it";
 
-impl App {
-    /// The key, where the resource has one. Refused is what would show it to the network, or lose it without a word.
-    pub(super) fn customer_key(
-        &self,
-        subject: &Subject<'_>,
-        templates: &BTreeMap<&'static str, Template>,
-        rendered: &BTreeMap<&'static str, SecretString>,
-        snapshot: &Snapshot,
-        (profile, endpoint): (&Profile, Option<&Endpoint>),
-    ) -> Result<Option<CustomerKey>, Error> {
-        let Encryption::SseC { key } = &subject.definition.encryption else { return Ok(None) };
-        if endpoint.is_some_and(|endpoint| !endpoint.tls && !is_here(&endpoint.host)) {
-            let text = format!("{NEEDS_TLS}: write the endpoint with `https://`");
-            return Err(AwsError::new(ErrorKind::InvalidRequest, "s3", "InvalidRequest", text).into());
-        }
-        if let Some(unsent) = &snapshot.unsent {
-            if !profile.has(Feature::CustomerKeys) {
-                unsent.lack(Feature::CustomerKeys);
-            }
-            // what is explained is signed with made-up credentials, too
-            return Ok(Some(CustomerKey::made_up()));
-        }
-        if !profile.has(Feature::CustomerKeys) {
-            let (id, what) = (profile.id, Feature::CustomerKeys.as_str());
-            let text = format!(
-                "the provider profile `{id}` does not promise {what}: if the store has it, set `provider` to what it is"
-            );
-            return Err(AwsError::new(ErrorKind::Unsupported, "s3", "NotSupportedByProvider", text).into());
-        }
-        let value = secret_value(subject, rendered, CUSTOMER_KEY_FIELD, key).unwrap_or_default();
-        let key = CustomerKey::parse(&value).map_err(|reason| {
-            let template = templates.get(CUSTOMER_KEY_FIELD);
-            match template.and_then(|template| template.references().next()) {
-                Some(reference) => {
-                    let secret = &reference.secret;
-                    unresolved(CUSTOMER_KEY_FIELD, reference, secret, "SecretNotUsable", reason, None)
-                }
-                None => {
-                    let text = format!("the field `{CUSTOMER_KEY_FIELD}` cannot be used: {reason}");
-                    AwsError::new(ErrorKind::AccessDenied, "s3", "SecretNotUsable", text).into()
-                }
-            }
-        })?;
-        Ok(Some(key))
+/// The key, where the resource has one. Refused is what would show it to the network, or lose it without a word.
+pub(super) fn customer_key(
+    subject: &Subject<'_>,
+    templates: &BTreeMap<&'static str, Template>,
+    rendered: &BTreeMap<&'static str, SecretString>,
+    snapshot: &Snapshot,
+    (profile, endpoint): (&Profile, Option<&Endpoint>),
+) -> Result<Option<CustomerKey>, Error> {
+    let Encryption::SseC { key } = &subject.definition.encryption else { return Ok(None) };
+    if endpoint.is_some_and(|endpoint| !endpoint.tls && !is_here(&endpoint.host)) {
+        let text = format!("{NEEDS_TLS}: write the endpoint with `https://`");
+        return Err(AwsError::new(ErrorKind::InvalidRequest, "s3", "InvalidRequest", text).into());
     }
+    if let Some(unsent) = &snapshot.unsent {
+        if !profile.has(Feature::CustomerKeys) {
+            unsent.lack(Feature::CustomerKeys);
+        }
+        // what is explained is signed with made-up credentials, too
+        return Ok(Some(CustomerKey::made_up()));
+    }
+    if !profile.has(Feature::CustomerKeys) {
+        let (id, what) = (profile.id, Feature::CustomerKeys.as_str());
+        let text = format!(
+            "the provider profile `{id}` does not promise {what}: if the store has it, set `provider` to what it is"
+        );
+        return Err(AwsError::new(ErrorKind::Unsupported, "s3", "NotSupportedByProvider", text).into());
+    }
+    let value = secret_value(subject, rendered, CUSTOMER_KEY_FIELD, key).unwrap_or_default();
+    CustomerKey::parse(&value).map(Some).map_err(|reason| {
+        let template = templates.get(CUSTOMER_KEY_FIELD);
+        if let Some(reference) = template.and_then(|template| template.references().next()) {
+            let secret = &reference.secret;
+            return unresolved(CUSTOMER_KEY_FIELD, reference, secret, "SecretNotUsable", reason, None);
+        }
+        let text = format!("the field `{CUSTOMER_KEY_FIELD}` cannot be used: {reason}");
+        AwsError::new(ErrorKind::AccessDenied, "s3", "SecretNotUsable", text).into()
+    })
 }
 
 /// What can be said of the key without a look at any secret.

@@ -68,7 +68,7 @@ pub(crate) struct Fields {
     /// KMS key that uploads are encrypted with
     #[arg(long, value_name = "ID")]
     kms_key_id: Option<String>,
-    /// Key of SSE-C, the base64 of 32 bytes: a template like "{{ secrets.s3.customer_key }}", `@file` or `-` (stdin)
+    /// Key of SSE-C, the base64 of 32 bytes: a template like "{{ secrets.s3.key }}", `@file` or `-` (stdin)
     #[arg(long, value_name = "VALUE", conflicts_with = "kms_key_id")]
     customer_key: Option<String>,
     /// The caller pays for requests and transfer

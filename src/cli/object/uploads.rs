@@ -24,7 +24,7 @@ pub(crate) enum UploadCommand {
     #[command(
         after_help = "Example:\n  s3-connector object upload create videos 2026/film.mp4 --content-type video/mp4"
     )]
-    Create(Create),
+    Create(Box<Create>),
     /// Lists the parts that are there
     #[command(after_help = "Example:\n  s3-connector object upload parts videos 2026/film.mp4 \"$UPLOAD\"")]
     Parts(Parts),
