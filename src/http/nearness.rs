@@ -8,7 +8,7 @@ const MOST_LETTERS: usize = 64;
 pub(super) fn distance(given: &str, known: &str) -> Option<usize> {
     let (given, known) = (letters(given), letters(known));
     let begins = given.len() > 2 && (given.starts_with(&known) || known.starts_with(&given));
-    let distance = if begins { 1 } else { edits(&given, &known) };
+    let distance = if begins && given != known { 1 } else { edits(&given, &known) };
     // two slips in a short word make it another word
     (distance <= 2 && distance * 2 < known.len()).then_some(distance)
 }

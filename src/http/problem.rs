@@ -251,8 +251,8 @@ pub fn problem(error: Error) -> Problem {
         Error::Conflict(_) | Error::SourceInUse(_) => plain(StatusCode::CONFLICT),
         Error::CountNotConfirmed { count, .. } => {
             let mut problem = plain(StatusCode::CONFLICT);
-            let finding =
-                Finding::error("COUNT_NOT_CONFIRMED", "confirm_count", format!("{count} are there"));
+            let there = if count == 1 { "1 is there".to_owned() } else { format!("{count} are there") };
+            let finding = Finding::error("COUNT_NOT_CONFIRMED", "confirm_count", there);
             problem.errors = vec![finding];
             problem.remedy = Some(format!(
                 "look with `\"dry_run\": true`, then give `\"confirm_count\": {count}` if these objects are meant"
