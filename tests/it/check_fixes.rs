@@ -28,10 +28,16 @@ fn patch_of(report: &Value, name: &str) -> Value {
     patch.clone()
 }
 
-async fn patched(client: &Client, name: &str, tells: &str) {
+/// `typed` is what is given along where the change sends the key to another place.
+async fn patched(client: &Client, (name, tells): (&str, &str), typed: Option<&Value>) {
     let report = test_saved(client, "main", true).await;
-    let patch = patch_of(&report, name);
+    let mut patch = patch_of(&report, name);
     assert!(check(&report, name)["remedy"].as_str().unwrap().contains(tells), "{report:#}");
+    if let Some(auth) = typed {
+        let refused = expect(client.patch("/v1/resources/main", &patch).await, 422);
+        assert_eq!(refused["errors"][0]["code"], "KEY_MUST_BE_TYPED_AGAIN", "{refused:#}");
+        patch["auth"] = auth.clone();
+    }
     expect(client.patch("/v1/resources/main", &patch).await, 200);
     let report = test_saved(client, "main", true).await;
     assert_ne!(status(&report, name), "failed", "after {patch}: {report:#}");
@@ -46,7 +52,7 @@ async fn a_host_before_which_no_bucket_stands_is_mended_by_the_path() {
     body["endpoint"] = json!(place.url.replace("127.0.0.1", "localhost"));
     body["addressing"] = json!("virtual");
     expect(service.admin.post("/v1/resources", &body).await, 201);
-    patched(&service.admin, "endpoint-reachable", "PATCH").await;
+    patched(&service.admin, ("endpoint-reachable", "PATCH"), None).await;
 }
 
 #[tokio::test]
@@ -58,15 +64,7 @@ async fn the_scheme_of_the_port_is_proposed() {
     body["endpoint"] = json!(servers.rgw_tls.replace("https:", "http:"));
     body["tls"] = json!({"ca_pem": std::fs::read_to_string(&servers.ca_pem).unwrap()});
     expect(service.admin.post("/v1/resources", &body).await, 201);
-    // a change of the endpoint sends the key elsewhere, so it is typed again
-    let report = test_saved(&service.admin, "main", false).await;
-    let mut patch = patch_of(&report, "signature-accepted");
-    assert_eq!(patch, json!({"endpoint": servers.rgw_tls}));
-    expect(service.admin.patch("/v1/resources/main", &patch).await, 422);
-    patch["auth"] = body["auth"].clone();
-    expect(service.admin.patch("/v1/resources/main", &patch).await, 200);
-    let report = test_saved(&service.admin, "main", true).await;
-    assert_eq!(report["verdict"], "works", "{report:#}");
+    patched(&service.admin, ("signature-accepted", "TLS"), Some(&body["auth"])).await;
 }
 
 #[tokio::test]
@@ -87,7 +85,7 @@ async fn who_pays_is_proposed() {
     let service = Setup::new().start().await;
     let body = definition("main", &place.url, &place.bucket, &user.key);
     expect(service.admin.post("/v1/resources", &body).await, 201);
-    patched(&service.admin, "objects-listable", "requester_pays").await;
+    patched(&service.admin, ("objects-listable", "requester_pays"), None).await;
 }
 
 #[tokio::test]
@@ -102,7 +100,7 @@ async fn a_storage_class_that_the_store_lacks_is_taken_away() {
     let mut body = place.definition("main");
     (body["endpoint"], body["default_storage_class"]) = (json!(front.url()), json!("GLACIER_IR"));
     expect(service.admin.post("/v1/resources", &body).await, 201);
-    patched(&service.admin, "uploads-allowed", "storage class").await;
+    patched(&service.admin, ("uploads-allowed", "storage class"), None).await;
 }
 
 // Statements
@@ -177,7 +175,14 @@ async fn the_trust_policy_that_is_proposed_lets_the_identity_in() {
     let user = aws::create_rgw_user(&servers, "app").await;
     let policy = aws::allow(&["s3:*"], &["arn:aws:s3:::*"]);
     let role = aws::create_rgw_role(&servers, "closed", &aws::trust(&other.arn), &policy).await;
-    let mut body = definition("main", &servers.rgw_sts, &place.bucket, &user.key);
+    // Ceph says nothing of who was refused, AWS does
+    let front = HttpFault::start(&servers.rgw_sts).await;
+    let said = format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>User: {} is not authorized to perform: sts:AssumeRole on resource: {role}</Message></Error></ErrorResponse>",
+        user.arn
+    );
+    front.answer_to("AssumeRole", 1, Answer::new(403, "text/xml", said));
+    let mut body = definition("main", &front.url(), &place.bucket, &user.key);
     body["provider"] = json!("ceph");
     body["assume_role"] = json!({"role_arn": role, "external_id": unique("id")});
     expect(service.admin.post("/v1/resources", &body).await, 201);
@@ -220,7 +225,7 @@ async fn what_a_role_refuses_of_a_session_is_mended_by_a_patch() {
             body["assume_role"][field] = value.clone();
         }
         expect(service.admin.post("/v1/resources", &body).await, 201);
-        patched(&service.admin, "role-assumed", "").await;
+        patched(&service.admin, ("role-assumed", ""), Some(&body["auth"])).await;
     }
 }
 
@@ -248,4 +253,36 @@ async fn a_test_is_told_check_by_check() {
     assert_eq!(kept["tests"][0]["report"], last["report"]);
     let (status, _) = service.admin.post("/v1/resources/none/test", &json!({})).await;
     assert_eq!(status, 404);
+}
+
+// The pages
+
+#[test]
+fn the_pages_of_the_checks_are_made_from_the_catalogue() {
+    use std::collections::BTreeMap;
+    use std::path::{Path, PathBuf};
+
+    use s3_connector::model::check_catalogue::CHECKS;
+
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/checks");
+    let mut wanted: BTreeMap<PathBuf, String> = BTreeMap::new();
+    for entry in CHECKS {
+        wanted.insert(folder.join(format!("{}.md", entry.name)), format!("{}\n[All checks](../checks.md)\n", entry.text()));
+    }
+    if std::env::var_os("S3_CONNECTOR_WRITE_DOCS").is_some() {
+        std::fs::create_dir_all(&folder).unwrap();
+        for (path, text) in &wanted {
+            std::fs::write(path, text).unwrap();
+        }
+    }
+    let index = std::fs::read_to_string(folder.with_extension("md")).unwrap();
+    for entry in CHECKS {
+        assert!(index.contains(&format!("[{0}](checks/{0}.md)", entry.name)), "docs/checks.md lacks {}", entry.name);
+    }
+    for (path, text) in &wanted {
+        let found = std::fs::read_to_string(path).unwrap_or_default();
+        assert_eq!(found, *text, "{}: run this test with S3_CONNECTOR_WRITE_DOCS=1", path.display());
+    }
+    let there = std::fs::read_dir(&folder).unwrap().count();
+    assert_eq!(there, wanted.len(), "a page is of no check");
 }

@@ -166,7 +166,8 @@ async fn a_test_that_may_not_write_sends_nothing_that_writes() {
         let all_buckets = request.method == "GET" && (request.path == "/" || request.path.starts_with("/?"));
         assert!(harmless && !all_buckets, "{} {}", request.method, request.path);
     }
-    assert_eq!(front.count("GET /bucket/there"), 1, "the first object is read");
+    let beside = front.count("GET /bucket/there?acl") + front.count("GET /bucket/there?tagging");
+    assert_eq!(front.count("GET /bucket/there") - beside, 1, "the first object is read once");
     assert_eq!((place.keys().await, place.open_uploads().await), (vec!["there".to_owned()], 0));
 }
 

@@ -143,9 +143,10 @@ async fn provoke(service: &Service, case: &Case) -> Result<(), String> {
     }
     let entry = error_catalogue::find(code).unwrap();
     let remedy = problem["remedy"].as_str().unwrap_or_default();
-    // these name the region, or the actions of the operation
-    let special = ["AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect", "AccessDenied"]
-        .contains(&code);
+    // these name the region, the endpoint, or the actions of the operation
+    let special =
+        ["AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect", "AccessDenied", "NotHttp"]
+            .contains(&code);
     if !(special && remedy.len() > 20 || remedy.contains(entry.remedy)) {
         return Err(format!("{code} has another remedy: {problem:#}"));
     }
@@ -201,6 +202,7 @@ async fn recorded_by_s3() -> Vec<Case> {
         ("InvalidPart", put()),
         ("InvalidRequest", put()),
         ("InvalidTag", json!({"operation": "put_tags", "key": "k", "tags": {"a": "x"}})),
+        ("InvalidStorageClass", put()),
         ("InvalidToken", list()),
         ("KMS.DisabledException", get()),
         ("KmsAccessDenied", get()),

@@ -285,7 +285,7 @@ async fn an_upload_in_parts_is_begun_with_the_options_of_a_put() {
     for (fields, told) in [
         (json!({"checksum": {"algorithm": "sha256", "type": "full_object"}}), "composite"),
         (json!({"checksum": {"algorithm": "crc64nvme", "type": "composite"}}), "full_object"),
-        (json!({"tags": {"": "x"}}), "name of a tag"),
+        (json!({"tags": {"": "x"}}), "empty name"),
         (json!({"storage_class": "standard"}), "STANDARD_IA"),
     ] {
         let mut wanted = json!({"operation": "create_multipart_upload", "key": "k"});

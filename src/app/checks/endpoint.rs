@@ -35,7 +35,11 @@ impl App {
                 Check::new("endpoint-reachable", Status::Passed, text)
             }
             Err(error) => {
-                let error = self.propose(written, plan, None, error).await;
+                let mut error = self.propose(written, plan, None, error).await;
+                let named = ["NameNotFound", "TlsNameMismatch"].contains(&error.code.as_str());
+                if named && tls && !in_path && plan.bucket.contains('.') {
+                    "BucketNameHasDots".clone_into(&mut error.code);
+                }
                 failed("endpoint-reachable", "connect", &error)
             }
         };

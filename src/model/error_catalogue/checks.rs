@@ -12,6 +12,12 @@ pub(super) const ENTRIES: &[ErrorEntry] = &[
         CloudAdmin,
     ),
     entry(
+        "BucketNameHasDots",
+        "a certificate for `*.host` covers one label, and the name of the bucket has dots",
+        "set `addressing: path`, or use a bucket without dots",
+        ResourceEditor,
+    ),
+    entry(
         "BucketOwnerMismatch",
         "the bucket is there, and another account owns it than `expected_bucket_owner` says",
         "correct the name of the bucket; if its owner is the right one, correct `expected_bucket_owner`",

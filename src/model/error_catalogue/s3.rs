@@ -141,6 +141,13 @@ pub(super) const ENTRIES: &[ErrorEntry] = &[
         false,
     ),
     entry(
+        "InvalidStorageClass",
+        "the store has no such storage class",
+        "take a storage class that the store has, or none",
+        Caller,
+        false,
+    ),
+    entry(
         "InvalidToken",
         "the session token is not valid for this key",
         "write the access key, secret key and session token of one issue into the secret",
