@@ -194,7 +194,7 @@ async fn the_trust_policy_that_is_proposed_lets_the_identity_in() {
     assert_eq!(*id, body["assume_role"]["external_id"], "{found:#}");
     let name = role.rsplit('/').next().unwrap();
     let text = trust.to_string();
-    let modify = ["role-trust-policy", "modify", "--role-name", name, "--assume-role-policy-doc", &text];
+    let modify = ["role", "modify", "--role-name", name, "--assume-role-policy-doc", &text];
     rgw_admin(&servers, &modify).await;
     let report = test_saved(&service.admin, "main", true).await;
     assert_eq!(report["verdict"], "works", "{report:#}");
