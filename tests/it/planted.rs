@@ -181,7 +181,7 @@ async fn provoke(service: &Service, answers: &mut Answers) {
 
 async fn search(service: &Service, answers: &Answers, database: Database) {
     // a whole number of groups, so that it stands in the base64 of whatever begins so
-    let encoded = base64::engine::general_purpose::STANDARD.encode(&PLANTED[..30]);
+    let encoded = base64::engine::general_purpose::STANDARD.encode(PLANTED.as_bytes().get(..30).unwrap());
     let needles = [PLANTED.to_owned(), encoded];
     let holds = |text: &[u8]| {
         needles.iter().any(|needle| text.windows(needle.len()).any(|window| window == needle.as_bytes()))

@@ -152,9 +152,9 @@ impl App {
             self.copy_at_once(route, piece, options).await
         };
         match copied {
-            // Ceph RGW 16 copies nothing that is encrypted in one request
+            // Ceph RGW 16 copies nothing that is encrypted in one request, and in parts not from one key to another
             Err(Error::Upstream(error))
-                if error.kind == ErrorKind::Unsupported
+                if matches!(error.kind, ErrorKind::Unsupported | ErrorKind::InvalidRequest)
                     && error.status.is_some()
                     && route.has_customer_key() =>
             {
