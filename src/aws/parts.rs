@@ -29,10 +29,13 @@ use crate::model::upload::Checksum;
 
 /// The size of a part; grows when 10,000 of them would not do (S3 user guide, multipart limits), where a provider wants
 /// large parts, and where it takes only few of them.
-const PART: u64 = 8 << 20;
+const PART: u64 = 5 << 20;
+/// The same where the length is not known: larger, so that larger bodies fit into as many.
+const PART_OF_UNKNOWN: u64 = 8 << 20;
 const MOST_PARTS: u64 = 10_000;
-/// Parts of one upload that are in memory at once: one that is gathered, the others on their way.
-const AT_ONCE: usize = 3;
+/// Parts of one upload that are in memory at once, on their way or still gathered. More would be faster where the store
+/// is far away, and cost every upload the memory of each.
+const AT_ONCE: usize = 2;
 /// How long parts under way are waited for when another one has failed.
 const SETTLE: Duration = Duration::from_secs(5);
 
@@ -248,8 +251,9 @@ fn gathered_parts<'a>(
 /// is as long at every provider.
 fn part_size(profile: &Profile, length: Option<u64>) -> u64 {
     let most = profile.most_parts.min(MOST_PARTS);
-    let fewest = length.unwrap_or(PART * MOST_PARTS).div_ceil(most);
-    PART.max(profile.smallest_part).max(fewest).next_multiple_of(1 << 20)
+    let usual = if length.is_some() { PART } else { PART_OF_UNKNOWN };
+    let fewest = length.unwrap_or(usual * MOST_PARTS).div_ceil(most);
+    usual.max(profile.smallest_part).max(fewest).next_multiple_of(1 << 20)
 }
 
 #[cfg(test)]

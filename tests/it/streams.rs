@@ -359,8 +359,8 @@ async fn a_reader_that_takes_nothing_is_given_up() {
 async fn memory_stays_flat_while_bodies_stream_through() {
     const SIZE: usize = 256 * MIB;
     const MOST: u64 = 16 << 10;
-    /// Three parts of 8 MiB are in memory, and as much again that the allocator keeps of those that were.
-    const PARTS: u64 = 48 << 10;
+    /// Two parts of 5 MiB are in memory, and what the allocator keeps of those that were.
+    const PARTS: u64 = 16 << 10;
     let faucet = Faucet::start(SIZE as u64).await;
     let service = service_at(&faucet.place()).await;
     let sink = HttpFault::alone().await;
@@ -430,13 +430,15 @@ async fn parts_of_one_upload_are_under_way_at_once() {
             reqwest::Body::wrap_stream(stream::iter([Ok::<_, std::io::Error>(body)]))
         };
         expect(put(&service.admin, "k", body).await, 200);
-        assert_eq!(sink.most_at_once(), 3, "known length: {known}");
-        assert_eq!(sink.count("PUT /bucket/k?x-id=UploadPart&"), 5);
+        assert_eq!(sink.most_at_once(), 2, "known length: {known}");
+        let parts = if known { 8 } else { 5 };
+        assert_eq!(sink.count("PUT /bucket/k?x-id=UploadPart&"), parts);
         let completed = sink.requests().pop().unwrap();
         let text = String::from_utf8(completed.body.to_vec()).unwrap();
         let numbers: Vec<&str> =
             text.split("<PartNumber>").skip(1).map(|rest| rest.split('<').next().unwrap()).collect();
-        assert_eq!(numbers, ["1", "2", "3", "4", "5"], "in their order, whichever was through first");
+        let wanted: Vec<String> = (1..=parts).map(|number| number.to_string()).collect();
+        assert_eq!(numbers, wanted, "in their order, whichever was through first");
     }
 }
 
