@@ -102,9 +102,9 @@ pub use workspace::UsedElsewhere;
 const LEAST_PATIENCE_MS: i64 = 5_000;
 /// KiB of uploads that are kept at once, to be sent again when a key is refused: 64 MiB.
 const REPLAY_KIB: usize = 64 * 1024;
-/// KiB of parts that are in memory at once, so that several of an upload are under way: 96 MiB, four uploads with parts
+/// KiB of parts that are in memory at once, so that several of an upload are under way: 40 MiB, four uploads with parts
 /// of the usual size. Those beyond stream their parts one by one.
-const PART_ROOM_KIB: usize = 96 * 1024;
+const PART_ROOM_KIB: usize = 40 * 1024;
 
 /// Everything the service is made of.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::connection::{check, status, test_saved};
 use crate::error_catalogue::fixture;
-use crate::harness::aws::{self, RgwUser, rgw_admin, unique};
+use crate::harness::aws::{self, RgwUser, rgw_admin_says, unique};
 use crate::harness::http_fault::{Answer, HttpFault};
 use crate::harness::servers::Servers;
 use crate::stores::Place;
@@ -195,7 +195,7 @@ async fn the_trust_policy_that_is_proposed_lets_the_identity_in() {
     let name = role.rsplit('/').next().unwrap();
     let text = trust.to_string();
     let modify = ["role", "modify", "--role-name", name, "--assume-role-policy-doc", &text];
-    rgw_admin(&servers, &modify).await;
+    rgw_admin_says(&servers, &modify).await;
     let report = test_saved(&service.admin, "main", true).await;
     assert_eq!(report["verdict"], "works", "{report:#}");
 }

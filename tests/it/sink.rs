@@ -34,7 +34,7 @@ pub(crate) struct Sink {
 /// What came in so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Taken {
-    /// Bodies under way: their head has come, and not their end.
+    /// Uploads under way: begun, and not completed.
     pub(crate) open: usize,
     /// Bytes of bodies.
     pub(crate) bytes: u64,
@@ -57,10 +57,10 @@ impl Sink {
         *self.taken.borrow()
     }
 
-    /// Waits until so many bodies are under way at once.
-    pub(crate) async fn wait_until_open(&self, bodies: usize) {
+    /// Waits until so many uploads are under way at once.
+    pub(crate) async fn wait_until_open(&self, uploads: usize) {
         let mut taken = self.taken.clone();
-        let waited = time::timeout(LONG, taken.wait_for(|taken| taken.open >= bodies)).await;
+        let waited = time::timeout(LONG, taken.wait_for(|taken| taken.open >= uploads)).await;
         waited.expect("so many uploads are never under way at once").unwrap();
     }
 }
@@ -91,19 +91,17 @@ async fn swallow(
 ) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let (head, mut body) = request.into_parts();
     let query = head.uri.query().unwrap_or_default();
-    if head.method == Method::PUT {
-        taken.send_modify(|taken| taken.open += 1);
-    }
     while let Some(frame) = body.frame().await {
         let bytes = frame?.data_ref().map_or(0, Bytes::len) as u64;
         taken.send_modify(|taken| taken.bytes += bytes);
     }
     let text = if head.method == Method::PUT {
-        taken.send_modify(|taken| taken.open -= 1);
         ""
     } else if query.starts_with("uploads") {
+        taken.send_modify(|taken| taken.open += 1);
         "<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
     } else {
+        taken.send_modify(|taken| taken.open -= 1);
         "<CompleteMultipartUploadResult><ETag>\"1\"</ETag></CompleteMultipartUploadResult>"
     };
     Ok(Response::builder().header("etag", "\"1\"").body(Full::from(text)).unwrap())

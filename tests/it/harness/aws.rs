@@ -260,8 +260,13 @@ pub(crate) fn allow(actions: &[&str], resources: &[&str]) -> Value {
 
 /// Runs `radosgw-admin` and returns what it prints, which must be JSON.
 pub(crate) async fn rgw_admin(servers: &Servers, arguments: &[&str]) -> Value {
-    let output = run("radosgw-admin", rgw_admin_command(servers, arguments)).await;
+    let output = rgw_admin_says(servers, arguments).await;
     serde_json::from_str(&output).unwrap_or_else(|_| panic!("radosgw-admin did not print JSON:\n{output}"))
+}
+
+/// Runs `radosgw-admin` and returns what it prints.
+pub(crate) async fn rgw_admin_says(servers: &Servers, arguments: &[&str]) -> String {
+    run("radosgw-admin", rgw_admin_command(servers, arguments)).await
 }
 
 /// Creates a user on the moto that enforces policies, with one inline policy.
