@@ -221,15 +221,18 @@ fn no_two_types_share_the_name_of_a_schema() {
     assert!(names.contains("QueryAnswer") && names.len() > 50, "{names:?}");
 }
 
-/// The names of the types behind a `derive` that ends with `ToSchema`.
+/// The names of the schemas behind a `derive` that ends with `ToSchema`: a type's own, or the one it is given.
 fn schema_types(source: &str) -> Vec<String> {
     let behind = source.split("ToSchema)]").skip(1);
     behind
         .filter_map(|text| {
             let is_type = |line: &&str| line.starts_with("pub struct ") || line.starts_with("pub enum ");
             let declared = text.lines().find(is_type)?;
-            let name = declared.split([' ', '(', '<', ';']).nth(2)?;
-            Some(name.to_owned())
+            let own = declared.split([' ', '(', '<', ';']).nth(2)?;
+            let before = text.split(declared).next()?;
+            let given =
+                before.split_once("#[schema(as = ").and_then(|(_, rest)| rest.split([')', ',']).next());
+            Some(given.unwrap_or(own).to_owned())
         })
         .collect()
 }
