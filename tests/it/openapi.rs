@@ -221,18 +221,17 @@ fn no_two_types_share_the_name_of_a_schema() {
     assert!(names.contains("QueryAnswer") && names.len() > 50, "{names:?}");
 }
 
-/// The names of the schemas behind a `derive` that ends with `ToSchema`: a type's own, or the one it is given.
+/// The names of the types behind a `derive` that ends with `ToSchema`.
 fn schema_types(source: &str) -> Vec<String> {
     let behind = source.split("ToSchema)]").skip(1);
     behind
         .filter_map(|text| {
-            let is_type = |line: &&str| line.starts_with("pub struct ") || line.starts_with("pub enum ");
-            let declared = text.lines().find(is_type)?;
-            let own = declared.split([' ', '(', '<', ';']).nth(2)?;
-            let before = text.split(declared).next()?;
-            let given =
-                before.split_once("#[schema(as = ").and_then(|(_, rest)| rest.split([')', ',']).next());
-            Some(given.unwrap_or(own).to_owned())
+            let kinds = ["\npub struct ", "\npub enum "];
+            let (before, declared) = text.split_at(kinds.iter().filter_map(|kind| text.find(kind)).min()?);
+            let name = declared.split([' ', '(', '<', ';']).nth(2)?;
+            // the attribute behind the derive gives the schema another name than the type has
+            let other = before.split_once("#[schema(as = ").and_then(|(_, other)| other.split_once(')'));
+            Some(other.map_or(name, |(other, _)| other).to_owned())
         })
         .collect()
 }
