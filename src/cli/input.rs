@@ -41,10 +41,14 @@ pub(crate) async fn secret(out: &Output, flag: &str, argument: &str) -> anyhow::
     value(argument).await
 }
 
+/// The whole text of a file, or of stdin for `-`.
+pub(crate) async fn text(file: &Path) -> anyhow::Result<String> {
+    if file.as_os_str() == "-" { read_stdin().await } else { read_file(file).await }
+}
+
 /// JSON from a file, or from stdin for `-`.
 pub(crate) async fn json(file: &Path) -> anyhow::Result<Value> {
-    let from_stdin = file.as_os_str() == "-";
-    let text = if from_stdin { read_stdin().await? } else { read_file(file).await? };
+    let text = text(file).await?;
     // the cause says line and column and nothing of the text, which may hold keys
     let value: Value = serde_json::from_str(&text)
         .map_err(|error| usage(format!("`{}` is not JSON: {error}", file.display())))?;

@@ -20,6 +20,7 @@ mod input;
 mod object;
 mod output;
 mod patch;
+mod policy;
 mod problem;
 mod project;
 mod project_role;
@@ -54,6 +55,7 @@ use crate::cli::errors::Errors;
 use crate::cli::exit::Exit;
 use crate::cli::object::ObjectCommand;
 use crate::cli::output::{Format, Output};
+use crate::cli::policy::PolicyCommand;
 use crate::cli::project::ProjectCommand;
 use crate::cli::resource::ResourceCommand;
 use crate::cli::rotate_key::RotateKey;
@@ -114,6 +116,9 @@ enum Command {
     /// Rules for which secrets may be used where
     #[command(subcommand)]
     UsagePolicy(UsagePolicyCommand),
+    /// IAM policies: check, evaluate, write and compare them; needs no server
+    #[command(subcommand)]
+    Policy(Box<PolicyCommand>),
     /// API tokens
     #[command(subcommand)]
     Token(TokenCommand),
@@ -226,6 +231,7 @@ async fn dispatch(command: Command, connection: &Connection, out: &Rc<Output>) -
         Command::Secret(SecretCommand::Answers(answer)) if answer.is_offline() => answer.offline(out).await,
         Command::Secret(command) => command.run(&session()?).await,
         Command::UsagePolicy(command) => command.run(&session()?).await,
+        Command::Policy(command) => command.run(out).await,
         Command::Token(TokenCommand::Generate) => token::generate(out),
         Command::Token(command) => command.run(&session()?).await,
         Command::Project(command) => command.run(&session()?).await,
@@ -374,6 +380,12 @@ mod tests {
             "s3-connector secret policy --list --batch --account 111122223333",
             "s3-connector secret forecast --cache-ttl-ms 60000 --replicas 3 --price 0.05",
             "s3-connector secret rehearse s3 --stage AWSPENDING --resource a --resource b",
+            "s3-connector policy validate --kind bucket --bucket b --account 111122223333 --ownership ObjectWriter",
+            "s3-connector policy validate p.json --kind trust --repair",
+            "s3-connector policy evaluate --request -",
+            "s3-connector policy generate b --prefix p/ --operations list,get --tls-only --document bucket",
+            "s3-connector policy generate b --operations get_bucket --aspects cors,policy",
+            "s3-connector policy diff old.json - --kind scp",
             "s3-connector token create ci --role user --expires-in 90d --installation --dry-run",
             "s3-connector token revoke 1 --dry-run",
             "s3-connector project create p --dry-run",
@@ -418,6 +430,13 @@ mod tests {
             "s3-connector source import v",
             "s3-connector source import v --file t.json --print --overwrite",
             "s3-connector source clear v --all",
+            "s3-connector policy validate p.json",
+            "s3-connector policy validate p.json --kind role",
+            "s3-connector policy evaluate",
+            "s3-connector policy generate b",
+            "s3-connector policy generate b --operations fly",
+            "s3-connector policy generate b --operations get --external-id x",
+            "s3-connector policy diff old.json",
             "s3-connector token create ci --role root",
             "s3-connector token create ci --role user --expires-in 1d --expires-at 2030-01-01T00:00:00Z",
             "s3-connector config --defaults --data d",

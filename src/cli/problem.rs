@@ -76,6 +76,12 @@ pub(crate) struct Upstream {
 }
 
 impl Problem {
+    /// A document that cannot be used, as a server would refuse it.
+    pub(crate) fn invalid(detail: String, errors: Vec<Remark>) -> Problem {
+        let code = Some("Invalid".to_owned());
+        Problem { status: 422, code, detail: Some(detail), errors, ..Problem::default() }
+    }
+
     /// Reads the body of an answer that is no success; whatever it holds, the outcome says something.
     pub(crate) fn read(status: u16, body: &[u8], request_id: Option<&str>) -> Problem {
         let mut problem = serde_json::from_slice::<Problem>(body).unwrap_or_default();

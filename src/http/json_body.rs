@@ -99,6 +99,18 @@ fn is_blank(bytes: &[u8]) -> bool {
     bytes.iter().all(u8::is_ascii_whitespace)
 }
 
+/// Reads JSON that comes from elsewhere than a request, in the same words.
+///
+/// # Errors
+///
+/// The first thing that is wrong, with its field and its place.
+pub(crate) fn read_text<T: DeserializeOwned>(text: &str) -> Result<T, Finding> {
+    parse(text.as_bytes()).map_err(|mut problem| {
+        let first = problem.errors.pop();
+        first.unwrap_or_else(|| Finding::error("INVALID_VALUE", "", std::mem::take(&mut problem.detail)))
+    })
+}
+
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Box<Problem>> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader)

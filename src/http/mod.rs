@@ -7,7 +7,7 @@
 mod api;
 mod body;
 mod extract;
-mod json_body;
+pub(crate) mod json_body;
 mod meters;
 mod nearness;
 mod observe;

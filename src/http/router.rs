@@ -7,8 +7,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::api::{
-    access, bucket, checks, events, objects, query, resources, secret_answers, secrets, service, sources,
-    usage_policies, vault,
+    access, bucket, checks, events, objects, policies, query, resources, secret_answers, secrets, service,
+    sources, usage_policies, vault,
 };
 use crate::http::openapi::Document;
 use crate::http::{Api, observe, pages};
@@ -51,6 +51,7 @@ pub fn documented() -> OpenApiRouter<Api> {
         ))
         .merge(signed_and_in_parts())
         .merge(many_and_metadata())
+        .merge(about_policies())
         .routes(routes!(sources::list_sources, sources::create_source))
         .routes(routes!(sources::test_source_definition))
         .routes(routes!(sources::activate_source))
@@ -128,6 +129,15 @@ fn many_and_metadata() -> OpenApiRouter<Api> {
         .routes(routes!(bucket::get_bucket))
         .routes(routes!(bucket::put_bucket_cors, bucket::delete_bucket_cors))
         .routes(routes!(bucket::put_bucket_policy, bucket::delete_bucket_policy))
+}
+
+/// What can be told of IAM policies by themselves.
+fn about_policies() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(policies::validate_policy))
+        .routes(routes!(policies::evaluate_policies))
+        .routes(routes!(policies::generate_policies))
+        .routes(routes!(policies::diff_policies))
 }
 
 /// The service.

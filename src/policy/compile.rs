@@ -9,7 +9,7 @@ mod statement;
 use std::collections::HashSet;
 
 use super::condition::Condition;
-use super::document::{self, Effect, Policy, Position};
+use super::document::{self, Effect, Kind, Policy, Position};
 use super::principal::Principals;
 use super::public_access;
 
@@ -34,6 +34,18 @@ pub enum Slot {
     ResourceControl,
     /// To a VPC endpoint.
     VpcEndpoint,
+}
+
+impl From<Kind> for Slot {
+    /// Where policies of a kind are attached.
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Identity => Self::Identity,
+            Kind::Bucket | Kind::Trust => Self::Resource,
+            Kind::Scp => Self::ServiceControl,
+            Kind::Rcp => Self::ResourceControl,
+        }
+    }
 }
 
 /// A policy ready to be evaluated.

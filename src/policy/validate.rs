@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::document::Kind;
-use super::finding::Finding;
 use super::finding::report::Report;
+use super::finding::{self, Finding};
 use super::parse;
 use super::request::{BlockPublicAccess, ObjectOwnership};
 use subject::Subject;
@@ -82,6 +82,26 @@ pub struct BucketFacts {
     /// What is blocked whatever the policy says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub block_public_access: Option<BlockPublicAccess>,
+}
+
+/// What is said of a text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PolicyValidation)]
+pub struct Validation {
+    /// Whether it has no errors: AWS would take it.
+    pub valid: bool,
+    /// In the order of the text, at most about 200.
+    pub findings: Vec<Finding>,
+    /// The text with every mechanical repair made. None when there is none to make, or none was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repaired: Option<String>,
+}
+
+impl Validation {
+    /// The findings alone, as [`validate`] gives them.
+    pub fn new(findings: Vec<Finding>) -> Self {
+        Self { valid: !finding::has_errors(&findings), findings, repaired: None }
+    }
 }
 
 /// The most repairs that [`repair`] makes one after the other.

@@ -22,6 +22,7 @@ mod objects_lists;
 mod openapi;
 mod outside_clients;
 mod planted;
+mod policies;
 mod query_bucket;
 mod query_bulk;
 mod query_bulk_page;

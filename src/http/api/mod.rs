@@ -5,6 +5,7 @@ pub mod bucket;
 pub mod checks;
 pub mod events;
 pub mod objects;
+pub mod policies;
 pub mod query;
 pub mod resources;
 pub mod secret_answers;
