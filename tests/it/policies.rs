@@ -202,15 +202,16 @@ async fn what_cannot_be_judged_is_refused_by_its_field() {
 
 #[tokio::test]
 async fn a_policy_that_is_too_long_is_not_read() {
-    let service = Setup::new().start().await;
-    let long = "x".repeat(2 << 20);
-    let body = json!({"policy": long, "kind": "identity"});
-    let (_, _, problem) = refused(&service.admin, "validate", &body, 413).await;
-    assert_eq!(problem["code"], "TooLarge", "{problem:#}");
+    let service = Setup::new().with("S3_CONNECTOR__SERVER__MAX_JSON_BYTES", "200000").start().await;
+    let validate = async |bytes: usize, status: u16| {
+        let body = json!({"policy": "x".repeat(bytes), "kind": "identity"});
+        expect(service.admin.post("/v1/policies/validate", &body).await, status)
+    };
+    assert_eq!(validate(201_000, 413).await["code"], "TooLarge");
     // within the bound of bodies, beyond that of policies
-    let body = json!({"policy": "x".repeat(200 << 10), "kind": "identity"});
-    let answer = expect(service.admin.post("/v1/policies/validate", &body).await, 200);
-    assert_eq!(answer["findings"][0]["code"], "JSON_SYNTAX_ERROR", "{answer:#}");
+    let finding = validate(150_000, 200).await["findings"][0].clone();
+    assert_eq!(finding["code"], "JSON_SYNTAX_ERROR", "{finding:#}");
+    assert!(finding["message"].as_str().unwrap().contains("131072"), "{finding:#}");
 }
 
 #[tokio::test]
