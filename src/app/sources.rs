@@ -446,7 +446,8 @@ pub(super) fn failed(name: &str, call: &str, error: &AwsError) -> Check {
     check.call = Some(call.to_owned());
     check.cause = Some(code.to_owned());
     check.request_id.clone_from(&error.request_id);
-    check.remedy = Some(format!("the code is not known here: look `{code}` up in the provider's documentation"));
+    check.remedy =
+        Some(format!("the code is not known here: look `{code}` up in the provider's documentation"));
     if let Some(entry) = error_catalogue::find(code) {
         check.detail = format!("{} ({}: {})", entry.cause, error.code, error.message);
         check.remedy = Some(format!("{} - {} can do this", entry.remedy, entry.owner.as_str()));

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 
-use crate::aws::egress::{Egress, ResolveError};
-use crate::aws::error::tls_code;
 use crate::aws::body::RequestBody;
 use crate::aws::direct;
+use crate::aws::egress::{Egress, ResolveError};
+use crate::aws::error::tls_code;
 use crate::aws::http::{self as clients, DirectClient};
 use crate::aws::{AwsError, ErrorKind};
 
@@ -87,8 +87,8 @@ pub async fn fetch(client: &DirectClient, url: &str) -> Result<(), AwsError> {
 }
 
 async fn shake_hands(stream: TcpStream, target: &Target<'_>) -> Result<(), AwsError> {
-    let config =
-        clients::tls_config(target.ca_pem).map_err(|error| unreachable("TlsUnknownCa", &error.to_string()))?;
+    let config = clients::tls_config(target.ca_pem)
+        .map_err(|error| unreachable("TlsUnknownCa", &error.to_string()))?;
     let name = ServerName::try_from(target.host.to_owned())
         .map_err(|error| unreachable("TlsNameMismatch", &error.to_string()))?;
     let handshake = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream);

@@ -172,12 +172,7 @@ async fn buckets() -> Vec<Case> {
         ),
         case("a host before which no bucket can stand", (REACHED, "NameNotFound"), style, vec![]),
         case("dots in the bucket with TLS", (REACHED, "BucketNameHasDots"), dots, vec![]),
-        case(
-            "a bucket of another account",
-            (BUCKET, "BucketOwnerMismatch"),
-            owned,
-            vec![Box::new(front)],
-        ),
+        case("a bucket of another account", (BUCKET, "BucketOwnerMismatch"), owned, vec![Box::new(front)]),
     ]
 }
 
@@ -286,13 +281,22 @@ async fn roles() -> Vec<Case> {
             with(&owner, "arn:aws:iam:::role/not-there"),
             vec![],
         ),
-        case("the role does not trust the identity", (ROLE, "RoleNotAssumable"), with(&stranger, &trusting), vec![]),
+        case(
+            "the role does not trust the identity",
+            (ROLE, "RoleNotAssumable"),
+            with(&stranger, &trusting),
+            vec![],
+        ),
         case("the role asks for an external id", (ROLE, "RoleNotAssumable"), with(&owner, &asking), vec![]),
     ];
     let chained = "<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code><Message>The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining</Message></Error></ErrorResponse>";
     let lacking = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>User: arn:aws:iam::111122223333:user/app is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::111122223333:role/reader because no identity-based policy allows the sts:AssumeRole action</Message></Error></ErrorResponse>";
     for (what, code, answer) in [
-        ("the duration is too long for a chained role", "ValidationError", Answer::new(400, "text/xml", chained)),
+        (
+            "the duration is too long for a chained role",
+            "ValidationError",
+            Answer::new(400, "text/xml", chained),
+        ),
         ("the identity may not assume roles", "AssumeRoleNotAllowed", Answer::new(403, "text/xml", lacking)),
         ("the session policy is too large", "PackedPolicyTooLarge", fixture("PackedPolicyTooLarge")),
     ] {
@@ -315,13 +319,21 @@ async fn unscoped(mut body: Value, place: &Place) -> Case {
         place.bucket
     );
     // in whichever order the parameters stand
-    front.answer_when(|request| request.path.contains("s3-connector-outside-"), Answer::new(200, "application/xml", all));
+    front.answer_when(
+        |request| request.path.contains("s3-connector-outside-"),
+        Answer::new(200, "application/xml", all),
+    );
     body["endpoint"] = json!(front.url());
     body["prefix"] = json!("p/");
     body["assume_role"]["session_policy"] = json!("scoped");
     // Ceph refuses policies with actions that it does not know
     body["operations"] = json!(["list", "get", "put", "delete"]);
-    case("the store does not bind sessions", ("prefix-enforced", "ScopeNotEnforced"), body, vec![Box::new(front)])
+    case(
+        "the store does not bind sessions",
+        ("prefix-enforced", "ScopeNotEnforced"),
+        body,
+        vec![Box::new(front)],
+    )
 }
 
 async fn secrets(client: &Client) -> Vec<Case> {
@@ -351,7 +363,12 @@ async fn secrets(client: &Client) -> Vec<Case> {
             from_secret("cloud", &gone),
             vec![],
         ),
-        case("the secret has no such key", (SECRETS, "SecretKeyMissing"), from_secret("vault", "other"), vec![]),
+        case(
+            "the secret has no such key",
+            (SECRETS, "SecretKeyMissing"),
+            from_secret("vault", "other"),
+            vec![],
+        ),
         case(
             "the source may not be read",
             (SECRETS, "AccessDeniedException"),
@@ -395,8 +412,18 @@ async fn network() -> Vec<Case> {
         ),
         case("connections are cut", (REACHED, "ConnectionReset"), at(&reset.url()), vec![Box::new(reset)]),
         case("the authority is not trusted", (REACHED, "TlsUnknownCa"), at(&servers.rgw_tls), vec![]),
-        case("the certificate has expired", (REACHED, "TlsCertificateExpired"), trusting(expired, &expired_pem), vec![]),
-        case("the certificate is for another name", (REACHED, "TlsNameMismatch"), trusting(other, &other_pem), vec![]),
+        case(
+            "the certificate has expired",
+            (REACHED, "TlsCertificateExpired"),
+            trusting(expired, &expired_pem),
+            vec![],
+        ),
+        case(
+            "the certificate is for another name",
+            (REACHED, "TlsNameMismatch"),
+            trusting(other, &other_pem),
+            vec![],
+        ),
         case(
             "HTTP is spoken to a port of HTTPS",
             (SIGNATURE, "NotHttp"),

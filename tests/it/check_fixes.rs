@@ -156,7 +156,11 @@ async fn each_right_that_is_missing_is_mended_by_the_statement() {
         expect(service.admin.post("/v1/resources", &body).await, 201);
         let report = test_saved(&service.admin, "main", true).await;
         let found = check(&report, name);
-        assert_eq!((&found["status"], &found["cause"]), (&json!("failed"), &json!("AccessDenied")), "{report:#}");
+        assert_eq!(
+            (&found["status"], &found["cause"]),
+            (&json!("failed"), &json!("AccessDenied")),
+            "{report:#}"
+        );
         set_policy(&place, &[given, for_user(&user, &found["fix"]["statement"])]).await;
         let report = test_saved(&service.admin, "main", true).await;
         assert_eq!(status(&report, name), "passed", "{report:#}");
@@ -236,7 +240,8 @@ async fn a_test_is_told_check_by_check() {
     let place = Place::embedded().await;
     let service = crate::stores::service_at(&place).await;
     let request = service.admin.request(reqwest::Method::POST, "/v1/resources/main/test");
-    let answer = request.header("accept", "application/x-ndjson").json(&json!({"write": true})).send().await.unwrap();
+    let answer =
+        request.header("accept", "application/x-ndjson").json(&json!({"write": true})).send().await.unwrap();
     assert_eq!(answer.headers()["content-type"], "application/x-ndjson");
     let text = answer.text().await.unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -267,7 +272,10 @@ fn the_pages_of_the_checks_are_made_from_the_catalogue() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/checks");
     let mut wanted: BTreeMap<PathBuf, String> = BTreeMap::new();
     for entry in CHECKS {
-        wanted.insert(folder.join(format!("{}.md", entry.name)), format!("{}\n[All checks](../checks.md)\n", entry.text()));
+        wanted.insert(
+            folder.join(format!("{}.md", entry.name)),
+            format!("{}\n[All checks](../checks.md)\n", entry.text()),
+        );
     }
     if std::env::var_os("S3_CONNECTOR_WRITE_DOCS").is_some() {
         std::fs::create_dir_all(&folder).unwrap();
@@ -277,7 +285,11 @@ fn the_pages_of_the_checks_are_made_from_the_catalogue() {
     }
     let index = std::fs::read_to_string(folder.with_extension("md")).unwrap();
     for entry in CHECKS {
-        assert!(index.contains(&format!("[{0}](checks/{0}.md)", entry.name)), "docs/checks.md lacks {}", entry.name);
+        assert!(
+            index.contains(&format!("[{0}](checks/{0}.md)", entry.name)),
+            "docs/checks.md lacks {}",
+            entry.name
+        );
     }
     for (path, text) in &wanted {
         let found = std::fs::read_to_string(path).unwrap_or_default();

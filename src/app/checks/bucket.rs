@@ -79,15 +79,9 @@ async fn refusal(connection: &Connection, head: AwsError) -> Result<Check, AwsEr
     }
     // under the prefix, because a policy may allow nothing but that
     let request = ListRequest { prefix: connection.prefix.clone(), max_keys: 1, ..Default::default() };
-    let mut told = match connection.s3.list(request).await {
-        Ok(_) => {
-            return Ok(Check::new(
-                "bucket-found",
-                Status::Passed,
-                format!("`{bucket}` is there; HeadBucket is refused, listing is not"),
-            ));
-        }
-        Err(told) => told,
+    let Err(mut told) = connection.s3.list(request).await else {
+        let text = format!("`{bucket}` is there; HeadBucket is refused, listing is not");
+        return Ok(Check::new("bucket-found", Status::Passed, text));
     };
     if told.kind == ErrorKind::AccessDenied {
         // 403 is also what a bucket of others answers; without the right to list both look the same

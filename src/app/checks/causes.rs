@@ -78,7 +78,8 @@ fn not_assumable(check: &mut Check, role: &Role, identity: Option<&str>, message
         check.cause = Some("AssumeRoleNotAllowed".to_owned());
         let statement = json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role.arn});
         check.fix = Some(Fix::Statement(statement));
-        check.remedy = Some(format!("allow `sts:AssumeRole` on `{}` for the identity that assumes it", role.arn));
+        check.remedy =
+            Some(format!("allow `sts:AssumeRole` on `{}` for the identity that assumes it", role.arn));
         return;
     }
     let Some(identity) = identity_of(message).or_else(|| identity.map(str::to_owned)) else { return };

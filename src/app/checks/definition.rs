@@ -92,4 +92,3 @@ pub(super) fn from_error(name: &str, call: &str, error: &Error) -> Check {
         other => Check::new(name, Status::Failed, other.to_string()),
     }
 }
-

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::app::connection::Connection;
 use crate::app::scope::bucket_arn;
-use crate::aws::credentials::Role;
 use crate::app::sources::failed;
 use crate::aws::AwsError;
 use crate::aws::ErrorKind;
+use crate::aws::credentials::Role;
 use crate::model::check::{Check, Fix};
 
 /// A failed check; a denial comes with the statement that would allow it.
@@ -64,6 +64,7 @@ pub(super) fn allow(check: &mut Check, connection: &Connection, actions: &[&str]
 }
 
 /// What a statement is about.
+#[derive(Debug, Clone, Copy)]
 pub(super) enum On {
     /// The bucket.
     Bucket,
@@ -77,14 +78,16 @@ pub(super) fn trust_policy(identity: &str, role: &Role) -> Value {
     if !role.tags.is_empty() {
         actions.push("sts:TagSession");
     }
-    let mut statement = json!({
-        "Effect": "Allow",
-        "Principal": {"AWS": identity},
-        "Action": actions,
-    });
-    if let Some(id) = &role.external_id {
-        statement["Condition"] = json!({"StringEquals": {"sts:ExternalId": id}});
-    }
+    let principal = json!({"AWS": identity});
+    let statement = match &role.external_id {
+        Some(id) => json!({
+            "Effect": "Allow",
+            "Principal": principal,
+            "Action": actions,
+            "Condition": {"StringEquals": {"sts:ExternalId": id}},
+        }),
+        None => json!({"Effect": "Allow", "Principal": principal, "Action": actions}),
+    };
     json!({"Version": "2012-10-17", "Statement": [statement]})
 }
 

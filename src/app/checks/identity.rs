@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
+use crate::app::App;
 use crate::app::checks::{Checks, causes};
 use crate::app::connect;
 use crate::app::connection::{Connection, Plan};
 use crate::app::propose::Written;
 use crate::app::sources::failed;
-use crate::app::App;
 use crate::aws::ErrorKind;
 use crate::model::check::{Check, Status};
 use crate::model::error_catalogue;
@@ -50,7 +50,12 @@ impl App {
     }
 
     /// Asks for a bucket that nobody has: any answer but a complaint about the signature proves the key pair.
-    pub(super) async fn signature(&self, written: Written<'_>, connection: &Connection, checks: &mut Checks) -> bool {
+    pub(super) async fn signature(
+        &self,
+        written: Written<'_>,
+        connection: &Connection,
+        checks: &mut Checks,
+    ) -> bool {
         let started = Instant::now();
         let nobodys = format!("s3-connector-probe-{}", uuid::Uuid::new_v4().simple());
         let outcome = connection.s3.list_other_bucket(&nobodys).await;

@@ -22,10 +22,10 @@ use std::time::Instant;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::app::App;
 use crate::app::connection::{Connection, Subject};
 use crate::app::propose::Written;
 use crate::app::sources::elapsed_ms;
-use crate::app::App;
 use crate::clock::rfc3339;
 use crate::model::check::{Check, Report, Status, verdict};
 use crate::model::check_catalogue::{self, CHECKS};

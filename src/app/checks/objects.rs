@@ -39,8 +39,11 @@ impl App {
         let allowed = outcome.is_ok();
         let mut check = match outcome {
             Ok(page) => {
-                let text =
-                    if page.objects.is_empty() { "listing works; there is no object yet" } else { "listing works" };
+                let text = if page.objects.is_empty() {
+                    "listing works; there is no object yet"
+                } else {
+                    "listing works"
+                };
                 let mut check = Check::new("objects-listable", Status::Passed, text);
                 check.request_id = page.request_id;
                 check
@@ -73,7 +76,8 @@ impl App {
         let Ok(paying) = self.open(plan) else { return error };
         if list_one(&paying).await.is_ok() {
             "RequesterPays".clone_into(&mut error.code);
-            "the same request is accepted when it says that the requester pays".clone_into(&mut error.message);
+            "the same request is accepted when it says that the requester pays"
+                .clone_into(&mut error.message);
         }
         error
     }

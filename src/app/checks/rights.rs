@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use futures_util::future::join_all;
 
+use crate::app::checks::Checks;
 use crate::app::checks::fixes::{On, denied};
 use crate::app::checks::objects::Listed;
-use crate::app::checks::Checks;
 use crate::app::connection::Connection;
 use crate::app::sources::elapsed_ms;
 use crate::aws::s3::VersionsRequest;
@@ -131,9 +131,11 @@ async fn try_right(
             check.request_id = request_id;
             check
         }
-        Err(error) if matches!(error.kind, ErrorKind::Unsupported) => {
-            Check::new(right.check, Status::Unsupported, format!("the store has no such call ({})", error.code))
-        }
+        Err(error) if matches!(error.kind, ErrorKind::Unsupported) => Check::new(
+            right.check,
+            Status::Unsupported,
+            format!("the store has no such call ({})", error.code),
+        ),
         Err(error) => {
             let mut check =
                 denied(right.check, right.call, &error, (&[right.action], (right.on)()), connection);

@@ -60,7 +60,9 @@ async fn acl_accepted(connection: &Connection, key: &ObjectKey) -> Check {
         return check;
     }
     let mut check = match round(&connection.s3, key).await {
-        Ok(_) => Check::new(NAME, Status::Passed, format!("uploads with the ACL `{}` are accepted", acl.as_str())),
+        Ok(_) => {
+            Check::new(NAME, Status::Passed, format!("uploads with the ACL `{}` are accepted", acl.as_str()))
+        }
         Err(error) => {
             let on = (["s3:PutObjectAcl"].as_slice(), On::Objects);
             let mut check = denied(NAME, CALL, &error, on, connection);
@@ -79,11 +81,9 @@ async fn round(s3: &S3, key: &ObjectKey) -> Result<Check, AwsError> {
     const NAME: &str = "uploads-allowed";
     let upload_id = s3.create_multipart(key, &PutOptions::default(), None).await?;
     Ok(match s3.abort_multipart(key, &upload_id).await {
-        Ok(()) => Check::new(
-            NAME,
-            Status::Passed,
-            "an upload can be started and aborted; nothing was left behind",
-        ),
+        Ok(()) => {
+            Check::new(NAME, Status::Passed, "an upload can be started and aborted; nothing was left behind")
+        }
         // some stores let go of an upload without parts by themselves
         Err(error) if error.kind == ErrorKind::NotFound => {
             Check::new(NAME, Status::Passed, "an upload can be started; nothing was left behind")

@@ -20,8 +20,7 @@ const CONTENT: &[u8] = b"written by a connection test; it may be deleted\n";
 pub(super) async fn round(connection: &Connection, checks: &mut Checks) {
     let Some(key) = marker(connection) else { return };
     let started = Instant::now();
-    let written =
-        connection.s3.put_bytes(&key, &PutOptions::default(), Bytes::from_static(CONTENT)).await;
+    let written = connection.s3.put_bytes(&key, &PutOptions::default(), Bytes::from_static(CONTENT)).await;
     let mut check = match &written {
         Ok(_) => Check::new("object-written", Status::Passed, format!("`{}` was written", key.as_str())),
         Err(error) => {
@@ -45,7 +44,8 @@ pub(super) async fn round(connection: &Connection, checks: &mut Checks) {
 async fn conditional(connection: &Connection, key: &ObjectKey) -> Check {
     const NAME: &str = "conditional-put";
     if !connection.plan.profile.has(Feature::ConditionalPut) {
-        let text = format!("the provider `{}` does not promise conditions on uploads", connection.plan.profile.id);
+        let text =
+            format!("the provider `{}` does not promise conditions on uploads", connection.plan.profile.id);
         return Check::new(NAME, Status::Unsupported, text);
     }
     let options = PutOptions { if_none_match: Some("*".to_owned()), ..PutOptions::default() };
@@ -57,7 +57,9 @@ async fn conditional(connection: &Connection, key: &ObjectKey) -> Check {
         Ok(_) => {
             let text = "the store ignores `If-None-Match: *`: an upload that must not replace an object does";
             let mut check = Check::new(NAME, Status::Warning, text);
-            check.remedy = Some("do not rely on conditions of uploads, or set `provider` to what the store is".to_owned());
+            check.remedy = Some(
+                "do not rely on conditions of uploads, or set `provider` to what the store is".to_owned(),
+            );
             check
         }
         Err(error) if matches!(error.kind, ErrorKind::Unsupported | ErrorKind::InvalidRequest) => Check::new(

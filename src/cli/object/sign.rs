@@ -242,10 +242,7 @@ pub(super) fn set(body: &mut Map<String, Value>, name: &str, value: Option<impl 
 }
 
 /// What a flag gave, as an object, when it gave anything.
-pub(super) fn pairs(
-    flag: &str,
-    pairs: Vec<(String, String)>,
-) -> anyhow::Result<Option<Map<String, Value>>> {
+pub(super) fn pairs(flag: &str, pairs: Vec<(String, String)>) -> anyhow::Result<Option<Map<String, Value>>> {
     input::distinct(flag, &pairs)?;
     let object: Map<String, Value> =
         pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect();

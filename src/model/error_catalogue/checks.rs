@@ -49,11 +49,6 @@ pub(super) const ENTRIES: &[ErrorEntry] = &[
     ),
 ];
 
-const fn entry(
-    code: &'static str,
-    cause: &'static str,
-    remedy: &'static str,
-    owner: Owner,
-) -> ErrorEntry {
+const fn entry(code: &'static str, cause: &'static str, remedy: &'static str, owner: Owner) -> ErrorEntry {
     ErrorEntry { code, origin: Origin::Check, cause, remedy, owner, retry: false }
 }

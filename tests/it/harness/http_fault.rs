@@ -159,7 +159,11 @@ impl HttpFault {
 
     /// Gives this answer to every request for which this holds.
     pub(crate) fn answer_when(&self, fits: impl Fn(&Recorded) -> bool + Send + 'static, answer: Answer) {
-        self.state.rules.lock().unwrap().push(Rule { what: What::When(Box::new(fits)), left: usize::MAX, answer });
+        self.state.rules.lock().unwrap().push(Rule {
+            what: What::When(Box::new(fits)),
+            left: usize::MAX,
+            answer,
+        });
     }
 
     /// Passes on this header with another value, as proxies do that think they know better.
