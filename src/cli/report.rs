@@ -42,7 +42,7 @@ enum Line {
 
 /// Runs a test: check by check as they end for people, in one piece for programs. A verdict of `fails` fails the
 /// command.
-pub(crate) async fn run(session: &Session, call: Call) -> anyhow::Result<Exit> {
+pub(crate) async fn run(session: &Session, call: Call<'_>) -> anyhow::Result<Exit> {
     let out = &session.out;
     if out.format() != Format::Table {
         return show(out, &session.client.send(call).await?.body);

@@ -7,6 +7,7 @@ mod cli;
 mod connection;
 mod connection_failures;
 mod connection_policies;
+mod cors;
 mod counting;
 mod direct;
 mod error_catalogue;

@@ -226,10 +226,12 @@ fn schema_types(source: &str) -> Vec<String> {
     let behind = source.split("ToSchema)]").skip(1);
     behind
         .filter_map(|text| {
-            let is_type = |line: &&str| line.starts_with("pub struct ") || line.starts_with("pub enum ");
-            let declared = text.lines().find(is_type)?;
+            let kinds = ["\npub struct ", "\npub enum "];
+            let (before, declared) = text.split_at(kinds.iter().filter_map(|kind| text.find(kind)).min()?);
             let name = declared.split([' ', '(', '<', ';']).nth(2)?;
-            Some(name.to_owned())
+            // the attribute behind the derive gives the schema another name than the type has
+            let other = before.split_once("#[schema(as = ").and_then(|(_, other)| other.split_once(')'));
+            Some(other.map_or(name, |(other, _)| other).to_owned())
         })
         .collect()
 }
