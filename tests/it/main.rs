@@ -8,6 +8,7 @@ mod connection;
 mod connection_failures;
 mod connection_policies;
 mod cors;
+mod cors_browser;
 mod counting;
 mod direct;
 mod error_catalogue;
