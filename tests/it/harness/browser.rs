@@ -1,4 +1,4 @@
-//! Headless Chromium, driven over WebDriver (W3C). It resolves every name below `.test` to one server.
+//! Headless Chromium, driven over `WebDriver` (W3C). It resolves every name below `.test` to one server.
 
 use std::net::SocketAddr;
 use std::process::Command;
