@@ -12,6 +12,7 @@ mod cached;
 mod checks;
 pub mod connect;
 pub mod connection;
+mod cors;
 mod customer_key;
 mod error;
 mod event_feeds;

@@ -5,6 +5,8 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use anyhow::Context;
+use serde::de::DeserializeOwned;
+use serde::de::value::StrDeserializer;
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 
@@ -56,6 +58,27 @@ pub(crate) async fn json(file: &Path) -> anyhow::Result<Value> {
         return Err(usage(format!("`{}` must hold one JSON object", file.display())));
     }
     Ok(value)
+}
+
+/// The text of a file, or of stdin for `-`.
+pub(crate) async fn text(file: &Path) -> anyhow::Result<String> {
+    if file.as_os_str() == "-" { read_stdin().await } else { read_file(file).await }
+}
+
+/// What the JSON of a file means; the error names the field.
+pub(crate) fn typed<T: DeserializeOwned>(file: &Path, value: Value) -> anyhow::Result<T> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let place = match error.path().to_string() {
+            root if root == "." => String::new(),
+            path => format!("`{path}`: "),
+        };
+        usage(format!("`{}` is not what this command takes: {place}{}", file.display(), error.inner()))
+    })
+}
+
+/// One of the words of a type; the error lists them.
+pub(crate) fn word<T: DeserializeOwned>(word: &str) -> Result<T, String> {
+    T::deserialize(StrDeserializer::<serde::de::value::Error>::new(word)).map_err(|error| error.to_string())
 }
 
 /// The text before and after the first `=`.

@@ -3,12 +3,14 @@
 //! Data goes to stdout and words to stderr; only `output` prints. Exit codes: 0 ok, 1 failed, 2 usage, 3 denied
 //! or invalid. A value of a secret is sent and never shown; what destroys something asks first. Files in this
 //! folder are one noun each, besides `client` (HTTP), `input`, `output`, `problem` and `exit` (the terminal's two
-//! ends), `definition` and `patch` (bodies from files and flags), and `report` (tests).
+//! ends), `definition` and `patch` (bodies from files and flags), `report` (tests), and `snippet` (lines that findings are
+//! about).
 
 mod alias;
 mod audit;
 mod bucket;
 mod client;
+mod cors;
 mod definition;
 mod doctor;
 mod errors;
@@ -33,6 +35,7 @@ mod secret;
 mod secret_answers;
 mod serve;
 mod settings;
+mod snippet;
 mod source;
 mod token;
 mod transfer;
@@ -50,6 +53,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::audit::AuditCommand;
 use crate::cli::bucket::BucketCommand;
 use crate::cli::client::{Client, Connection};
+use crate::cli::cors::CorsCommand;
 use crate::cli::doctor::Doctor;
 use crate::cli::errors::Errors;
 use crate::cli::exit::Exit;
@@ -107,6 +111,9 @@ enum Command {
     /// What a resource's bucket is set to; its CORS configuration and policy
     #[command(subcommand)]
     Bucket(BucketCommand),
+    /// CORS configurations: what is wrong, what a page gets, what it needs; needs no server
+    #[command(subcommand)]
+    Cors(CorsCommand),
     /// The places that secrets come from
     #[command(subcommand)]
     Source(SourceCommand),
@@ -226,6 +233,7 @@ async fn dispatch(command: Command, connection: &Connection, out: &Rc<Output>) -
         Command::Resource(command) => command.run(&session()?).await,
         Command::Object(command) => (*command).run(&session()?).await,
         Command::Bucket(command) => command.run(&session()?).await,
+        Command::Cors(command) => command.run(out).await,
         Command::Source(command) => command.run(&session()?).await,
         // what needs no server works without the settings of one
         Command::Secret(SecretCommand::Answers(answer)) if answer.is_offline() => answer.offline(out).await,
@@ -399,6 +407,11 @@ mod tests {
             "s3-connector config --defaults",
             "s3-connector completions fish",
             "s3-connector resource explain a get key=k limit:=1 --json {}",
+            "s3-connector cors validate",
+            "s3-connector cors validate - --provider cloudflare-r2 --expect multipart --expect signed_headers",
+            "s3-connector cors evaluate --request - --configuration cors.json",
+            "s3-connector cors recommend --use https://a.example=put --use *=get --form xml --checksums",
+            "s3-connector cors recommend --request uses.json --provider garage --form console",
             "s3-connector errors NoSuchKey",
             "s3-connector errors",
         ] {
@@ -443,6 +456,12 @@ mod tests {
             "s3-connector rotate-key --master-file a --master-env",
             "s3-connector resource list --output yaml",
             "s3-connector resource explain a",
+            "s3-connector cors validate --provider gcs",
+            "s3-connector cors validate --expect everything",
+            "s3-connector cors evaluate",
+            "s3-connector cors recommend",
+            "s3-connector cors recommend --use https://a.example",
+            "s3-connector cors recommend --use *=get --request uses.json",
             "s3-connector nonsense",
         ] {
             let error = parse(line).map(|_| ()).expect_err(line);

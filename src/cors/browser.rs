@@ -18,6 +18,7 @@ const FIREFOX_MAX_AGE: u32 = 86_400;
 
 /// The longest that two browsers keep the answer to a preflight, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[schema(as = CorsPreflightCache)]
 pub struct PreflightCache {
     /// Chromium, and what is made of it.
     pub chromium_seconds: u32,

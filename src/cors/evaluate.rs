@@ -19,6 +19,7 @@ const MAX_REDIRECTS: usize = 20;
 
 /// What happens to a request of a page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CorsEvaluation)]
 pub struct Evaluation {
     /// Why the browser asks first; empty when it does not.
     pub preflight_reasons: Vec<String>,
@@ -30,6 +31,7 @@ pub struct Evaluation {
 
 /// One request to one URL.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
+#[schema(as = CorsHop)]
 pub struct Hop {
     /// The preflight, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,6 +46,7 @@ pub struct Hop {
 
 /// A request and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CorsExchange)]
 pub struct Exchange {
     /// What the store is asked.
     pub request: StoreRequest,

@@ -9,6 +9,7 @@ use super::repair::Repair;
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CorsSeverity)]
 pub enum Severity {
     /// Works, but could be better.
     Suggestion,
@@ -22,6 +23,7 @@ pub enum Severity {
 
 /// One remark about a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CorsFinding)]
 pub struct Finding {
     /// How much it matters.
     pub severity: Severity,

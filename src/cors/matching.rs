@@ -21,6 +21,7 @@ pub struct Question<'q> {
 
 /// How one rule answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CorsRuleTrace)]
 pub struct RuleTrace {
     /// The rule, counted from 0.
     pub rule: usize,
@@ -39,6 +40,7 @@ pub struct RuleTrace {
 /// How far a request came with a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CorsRuleOutcome)]
 pub enum RuleOutcome {
     /// An earlier rule was chosen already.
     NotAsked,

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 /// A request that a page makes to the bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CorsPageRequest)]
 pub struct PageRequest {
     /// The origin of the page as the address bar shows it, without a path; `null` for a page in a sandbox or from a
     /// file. Not there: no browser, for example curl.
@@ -69,6 +70,7 @@ impl Default for PageRequest {
 /// A header that a script sets.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CorsHeader)]
 pub struct Header {
     /// Its name.
     pub name: String,
@@ -88,6 +90,7 @@ impl Header {
     Debug, Clone, Copy, PartialEq, Eq, Default, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
 )]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = CorsCredentials)]
 pub enum Credentials {
     /// None: right for presigned URLs, and for headers that the script signs itself.
     Omit,
@@ -103,6 +106,7 @@ pub enum Credentials {
     Debug, Clone, Copy, PartialEq, Eq, Default, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CorsUpload)]
 pub enum Upload {
     /// At once, or there is none.
     #[default]
@@ -118,6 +122,7 @@ pub enum Upload {
     Debug, Clone, Copy, PartialEq, Eq, Default, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CorsInitiator)]
 pub enum Initiator {
     /// A script, with Fetch or `XMLHttpRequest`; or an element with `crossorigin`.
     #[default]
@@ -131,6 +136,7 @@ pub enum Initiator {
 /// A redirect that the page meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CorsRedirect)]
 pub struct Redirect {
     /// 301, 302, 303, 307 or 308.
     pub status: u16,
@@ -143,6 +149,7 @@ pub struct Redirect {
 /// Who redirects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CorsRedirectBy)]
 pub enum RedirectBy {
     /// An endpoint that does not hold the bucket, for example of another region: it redirects preflights too, and puts
     /// no CORS header on its answer.

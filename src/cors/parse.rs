@@ -1,6 +1,6 @@
 //! From a text to a configuration: tells the form, reads it, and keeps the places of everything.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::finding::{Finding, MAX_FINDINGS, Severity};
@@ -13,12 +13,14 @@ use super::{from_json, from_xml, json, xml};
 pub const MAX_TEXT_BYTES: usize = 256 * 1024;
 
 /// The forms that a configuration is written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CorsForm)]
 pub enum Form {
     /// A JSON array of rules, as the console of S3 takes it.
     Console,
     /// JSON with `CORSRules`, as the API and `aws s3api put-bucket-cors` take it.
+    #[default]
     Api,
     /// XML, as the store itself takes it.
     Xml,

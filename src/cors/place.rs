@@ -7,6 +7,7 @@ use super::rule::List;
 
 /// A place in a text, both counted from 1, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[schema(as = CorsPlace)]
 pub struct Place {
     /// The line.
     pub line: u32,

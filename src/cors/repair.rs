@@ -8,6 +8,7 @@ use super::rule::{CorsConfiguration, List};
 /// A change of a configuration; rules and values are counted from 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(tag = "change", rename_all = "snake_case")]
+#[schema(as = CorsRepair)]
 pub enum Repair {
     /// Puts these values in the place of one; none takes it away. Values that the list has already are not repeated.
     Replace {

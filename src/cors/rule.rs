@@ -23,6 +23,7 @@ pub struct CorsConfiguration {
 /// One rule (API reference, `CORSRule`).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CorsConfigurationRule)]
 pub struct CorsRule {
     /// A name, at most 255 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,6 +49,7 @@ pub struct CorsRule {
 /// One of the lists of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CorsList)]
 pub enum List {
     /// The origins that may ask.
     AllowedOrigins,

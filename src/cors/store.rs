@@ -23,6 +23,7 @@ pub enum Bucket<'c> {
 
 /// A request as the store sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
+#[schema(as = CorsStoreRequest)]
 pub struct StoreRequest {
     /// The method of HTTP; `OPTIONS` for a preflight.
     pub method: String,
@@ -41,6 +42,7 @@ pub struct StoreRequest {
 
 /// The answer of the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CorsStoreAnswer)]
 pub struct StoreAnswer {
     /// The status: of a preflight as CORS decides it, of other requests as they end without CORS.
     pub status: u16,
@@ -60,6 +62,7 @@ pub struct StoreAnswer {
 
 /// What the XML of a refused preflight holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CorsStoreError)]
 pub struct StoreError {
     /// The code of S3.
     #[schema(value_type = String, example = "AccessForbidden")]

@@ -14,6 +14,7 @@ use super::store::StoreAnswer;
 
 /// What a page gets of its request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CorsVerdict)]
 pub struct Verdict {
     /// Whether the script sees the answer; also an answer that is an error of the store.
     pub succeeds: bool,

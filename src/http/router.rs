@@ -7,8 +7,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::api::{
-    access, bucket, checks, events, objects, policies, query, resources, secret_answers, secrets, service,
-    sources, usage_policies, vault,
+    access, bucket, checks, cors, events, objects, policies, query, resources, secret_answers, secrets,
+    service, sources, usage_policies, vault,
 };
 use crate::http::openapi::Document;
 use crate::http::{Api, observe, pages};
@@ -88,6 +88,9 @@ pub fn documented() -> OpenApiRouter<Api> {
             usage_policies::replace_usage_policy,
             usage_policies::delete_usage_policy
         ))
+        .routes(routes!(cors::validate_cors))
+        .routes(routes!(cors::evaluate_cors))
+        .routes(routes!(cors::recommend_cors))
         .routes(routes!(access::list_tokens, access::create_token))
         .routes(routes!(access::revoke_token))
         .routes(routes!(access::list_projects, access::create_project))

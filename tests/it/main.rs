@@ -7,6 +7,8 @@ mod cli;
 mod connection;
 mod connection_failures;
 mod connection_policies;
+mod cors;
+mod cors_browser;
 mod counting;
 mod direct;
 mod error_catalogue;

@@ -26,6 +26,7 @@ pub const MAX_HEADERS: usize = 32;
 /// What the pages of some origins do with a bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CorsUse)]
 pub struct Use {
     /// The origins of the pages; a pattern with one `*` stands for many.
     #[schema(example = json!(["https://app.example.com"]))]
@@ -58,6 +59,7 @@ fn omit() -> Credentials {
 /// One thing that a page does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CorsOperation)]
 pub enum Operation {
     /// Lists objects.
     List,
@@ -99,6 +101,7 @@ impl Operation {
     Debug, Clone, Copy, PartialEq, Eq, Default, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CorsSigning)]
 pub enum Signing {
     /// In the URL or the form, or not at all because the objects are public.
     #[default]
@@ -109,6 +112,7 @@ pub enum Signing {
 
 /// A configuration, and the requests that it was evaluated for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CorsRecommendation)]
 pub struct Recommendation {
     /// The configuration.
     pub configuration: CorsConfiguration,

@@ -21,6 +21,7 @@ use super::rule::{CorsConfiguration, CorsRule, List};
 /// What pages will do with the bucket; without it, only what is wrong for every use is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CorsExpectation)]
 pub enum Expectation {
     /// Requests carry cookies or other credentials of the browser.
     Credentials,

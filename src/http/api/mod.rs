@@ -3,6 +3,7 @@
 pub mod access;
 pub mod bucket;
 pub mod checks;
+pub mod cors;
 pub mod events;
 pub mod objects;
 pub mod policies;

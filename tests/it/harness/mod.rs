@@ -13,6 +13,7 @@
 )]
 
 pub(crate) mod aws;
+pub(crate) mod browser;
 pub(crate) mod closed;
 pub(crate) mod fault_proxy;
 pub(crate) mod http_fault;

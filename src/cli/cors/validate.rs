@@ -1,0 +1,89 @@
+//! `cors validate`, and how findings about a text are shown.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::exit::Exit;
+use crate::cli::output::{Column, Format, Output, Style, counted, plain};
+use crate::cli::{input, snippet};
+use crate::cors::{Expectation, Finding, Severity};
+use crate::model::cors_question::{CorsProvider, CorsValidation};
+
+const FINDINGS: &[Column] = &[("CODE", "code"), ("PATH", "path"), ("MESSAGE", "message")];
+
+/// Flags of `cors validate`.
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    /// Configuration in any form, `-` for stdin
+    #[arg(default_value = "-")]
+    file: PathBuf,
+    /// Store that the bucket is at: aws, ceph, `ceph_whole`, minio, garage, rustfs, r2, moto, localstack, versity, storj
+    #[arg(long, default_value = "aws", value_parser = CorsProvider::parse)]
+    provider: CorsProvider,
+    /// What pages will do, again for each: credentials, multipart, checksums, delete, head, `signed_headers`
+    #[arg(long, value_name = "WHAT", value_parser = input::word::<Expectation>)]
+    expect: Vec<Expectation>,
+}
+
+impl Validate {
+    pub(super) async fn run(self, out: &Output) -> anyhow::Result<Exit> {
+        let text = input::text(&self.file).await?;
+        let wanted =
+            CorsValidation { configuration: json!(text), provider: self.provider, expected: self.expect };
+        let report = wanted.report();
+        match out.format() {
+            Format::Table => {
+                show(out, &self.file, &text, &report.findings)?;
+                out.say(summary(&report.findings));
+            }
+            Format::Json | Format::Ndjson => out.rows(&json!(report), "findings", FINDINGS)?,
+        }
+        Ok(if report.usable { Exit::Ok } else { Exit::Denied })
+    }
+}
+
+/// A word about all findings together.
+fn summary(findings: &[Finding]) -> String {
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count() as u64;
+    let counts = [
+        (count(Severity::Error), "error"),
+        (count(Severity::SecurityWarning), "security warning"),
+        (count(Severity::Warning), "warning"),
+        (count(Severity::Suggestion), "suggestion"),
+    ];
+    let parts = counts.into_iter().filter(|(number, _)| *number > 0);
+    let words = parts.map(|(number, noun)| counted(number, noun)).collect::<Vec<_>>().join(", ");
+    if words.is_empty() { "nothing to say".to_owned() } else { words }
+}
+
+/// Each finding with the line that it is about, and what to do.
+pub(super) fn show(out: &Output, file: &Path, text: &str, findings: &[Finding]) -> anyhow::Result<()> {
+    let file = if file.as_os_str() == "-" { "stdin".to_owned() } else { file.display().to_string() };
+    for (index, finding) in findings.iter().enumerate() {
+        if index > 0 {
+            out.line("")?;
+        }
+        let (style, severity) = word(finding.severity);
+        let mark = out.paint(style, format!("{severity}[{}]:", finding.code));
+        out.line(format!("{mark} {}", plain(&finding.message)))?;
+        if let (Some(line), Some(column)) = (finding.line, finding.column) {
+            out.line(format!("  at {}:{line}:{column}, {}", plain(&file), finding.path))?;
+            snippet::lines(text, line, column).iter().try_for_each(|line| out.line(line))?;
+        }
+        if let Some(help) = &finding.help {
+            out.line(format!("  help: {}", plain(help)))?;
+        }
+    }
+    Ok(())
+}
+
+fn word(severity: Severity) -> (Style, &'static str) {
+    match severity {
+        Severity::Error => (Style::Bad, "error"),
+        Severity::SecurityWarning => (Style::Bad, "security warning"),
+        Severity::Warning => (Style::Careful, "warning"),
+        Severity::Suggestion => (Style::Faint, "suggestion"),
+    }
+}
