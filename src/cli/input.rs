@@ -60,11 +60,6 @@ pub(crate) async fn json(file: &Path) -> anyhow::Result<Value> {
     Ok(value)
 }
 
-/// The text of a file, or of stdin for `-`.
-pub(crate) async fn text(file: &Path) -> anyhow::Result<String> {
-    if file.as_os_str() == "-" { read_stdin().await } else { read_file(file).await }
-}
-
 /// What the JSON of a file means; the error names the field.
 pub(crate) fn typed<T: DeserializeOwned>(file: &Path, value: Value) -> anyhow::Result<T> {
     serde_path_to_error::deserialize(value).map_err(|error| {

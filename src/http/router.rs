@@ -52,6 +52,7 @@ pub fn documented() -> OpenApiRouter<Api> {
         .merge(signed_and_in_parts())
         .merge(many_and_metadata())
         .merge(about_policies())
+        .merge(about_cors())
         .routes(routes!(sources::list_sources, sources::create_source))
         .routes(routes!(sources::test_source_definition))
         .routes(routes!(sources::activate_source))
@@ -88,14 +89,19 @@ pub fn documented() -> OpenApiRouter<Api> {
             usage_policies::replace_usage_policy,
             usage_policies::delete_usage_policy
         ))
-        .routes(routes!(cors::validate_cors))
-        .routes(routes!(cors::evaluate_cors))
-        .routes(routes!(cors::recommend_cors))
         .routes(routes!(access::list_tokens, access::create_token))
         .routes(routes!(access::revoke_token))
         .routes(routes!(access::list_projects, access::create_project))
         .routes(routes!(access::list_audit))
         .routes(routes!(access::verify_audit))
+}
+
+/// Configurations for pages of other origins, from their text alone.
+fn about_cors() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(cors::validate_cors))
+        .routes(routes!(cors::evaluate_cors))
+        .routes(routes!(cors::recommend_cors))
 }
 
 /// What others do on behalf of a caller: signed URLs, forms, uploads in parts.
