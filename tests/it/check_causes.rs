@@ -192,9 +192,9 @@ async fn granted(actions: &[&str]) -> (Place, RgwUser) {
 }
 
 async fn rights() -> Vec<Case> {
-    let mut cases = Vec::new();
     const ALL: [&str; 5] =
         ["s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"];
+    let mut cases = Vec::new();
     for (what, check, left_out) in [
         ("listing is denied", "objects-listable", "s3:ListBucket"),
         ("reading is denied", READ, "s3:GetObject"),

@@ -30,7 +30,7 @@ use crate::harness::browser::Browser;
 
 const CASES: &str = include_str!("../../fixtures/cors/browser-cases.json");
 /// For everything: the start of the browser, and all requests.
-const BOUND: Duration = Duration::from_secs(60);
+const BOUND: Duration = Duration::from_mins(1);
 /// What the server puts on every answer, so that reading them tells what is exposed.
 const ANSWERED: [(&str, &str); 7] = [
     ("cache-control", "no-store"),
