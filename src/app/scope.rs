@@ -57,7 +57,8 @@ pub(super) fn bucket_arn(bucket: &str, region: &str) -> String {
     format!("arn:{partition}:s3:::{bucket}")
 }
 
-fn escaped(prefix: &str) -> String {
+/// A prefix in which no character is a wildcard or begins a variable.
+pub(super) fn escaped(prefix: &str) -> String {
     let mut text = String::with_capacity(prefix.len());
     for character in prefix.chars() {
         match character {

@@ -18,21 +18,26 @@ use futures_util::stream::{self, FuturesUnordered};
 use futures_util::{Stream, StreamExt};
 use tokio::sync::SemaphorePermit;
 
-use crate::aws::AwsError;
 use crate::aws::body::{Source, counted};
 use crate::aws::s3::checksum::{Sums, checksum_header, completed_part};
 use crate::aws::s3::{S3, Uploaded, part_checksum, with_headers};
 use crate::aws::upload::{Leftovers, broken, default_checksum, gather, own_checksum};
+use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{ObjectKey, PutOptions};
 use crate::model::provider::Profile;
 use crate::model::upload::Checksum;
 
+const SERVICE: &str = "s3";
 /// The size of a part; grows when 10,000 of them would not do (S3 user guide, multipart limits), where a provider wants
 /// large parts, and where it takes only few of them.
 const PART: u64 = 5 << 20;
 /// The same where the length is not known: larger, so that larger bodies fit into as many.
 const PART_OF_UNKNOWN: u64 = 8 << 20;
 const MOST_PARTS: u64 = 10_000;
+/// Bytes of the largest object: that many parts of 5 GiB (S3 user guide, multipart limits).
+const MOST_BYTES: u64 = MOST_PARTS * (5 << 30);
+/// Bytes of the largest part that is gathered in memory, for a checksum of the whole.
+const MOST_GATHERED: u64 = 128 << 20;
 /// Parts of one upload that are in memory at once, on their way or still gathered. More would be faster where the store
 /// is far away, and cost every upload the memory of each.
 const AT_ONCE: usize = 2;
@@ -68,7 +73,14 @@ impl S3 {
         length: Option<u64>,
         leftovers: &Leftovers,
     ) -> Result<Uploaded, AwsError> {
+        bounded(length)?;
         let size = part_size(self.profile, length);
+        if size > MOST_GATHERED && Sums::new(&options.extras).is_wanted() {
+            let text = format!(
+                "a checksum of the whole is computed from parts in memory, and parts of {size} bytes are too large for that: leave the checksum out"
+            );
+            return Err(AwsError::new(ErrorKind::InvalidRequest, SERVICE, "EntityTooLarge", text));
+        }
         let mut first = None;
         if length.is_none() {
             let most = usize::try_from(size).unwrap_or(usize::MAX);
@@ -247,6 +259,15 @@ fn gathered_parts<'a>(
     })
 }
 
+/// What no store takes is refused before anything is sent or reserved for it.
+fn bounded(length: Option<u64>) -> Result<(), AwsError> {
+    if length.is_none_or(|length| length <= MOST_BYTES) {
+        return Ok(());
+    }
+    let text = format!("an object has at most {MOST_BYTES} bytes: 10,000 parts of 5 GiB");
+    Err(AwsError::new(ErrorKind::InvalidRequest, SERVICE, "EntityTooLarge", text))
+}
+
 /// All parts but the last have this size, as some providers ask. Of a body of unknown length the longest one that fits
 /// is as long at every provider.
 fn part_size(profile: &Profile, length: Option<u64>) -> u64 {
@@ -258,9 +279,17 @@ fn part_size(profile: &Profile, length: Option<u64>) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{PART, part_size};
+    use super::{MOST_BYTES, PART, bounded, part_size};
     use crate::aws::upload::MULTIPART_FROM;
     use crate::model::provider::PROFILES;
+
+    #[test]
+    fn what_no_store_takes_is_refused_at_once() {
+        assert!(bounded(None).is_ok() && bounded(Some(MOST_BYTES)).is_ok());
+        for length in [MOST_BYTES + 1, u64::MAX] {
+            assert_eq!(bounded(Some(length)).unwrap_err().code, "EntityTooLarge", "{length}");
+        }
+    }
 
     #[test]
     fn parts_are_as_every_provider_wants_them() {

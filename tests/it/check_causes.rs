@@ -391,7 +391,7 @@ async fn network() -> Vec<Case> {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let reset = FaultProxy::start(&embedded.url).await;
-    reset.set(Fault::Refuse);
+    reset.set(Fault::ResetAfterUpload(1));
     let full = full_listener().await;
     let (other, other_pem) = tls_server(&["other.example"], false).await;
     let (expired, expired_pem) = tls_server(&["localhost"], true).await;
@@ -410,7 +410,7 @@ async fn network() -> Vec<Case> {
             at(&format!("http://{}", silent.local_addr().unwrap())),
             vec![Box::new(silent)],
         ),
-        case("connections are cut", (REACHED, "ConnectionReset"), at(&reset.url()), vec![Box::new(reset)]),
+        case("connections are cut", (SIGNATURE, "ConnectionReset"), at(&reset.url()), vec![Box::new(reset)]),
         case("the authority is not trusted", (REACHED, "TlsUnknownCa"), at(&servers.rgw_tls), vec![]),
         case(
             "the certificate has expired",

@@ -59,9 +59,7 @@ impl App {
 pub(super) fn role_refused(role: &Role, identity: Option<&str>, error: &AwsError) -> Check {
     let mut check = failed("role-assumed", "sts:AssumeRole", error);
     let about_duration = error.code == "ValidationError" && error.message.contains("DurationSeconds");
-    if error.code == "PackedPolicyTooLarge" {
-        check.fix = Some(Fix::Patch(json!({"assume_role": {"session_policy": "none"}})));
-    } else if about_duration {
+    if about_duration {
         check.fix = Some(Fix::Patch(json!({"assume_role": {"duration": ALWAYS_ALLOWED}})));
         check.remedy = Some(format!(
             "ask for {ALWAYS_ALLOWED} seconds, which every role allows, or raise the role's maximum session duration"
@@ -82,7 +80,16 @@ fn not_assumable(check: &mut Check, role: &Role, identity: Option<&str>, message
             Some(format!("allow `sts:AssumeRole` on `{}` for the identity that assumes it", role.arn));
         return;
     }
-    let Some(identity) = identity_of(message).or_else(|| identity.map(str::to_owned)) else { return };
+    // a trust policy mends none of these
+    if ["explicit deny", "permissions boundary", "session policy", "service control policy"]
+        .iter()
+        .any(|words| message.contains(words))
+    {
+        return;
+    }
+    // what STS says is asked of it over a signed call; the words of a refusal are the endpoint's
+    let Some(identity) = identity.map(str::to_owned).or_else(|| identity_of(message)) else { return };
+    let identity = role_of_session(&identity).unwrap_or(identity);
     check.fix = Some(Fix::TrustPolicy(fixes::trust_policy(&identity, role)));
     let about_id = if role.external_id.is_some() {
         "which asks for the external id of the resource"
@@ -98,17 +105,32 @@ fn not_assumable(check: &mut Check, role: &Role, identity: Option<&str>, message
 fn identity_of(message: &str) -> Option<String> {
     let (_, rest) = message.split_once("User: ")?;
     let (arn, _) = rest.split_once(" is not authorized")?;
-    arn.starts_with("arn:").then(|| arn.to_owned())
+    let fields: Vec<&str> = arn.splitn(6, ':').collect();
+    let is_identity = matches!(fields.as_slice(), ["arn", _, "iam" | "sts", "", _, name] if !name.is_empty());
+    (is_identity && !arn.contains(['*', '?', '$'])).then(|| arn.to_owned())
+}
+
+/// The role of `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`: the next session has another name. A path of the role,
+/// which its sessions do not tell, is missing.
+fn role_of_session(arn: &str) -> Option<String> {
+    let (before, session) = arn.split_once(":assumed-role/")?;
+    let (role, _) = session.split_once('/')?;
+    let account = before.replacen(":sts:", ":iam:", 1);
+    Some(format!("{account}:role/{role}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::identity_of;
+    use super::{identity_of, role_of_session};
 
     #[test]
     fn the_identity_is_read_from_the_refusal() {
         let text = "User: arn:aws:iam::111122223333:user/app is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::444455556666:role/data";
         assert_eq!(identity_of(text).as_deref(), Some("arn:aws:iam::111122223333:user/app"));
         assert_eq!(identity_of("AccessDenied"), None);
+        assert_eq!(identity_of("User: arn:aws:iam::*:user/x is not authorized"), None);
+        let session = "arn:aws:sts::111122223333:assumed-role/app/s3c-default";
+        assert_eq!(role_of_session(session).as_deref(), Some("arn:aws:iam::111122223333:role/app"));
+        assert_eq!(role_of_session("arn:aws:iam::111122223333:user/app"), None);
     }
 }

@@ -15,13 +15,12 @@ use crate::model::principal::Caller;
 
 impl App {
     pub(super) fn definition_valid(&self, caller: &Caller, subject: &Subject<'_>) -> Check {
-        let findings = self.findings(caller, subject.definition, subject.literals);
+        let mut findings = self.findings(caller, subject.definition, subject.literals);
+        // checks of their own tell of these
+        findings.retain(|finding| !["ENDPOINT_BLOCKED", USAGE_DENIED].contains(&finding.code));
         let texts: Vec<String> =
             findings.iter().map(|finding| format!("{}: {}", finding.path, finding.message)).collect();
-        // checks of their own tell of these
-        let later = ["ENDPOINT_BLOCKED", USAGE_DENIED];
-        let blocked = findings.iter().any(|finding| later.contains(&finding.code));
-        if connect::templates(subject.definition).is_err() || (has_errors(&findings) && !blocked) {
+        if connect::templates(subject.definition).is_err() || has_errors(&findings) {
             let mut check = Check::new("definition-valid", Status::Failed, texts.join("; "));
             let first = findings.iter().find(|finding| finding.severity == Severity::Error);
             check.cause = first.map(|finding| finding.code.to_owned());
@@ -29,7 +28,7 @@ impl App {
             check.remedy = help.or_else(|| Some("correct the field that the detail names".to_owned()));
             return check;
         }
-        if texts.is_empty() || blocked {
+        if texts.is_empty() {
             return Check::new("definition-valid", Status::Passed, "the definition can be used");
         }
         Check::new("definition-valid", Status::Warning, texts.join("; "))

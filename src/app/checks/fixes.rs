@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::app::connection::Connection;
-use crate::app::scope::bucket_arn;
+use crate::app::scope::{bucket_arn, escaped};
 use crate::app::sources::failed;
 use crate::aws::AwsError;
 use crate::aws::ErrorKind;
@@ -36,10 +36,23 @@ fn allow_key(check: &mut Check, message: &str) {
         rest.split_whitespace().next().map(|found| found.trim_matches(['"', '.', ',']).to_owned())
     };
     let (Some(action), Some(key)) = (after("perform: "), after("on resource: ")) else { return };
+    // the words are the endpoint's: nothing else is made a statement of
+    let is_action =
+        action.strip_prefix("kms:").is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    if !is_action || !is_key(&key) {
+        return;
+    }
     check.fix = Some(Fix::Statement(json!({"Effect": "Allow", "Action": action, "Resource": key})));
     check.remedy = Some(format!(
         "allow `{action}` on `{key}` for the identity, in its own policy and in the key's - an administrator of the cloud account can do this"
     ));
+}
+
+/// The ARN of one key.
+fn is_key(text: &str) -> bool {
+    let fields: Vec<&str> = text.splitn(6, ':').collect();
+    matches!(fields.as_slice(), ["arn", _, "kms", _, _, name] if name.starts_with("key/"))
+        && !text.contains(['*', '?', '$'])
 }
 
 /// The statement that would allow a call.
@@ -49,14 +62,22 @@ pub(super) fn allow(check: &mut Check, connection: &Connection, actions: &[&str]
         On::Bucket => bucket,
         On::Objects => {
             let separator = if bucket.contains(":accesspoint/") { "/object/" } else { "/" };
-            format!("{bucket}{separator}{}*", connection.prefix)
+            format!("{bucket}{separator}{}*", escaped(&connection.prefix))
         }
     };
     let action = match actions {
         [one] => json!(one),
         more => json!(more),
     };
-    check.fix = Some(Fix::Statement(json!({"Effect": "Allow", "Action": action, "Resource": resource})));
+    // lists are bound to the prefix, as a scoped session is
+    let lists = matches!(actions, ["s3:ListBucket" | "s3:ListBucketVersions"]);
+    let statement = if lists && !connection.prefix.is_empty() {
+        let below = json!({"StringLike": {"s3:prefix": format!("{}*", escaped(&connection.prefix))}});
+        json!({"Effect": "Allow", "Action": action, "Resource": resource, "Condition": below})
+    } else {
+        json!({"Effect": "Allow", "Action": action, "Resource": resource})
+    };
+    check.fix = Some(Fix::Statement(statement));
     check.remedy = Some(format!(
         "allow {} on `{resource}` for the identity, and look for a Deny in the bucket policy",
         actions.join(" and ")
@@ -93,8 +114,27 @@ pub(super) fn trust_policy(identity: &str, role: &Role) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::allow_key;
+    use super::{allow_key, trust_policy};
+    use crate::aws::credentials::Role;
     use crate::model::check::{Check, Fix, Status};
+
+    #[test]
+    fn a_trust_policy_asks_for_what_the_resource_sends() {
+        let mut role = Role {
+            arn: "arn:aws:iam::111122223333:role/data".to_owned(),
+            external_id: Some("an-id".to_owned()),
+            session_name: "s3c-default".to_owned(),
+            duration: None,
+            policy: None,
+            tags: [("team".to_owned(), "data".to_owned())].into(),
+        };
+        let policy = trust_policy("arn:aws:iam::111122223333:user/app", &role);
+        let statement = &policy["Statement"][0];
+        assert_eq!(statement["Condition"]["StringEquals"]["sts:ExternalId"], "an-id");
+        assert_eq!(statement["Action"], serde_json::json!(["sts:AssumeRole", "sts:TagSession"]));
+        role.external_id = None;
+        assert!(trust_policy("a", &role)["Statement"][0].get("Condition").is_none());
+    }
 
     #[test]
     fn the_key_and_the_action_are_read_from_the_refusal() {
@@ -104,5 +144,14 @@ mod tests {
         let Some(Fix::Statement(statement)) = check.fix else { panic!("no fix") };
         assert_eq!(statement["Action"], "kms:Decrypt");
         assert_eq!(statement["Resource"], "arn:aws:kms:eu-west-1:1:key/k");
+        for hostile in [
+            "kms:* on resource: arn:aws:kms:eu-west-1:1:key/k",
+            "kms:Decrypt on resource: *",
+            "s3:* on resource: *",
+        ] {
+            let mut check = Check::new("objects-readable", Status::Failed, "");
+            allow_key(&mut check, &format!("is not authorized to perform: {hostile} because"));
+            assert_eq!(check.fix, None, "{hostile}");
+        }
     }
 }

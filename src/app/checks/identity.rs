@@ -63,9 +63,12 @@ impl App {
         if let Some(error) = refused {
             return checks.push(failed("clock-in-step", "s3:ListObjectsV2", error), started);
         }
-        if let Some(date) = outcome.as_ref().err().and_then(|error| error.date.clone()) {
-            checks.push(self.clock_in_step(&date), started);
-        }
+        let date = outcome.as_ref().err().and_then(|error| error.date.clone());
+        let clock = match date {
+            Some(date) => self.clock_in_step(&date),
+            None => Check::new("clock-in-step", Status::Skipped, "the answer had no date"),
+        };
+        checks.push(clock, started);
         let anonymous = connection.plan.base.is_none();
         let mut check = match outcome {
             _ if anonymous => Check::new("signature-accepted", Status::Skipped, "requests are anonymous"),

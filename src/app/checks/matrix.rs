@@ -1,7 +1,8 @@
 //! The permission matrix: one row an operation that the resource allows, from what was tried.
 
 use crate::app::checks::Checks;
-use crate::model::check::{Answer, KnownBy, Permission, Status};
+use crate::model::check::{Answer, Check, KnownBy, Permission, Status};
+use crate::model::error_catalogue;
 use crate::model::operation::Operation;
 use crate::model::resource::Definition;
 
@@ -34,20 +35,31 @@ fn row(checks: &Checks, operation: Operation) -> Permission {
     Permission { operation, answer, known_by, missing_action: missing }
 }
 
+/// The checks whose calls are the operation's own.
+fn own_checks(operation: Operation) -> &'static [&'static str] {
+    match operation {
+        Operation::List => &["objects-listable"],
+        Operation::Head | Operation::Get => &["object-read-back", "objects-readable"],
+        Operation::Put => &["object-written", "uploads-allowed"],
+        Operation::Multipart => &["uploads-allowed"],
+        Operation::Delete => &["object-deleted"],
+        Operation::GetTags => &["tags-readable"],
+        Operation::GetAcl => &["acl-readable"],
+        Operation::PutAcl => &["acl-accepted"],
+        Operation::Versions => &["versions-listable"],
+        Operation::GetBucket => &["cors-readable", "policy-readable", "location-readable"],
+        Operation::Copy | Operation::PutTags | Operation::Sign | Operation::PutBucket => &[],
+    }
+}
+
 /// What the calls of the operation itself came to.
 fn tried(checks: &Checks, operation: Operation) -> Proof {
+    let names = own_checks(operation);
     match operation {
-        Operation::List => all(checks, &["objects-listable"]),
-        Operation::Head | Operation::Get => any(checks, &["object-read-back", "objects-readable"]),
-        Operation::Put => any(checks, &["object-written", "uploads-allowed"]),
-        Operation::Multipart => all(checks, &["uploads-allowed"]),
-        Operation::Delete => all(checks, &["object-deleted"]),
-        Operation::GetTags => all(checks, &["tags-readable"]),
-        Operation::GetAcl => all(checks, &["acl-readable"]),
-        Operation::PutAcl => all(checks, &["acl-accepted"]),
-        Operation::Versions => all(checks, &["versions-listable"]),
-        Operation::GetBucket => all(checks, &["cors-readable", "policy-readable", "location-readable"]),
-        Operation::Copy | Operation::PutTags | Operation::Sign | Operation::PutBucket => Proof::Open,
+        // each of them proves it alone
+        Operation::Head | Operation::Get | Operation::Put => any(checks, names),
+        _ if names.is_empty() => Proof::Open,
+        _ => all(checks, names),
     }
 }
 
@@ -87,28 +99,43 @@ fn all(checks: &Checks, names: &[&str]) -> Proof {
 fn proof(checks: &Checks, name: &str) -> Proof {
     let Some(check) = checks.get(name) else { return Proof::Open };
     match check.status {
+        // what may be gone a moment later refutes nothing
+        Status::Failed if passes(check) => Proof::Open,
         Status::Failed => Proof::Refuted,
         // a right that no named operation needs; other warnings are of what was done nevertheless
-        Status::Warning if check.cause.as_deref() == Some("AccessDenied") => Proof::Refuted,
+        Status::Warning if is_denied(check) => Proof::Refuted,
         Status::Passed | Status::Warning => Proof::Holds,
         Status::Skipped | Status::Unsupported => Proof::Open,
     }
 }
 
-/// The action that the failed check names, or the first one of the operation.
+fn passes(check: &Check) -> bool {
+    check.cause.as_deref().and_then(error_catalogue::find).is_some_and(|entry| entry.retry)
+}
+
+/// Whether a right is missing: an archived object is the only other cause that a warning has.
+fn is_denied(check: &Check) -> bool {
+    check.cause.as_deref().is_some_and(|cause| cause != "InvalidObjectState")
+}
+
+/// The action that was denied: the one of the failed check, or the first one of the operation.
 fn missing(checks: &Checks, operation: Operation) -> Option<String> {
-    let named = match operation {
-        Operation::GetBucket => [
-            ("cors-readable", "s3:GetBucketCORS"),
-            ("policy-readable", "s3:GetBucketPolicy"),
-            ("location-readable", "s3:GetBucketLocation"),
-        ]
-        .iter()
-        .find(|(name, _)| proof(checks, name) == Proof::Refuted)
-        .map(|(_, action)| *action),
-        Operation::Copy if tried(checks, Operation::Get) != Proof::Refuted => Some("s3:PutObject"),
-        Operation::Sign => None,
-        other => other.all_actions().find(|action| !action.starts_with("s3:ListBucketMultipart")),
+    let of_get = tried(checks, Operation::Get) == Proof::Refuted;
+    let behind = match operation {
+        Operation::Copy if of_get => Operation::Get,
+        Operation::Copy => Operation::Put,
+        other => other,
+    };
+    let refuting = |name: &&&str| proof(checks, name) == Proof::Refuted;
+    let failed = own_checks(behind).iter().find(refuting)?;
+    if checks.get(failed).and_then(|check| check.cause.as_deref()) != Some("AccessDenied") {
+        return None;
+    }
+    let named = match *failed {
+        "cors-readable" => Some("s3:GetBucketCORS"),
+        "policy-readable" => Some("s3:GetBucketPolicy"),
+        "location-readable" => Some("s3:GetBucketLocation"),
+        _ => behind.all_actions().find(|action| !action.starts_with("s3:ListBucketMultipart")),
     };
     named.map(str::to_owned)
 }

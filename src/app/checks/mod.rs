@@ -27,8 +27,9 @@ use crate::app::connection::{Connection, Subject};
 use crate::app::propose::Written;
 use crate::app::sources::elapsed_ms;
 use crate::clock::rfc3339;
-use crate::model::check::{Check, Report, Status, verdict};
+use crate::model::check::{Answer, Check, Report, Status, Verdict, verdict};
 use crate::model::check_catalogue::{self, CHECKS};
+use crate::model::operation::Operation;
 use crate::model::principal::Caller;
 
 pub use run::{TestOptions, Testing};
@@ -58,6 +59,10 @@ impl Checks {
         let passed = check.status != Status::Failed;
         self.done.push(check);
         passed
+    }
+
+    fn not_needed(&mut self, name: &str) {
+        self.note(Check::new(name, Status::Skipped, "the resource allows no operation that needs it"));
     }
 
     fn get(&self, name: &str) -> Option<&Check> {
@@ -96,11 +101,13 @@ impl App {
         self.walk(caller, subject, options, &mut checks).await;
         let permissions = matrix::permissions(&checks, subject.definition);
         let checks = checks.finish(options);
+        let can = |answer| permissions.iter().any(|row| row.answer == answer);
+        let nothing_works = can(Answer::No) && !can(Answer::Yes);
         let first = checks.iter().find(|check| check.status == Status::Failed);
         let essential: Vec<&str> =
             CHECKS.iter().filter(|entry| entry.essential).map(|entry| entry.name).collect();
         Report {
-            verdict: verdict(&checks, &essential),
+            verdict: if nothing_works { Verdict::Fails } else { verdict(&checks, &essential) },
             reason: first.map(|check| format!("{}: {}", check.name, check.detail)),
             tested_at: rfc3339(self.clock.now_ms()),
             took_ms: elapsed_ms(started),
@@ -163,13 +170,39 @@ impl App {
         options: TestOptions,
         checks: &mut Checks,
     ) {
-        let listed = self.objects_listable(connection, checks).await;
-        objects::readable(connection, &listed, checks).await;
+        let allows = |operations: &[Operation]| {
+            let allowed = subject.definition.operations.as_ref();
+            allowed.is_none_or(|allowed| operations.iter().any(|operation| allowed.contains(operation)))
+        };
+        let listed = if allows(&[Operation::List]) {
+            self.objects_listable(connection, checks).await
+        } else {
+            checks.not_needed("objects-listable");
+            objects::Listed::default()
+        };
+        if allows(&[Operation::Get, Operation::Head, Operation::Copy, Operation::Sign]) {
+            objects::readable(connection, &listed, checks).await;
+        } else {
+            checks.not_needed("objects-readable");
+        }
         rights::read(subject.definition, connection, &listed, checks).await;
-        uploads::allowed(connection, checks).await;
-        scoped::prefix_enforced(subject.definition, connection, checks).await;
-        if options.write {
-            writes::round(connection, checks).await;
+        if allows(&[Operation::Put, Operation::Multipart, Operation::Copy, Operation::Sign]) {
+            uploads::allowed(connection, checks).await;
+        } else {
+            checks.not_needed("uploads-allowed");
+            checks.not_needed("acl-accepted");
+        }
+        scoped::prefix_enforced(subject.definition, connection, &listed, checks).await;
+        if !options.write {
+            return;
+        }
+        // what is written must be deleted again, and a test does nothing that the resource does not allow
+        if allows(&[Operation::Put]) && allows(&[Operation::Delete]) {
+            writes::round(connection, allows(&[Operation::Get]), checks).await;
+        } else {
+            for entry in CHECKS.iter().filter(|entry| entry.writes) {
+                checks.not_needed(entry.name);
+            }
         }
     }
 }

@@ -16,8 +16,9 @@ const GET_FIRST: &str = "s3:GetObject (first byte of the first object)";
 const GET_MISSING: &str = "s3:GetObject (a key that is not there)";
 
 /// What a list of the root prefix came to.
+#[derive(Debug, Default)]
 pub(super) struct Listed {
-    allowed: bool,
+    pub(super) allowed: bool,
     first: Option<ObjectKey>,
 }
 

@@ -23,7 +23,7 @@ pub struct TestOptions {
     pub write: bool,
 }
 
-/// A test that is under way. It goes on to its end when nobody listens any more, so that it can take away what it left.
+/// A test that is under way, in a task of its own. It goes on to its end when nobody listens any more, so that it can take away what it left.
 #[derive(Debug)]
 pub struct Testing {
     checks: UnboundedReceiver<Check>,
@@ -57,12 +57,11 @@ impl App {
         environment: &Name,
         options: TestOptions,
     ) -> Result<Report, Error> {
-        let resource = self.testable(caller, name, environment)?;
-        self.test_saved(caller, &resource, environment, options, None).await
+        self.start_test(caller, name, environment, options).await?.report().await
     }
 
     /// The same, told check by check.
-    pub fn start_test(
+    pub async fn start_test(
         self: &Arc<Self>,
         caller: &Caller,
         name: &str,
@@ -70,10 +69,12 @@ impl App {
         options: TestOptions,
     ) -> Result<Testing, Error> {
         let resource = self.testable(caller, name, environment)?;
+        let permit = self.admit(caller).await?;
         let (told, checks) = unbounded_channel();
         let (app, caller, environment) = (Arc::clone(self), caller.clone(), environment.clone());
         let task = self.tracker.spawn(async move {
-            app.test_saved(&caller, &resource, &environment, options, Some(told)).await
+            let _permit = permit;
+            app.test_saved(&caller, &resource, &environment, options, told).await
         });
         Ok(Testing { checks, task })
     }
@@ -90,11 +91,11 @@ impl App {
         resource: &Resource,
         environment: &Name,
         options: TestOptions,
-        told: Option<UnboundedSender<Check>>,
+        told: UnboundedSender<Check>,
     ) -> Result<Report, Error> {
         let definition = resource.record.definition.in_environment(environment);
         let subject = Subject::of(&resource.record, &definition, environment);
-        let report = self.report(caller, &subject, options, told).await;
+        let report = self.report(caller, &subject, options, Some(told)).await;
         let now = self.clock.now_ms();
         self.store.keep_test(&resource.record.id, environment.as_str(), &report, now).await?;
         let mut event = audit::event(caller, "resource.test", resource.name().as_str(), now);
@@ -111,12 +112,11 @@ impl App {
         environment: &Name,
         options: TestOptions,
     ) -> Result<Report, Error> {
-        let (definition, literals) = self.unsaved_test(caller, body, environment)?;
-        self.test_unsaved(caller, &definition, &literals, environment, options, None).await
+        self.start_definition_test(caller, body, environment, options).await?.report().await
     }
 
     /// The same, told check by check.
-    pub fn start_definition_test(
+    pub async fn start_definition_test(
         self: &Arc<Self>,
         caller: &Caller,
         body: Value,
@@ -124,10 +124,12 @@ impl App {
         options: TestOptions,
     ) -> Result<Testing, Error> {
         let (definition, literals) = self.unsaved_test(caller, body, environment)?;
+        let permit = self.admit(caller).await?;
         let (told, checks) = unbounded_channel();
         let (app, caller, environment) = (Arc::clone(self), caller.clone(), environment.clone());
         let task = self.tracker.spawn(async move {
-            app.test_unsaved(&caller, &definition, &literals, &environment, options, Some(told)).await
+            let _permit = permit;
+            app.test_unsaved(&caller, &definition, &literals, &environment, options, told).await
         });
         Ok(Testing { checks, task })
     }
@@ -150,10 +152,10 @@ impl App {
         literals: &Literals,
         environment: &Name,
         options: TestOptions,
-        told: Option<UnboundedSender<Check>>,
+        told: UnboundedSender<Check>,
     ) -> Result<Report, Error> {
         let subject = Subject { definition, literals, project_id: &caller.project.id, environment };
-        let report = self.report(caller, &subject, options, told).await;
+        let report = self.report(caller, &subject, options, Some(told)).await;
         let mut event = audit::event(caller, "resource.test", definition.name.as_str(), self.clock.now_ms());
         report.verdict.as_str().clone_into(&mut event.outcome);
         event.detail = Some("an unsaved definition".to_owned());

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::app::checks::Checks;
+use crate::app::checks::objects::Listed;
 use crate::app::connection::Connection;
 use crate::aws::ErrorKind;
 use crate::aws::s3::ListRequest;
@@ -10,12 +11,17 @@ use crate::model::check::{Check, Status};
 use crate::model::resource::{Definition, NamedPolicy, SessionPolicy};
 
 /// A scoped session must be refused what lies outside of its prefix.
-pub(super) async fn prefix_enforced(definition: &Definition, connection: &Connection, checks: &mut Checks) {
+pub(super) async fn prefix_enforced(
+    definition: &Definition,
+    connection: &Connection,
+    listed: &Listed,
+    checks: &mut Checks,
+) {
     let started = Instant::now();
-    checks.push(enforced(definition, connection).await, started);
+    checks.push(enforced(definition, connection, listed).await, started);
 }
 
-async fn enforced(definition: &Definition, connection: &Connection) -> Check {
+async fn enforced(definition: &Definition, connection: &Connection, listed: &Listed) -> Check {
     const NAME: &str = "prefix-enforced";
     const CALL: &str = "s3:ListObjectsV2 (outside the prefix)";
     let scoped = definition
@@ -35,6 +41,10 @@ async fn enforced(definition: &Definition, connection: &Connection) -> Check {
             Status::Skipped,
             "the resource has no prefix: its scope is the whole bucket",
         );
+    }
+    if !listed.allowed {
+        let text = "lists are refused inside the prefix, too, so that a refusal outside of it proves nothing";
+        return Check::new(NAME, Status::Skipped, text);
     }
     let outside = format!("s3-connector-outside-{}/", uuid::Uuid::new_v4().simple());
     let request = ListRequest { prefix: outside, max_keys: 1, ..Default::default() };

@@ -60,9 +60,11 @@ async fn acl_accepted(connection: &Connection, key: &ObjectKey) -> Check {
         return check;
     }
     let mut check = match round(&connection.s3, key).await {
-        Ok(_) => {
+        Ok(Check { status: Status::Passed, .. }) => {
             Check::new(NAME, Status::Passed, format!("uploads with the ACL `{}` are accepted", acl.as_str()))
         }
+        // what stays is told
+        Ok(left) => Check::new(NAME, left.status, left.detail),
         Err(error) => {
             let on = (["s3:PutObjectAcl"].as_slice(), On::Objects);
             let mut check = denied(NAME, CALL, &error, on, connection);

@@ -44,7 +44,7 @@ pub async fn test_resource(
 ) -> Result<Response, Failure> {
     let options = TestOptions { write: wanted.write };
     if wants_lines(&headers) {
-        return Ok(lines(api.app.start_test(&by.0, &name, &environment.0, options)?));
+        return Ok(lines(api.app.start_test(&by.0, &name, &environment.0, options).await?));
     }
     Ok(Json(api.app.test_resource(&by.0, &name, &environment.0, options).await?).into_response())
 }
@@ -73,7 +73,7 @@ pub async fn test_definition(
     let options = TestOptions { write: body.write };
     let (by, definition, environment) = (&by.0, body.definition, &environment.0);
     if wants_lines(&headers) {
-        return Ok(lines(api.app.start_definition_test(by, definition, environment, options)?));
+        return Ok(lines(api.app.start_definition_test(by, definition, environment, options).await?));
     }
     Ok(Json(api.app.test_definition(by, definition, environment, options).await?).into_response())
 }
