@@ -1,6 +1,6 @@
 //! Decides a request from every policy that applies, and says why.
 //!
-//! [`decide`] answers and allocates nothing in the usual case. [`explain`] gives the same answer with every statement
+//! [`decide()`] answers and allocates nothing in the usual case. [`explain`] gives the same answer with every statement
 //! and what of it matched. [`Evaluation`] does all of it for one question in JSON.
 //!
 //! What it must not do: guess. A policy that AWS would refuse makes the decision [`Decision::Invalid`].
