@@ -154,6 +154,12 @@ async fn an_acl_that_the_bucket_refuses_is_found_and_the_fix_mends_it() {
     assert_eq!(report["verdict"], "works with limits", "{report:#}");
     let found = assert_failed(&report, "acl-accepted", "AccessControlListNotSupported", "`default_acl`");
     assert_eq!(found["fix"], json!({"patch": {"default_acl": null}}), "{found:#}");
+    let put = permission(&report, "put");
+    assert_eq!(
+        (&put["answer"], &put["known_by"]),
+        (&json!("no"), &json!("tried")),
+        "every upload has the ACL"
+    );
     expect(service.admin.patch("/v1/resources/main", &found["fix"]["patch"]).await, 200);
     let report = test_saved(&service.admin, "main", true).await;
     assert_eq!(report["verdict"], "works", "{report:#}");

@@ -55,6 +55,11 @@ fn own_checks(operation: Operation) -> &'static [&'static str] {
 /// What the calls of the operation itself came to.
 fn tried(checks: &Checks, operation: Operation) -> Proof {
     let names = own_checks(operation);
+    let uploads = matches!(operation, Operation::Put | Operation::Multipart);
+    if uploads && proof(checks, "acl-accepted") == Proof::Refuted {
+        // every upload has the default ACL
+        return Proof::Refuted;
+    }
     match operation {
         // each of them proves it alone
         Operation::Head | Operation::Get | Operation::Put => any(checks, names),

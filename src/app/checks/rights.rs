@@ -176,7 +176,11 @@ async fn read_one(right: &Right, connection: &Connection, first: Option<&ObjectK
             let found = s3.setting(aspect).await?;
             let what = aspect.as_str();
             let text = match (aspect, found) {
-                (Aspect::Location, Some(value)) => format!("the bucket says that it is in {value}"),
+                (Aspect::Location, Some(value)) => {
+                    let region =
+                        value.get("region").and_then(serde_json::Value::as_str).unwrap_or("another region");
+                    format!("the bucket says that it is in `{region}`")
+                }
                 (_, Some(_)) => format!("the bucket has a {what} configuration"),
                 (_, None) => format!("the bucket has no {what} configuration"),
             };
