@@ -150,6 +150,23 @@ impl App {
         }
     }
 
+    /// Does work that only computes, off the threads that answer others. It has the place of a query until it is done:
+    /// a caller who goes away does not end it.
+    pub async fn beside<T: Send + 'static>(
+        &self,
+        caller: &Caller,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        const GIVEN_UP: &str = "the answer could not be computed: send the request again";
+        let permit = self.admit(caller).await?;
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(permit);
+            done
+        });
+        done.await.map_err(|_| Error::Overloaded(GIVEN_UP))
+    }
+
     /// Makes a token; its text is shown once and never kept. A dry run makes none, so its text is empty.
     pub async fn create_token(
         &self,

@@ -27,21 +27,4 @@ impl App {
             Error::invalid(vec![Finding::error("CORS_NO_RECOMMENDATION", "uses", error.to_string())])
         })
     }
-
-    /// Does work that only computes, off the threads that answer others. It has the place of a query until it is done:
-    /// a caller who goes away does not end it.
-    async fn beside<T: Send + 'static>(
-        &self,
-        caller: &Caller,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Error> {
-        const GIVEN_UP: &str = "the answer could not be computed: send the request again";
-        let permit = self.admit(caller).await?;
-        let done = tokio::task::spawn_blocking(move || {
-            let done = work();
-            drop(permit);
-            done
-        });
-        done.await.map_err(|_| Error::Overloaded(GIVEN_UP))
-    }
 }

@@ -156,7 +156,6 @@ fn notes(check: &Check, all: &[Check]) -> Vec<(&'static str, String)> {
         Fix::Patch(patch) => format!("update the resource with --merge and {patch}"),
         Fix::Statement(statement) => format!("add the statement {statement}"),
         Fix::TrustPolicy(policy) => format!("give the role the trust policy {policy}"),
-        Fix::Command(command) => format!("run `{command}`"),
     });
     let waits =
         |name: &&String| all.iter().any(|other| other.name == **name && other.status != Status::Passed);

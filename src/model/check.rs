@@ -65,8 +65,6 @@ pub enum Fix {
     /// The trust policy that the role needs.
     #[schema(value_type = Object)]
     TrustPolicy(serde_json::Value),
-    /// A command of the provider's command line, for who may run it.
-    Command(String),
 }
 
 /// A change of a resource that its owner may accept.
@@ -140,12 +138,9 @@ pub enum KnownBy {
     /// The call was made.
     #[serde(rename = "tried")]
     Tried,
-    /// It follows from other calls, or from the policies that could be read.
+    /// It follows from other calls.
     #[serde(rename = "predicted")]
     Predicted,
-    /// Both, and they agree.
-    #[serde(rename = "both")]
-    Both,
     /// Neither.
     #[serde(rename = "not tried")]
     NotTried,

@@ -17,7 +17,6 @@ use crate::http::extract::{By, Viewer};
 use crate::http::json_body::JsonBody;
 use crate::http::openapi::Scope;
 use crate::http::problem::{Failure, Problems};
-use crate::model::principal::Caller;
 use crate::policy::compile::Slot;
 use crate::policy::diff::{self, Comparison};
 use crate::policy::document::{Kind, Policy};
@@ -66,9 +65,9 @@ pub async fn validate_policy(
         if repair {
             validation.repaired = validate::repair(&text, kind, &facts);
         }
-        Ok(validation)
+        validation
     };
-    Ok(Json(beside(&api, &by.0, work).await?))
+    Ok(Json(api.app.beside(&by.0, work).await?))
 }
 
 /// Decides a request from every policy that applies, and says which statement decided and why the others did not match.
@@ -84,9 +83,9 @@ pub async fn evaluate_policies(
         let evaluation = Evaluation::new(question)
             .map_err(|error| unusable("INVALID_REQUEST", error.path, error.message))?;
         // what is answered points into what was read
-        Ok(Json(evaluation.answer()).into_response())
+        Ok::<_, Error>(Json(evaluation.answer()).into_response())
     };
-    Ok(beside(&api, &by.0, work).await?)
+    Ok(api.app.beside(&by.0, work).await??)
 }
 
 /// Writes the least policies for what somebody wants to do with a bucket: for the identity and, where they are needed,
@@ -100,7 +99,7 @@ pub async fn generate_policies(
     let work = move || {
         generate::generate(&wanted).map_err(|error| unusable("INVALID_WISH", error.path, error.message))
     };
-    Ok(Json(beside(&api, &by.0, work).await?))
+    Ok(Json(api.app.beside(&by.0, work).await??))
 }
 
 /// A policy before and after a change.
@@ -133,23 +132,7 @@ pub async fn diff_policies(
             Error::invalid(vec![finding.at(place.line, place.column)])
         })
     };
-    Ok(Json(beside(&api, &by.0, work).await?))
-}
-
-/// Does the work on a thread of its own, in a query's place. The place goes along: a caller who goes away does not end
-/// the work.
-async fn beside<T: Send + 'static>(
-    api: &Api,
-    by: &Caller,
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    let permit = api.app.admit(by).await?;
-    let done = tokio::task::spawn_blocking(move || {
-        let done = work();
-        drop(permit);
-        done
-    });
-    done.await.map_err(|_| Error::Overloaded("the work was broken off: send the request again"))?
+    Ok(Json(api.app.beside(&by.0, work).await??))
 }
 
 /// The text of a document, or the text in a string, as AWS returns bucket policies.
