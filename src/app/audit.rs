@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::rfc3339;
 use crate::model::audit::Event;
 use crate::model::principal::Caller;
-use crate::store::Store;
+use crate::store::{AuditText, Store};
 
 const QUEUE: usize = 10_000;
 const BATCH: usize = 1_000;
@@ -48,9 +48,12 @@ struct Shared {
     ended: CancellationToken,
 }
 
+/// A row that waits for room.
+struct Waiting(Option<AuditText>);
+
 #[derive(Debug, Default)]
 struct Queue {
-    events: Vec<Event>,
+    rows: Vec<AuditText>,
     /// Who waits until what is queued is written.
     waiting: Vec<oneshot::Sender<()>>,
     /// The writer takes no more.
@@ -72,9 +75,8 @@ impl AuditLog {
 
     /// Queues one event. It is queued when this returns, unless the queue is full: then it is when the future ends.
     pub fn note(&self, event: Event) -> OptionFuture<impl Future<Output = ()> + Send> {
-        let full = self.open.as_ref().and_then(|open| Some((&open.0, open.0.put(event)?)));
-        // boxed, because few wait and an event is large
-        full.map(|(shared, event)| Box::pin(shared.wait_for_room(event))).into()
+        let full = self.open.as_ref().and_then(|open| Some((&open.0, open.0.put(text_of(event)?)?)));
+        full.map(|(shared, row)| shared.wait_for_room(row)).into()
     }
 
     /// Returns when everything queued before is in the database.
@@ -108,48 +110,58 @@ impl Drop for Open {
     }
 }
 
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        lost(self.0.as_slice());
+    }
+}
+
 impl Shared {
-    /// Gives the event back when the queue is full.
-    fn put(&self, event: Event) -> Option<Event> {
+    /// Gives the row back when the queue is full.
+    fn put(&self, row: AuditText) -> Option<AuditText> {
         let mut queue = self.queue();
         if queue.ended {
             drop(queue);
-            lost(&[event]);
+            lost(&[row]);
             return None;
         }
-        if queue.events.len() >= QUEUE {
-            return Some(event);
+        if queue.rows.len() >= QUEUE {
+            return Some(row);
         }
-        queue.events.push(event);
-        if queue.events.len() == BATCH {
+        queue.rows.push(row);
+        if queue.rows.len() == BATCH {
             self.work.notify_one();
         }
         None
     }
 
-    async fn wait_for_room(&self, mut event: Event) {
+    /// Where the wait is given up, because its query is, the row goes to the log.
+    async fn wait_for_room(&self, row: AuditText) {
+        let mut waiting = Waiting(Some(row));
         loop {
             // before the look at the queue: room that comes about after it is not missed
             let room = self.room.notified();
-            let Some(back) = self.put(event) else { return };
+            waiting.0 = waiting.0.take().and_then(|row| self.put(row));
+            if waiting.0.is_none() {
+                return;
+            }
             room.await;
-            event = back;
         }
     }
 
     /// What is queued. When there is nothing and the log is closed, the writer has ended with this.
     fn take(&self) -> Queue {
         let mut queue = self.queue();
-        let ended = queue.events.is_empty() && !self.is_open();
+        let ended = queue.rows.is_empty() && !self.is_open();
         Queue { ended, ..std::mem::replace(&mut *queue, Queue { ended, ..Queue::default() }) }
     }
 
     /// What nobody writes any more.
-    fn end(&self) -> Vec<Event> {
+    fn end(&self) -> Vec<AuditText> {
         let mut queue = self.queue();
         queue.ended = true;
         queue.waiting.clear();
-        std::mem::take(&mut queue.events)
+        std::mem::take(&mut queue.rows)
     }
 
     fn is_open(&self) -> bool {
@@ -187,9 +199,9 @@ async fn write(store: Arc<Store>, shared: Arc<Shared>, interval: Duration) {
             // one way or the other, there is something to look for
             tokio::time::timeout(interval, shared.work.notified()).await.ok();
         }
-        let Queue { events, waiting, ended } = shared.take();
+        let Queue { rows: queued, waiting, ended } = shared.take();
         shared.room.notify_waiters();
-        let mut left = events.as_slice();
+        let mut left = queued.as_slice();
         while let Some(rows) = left.chunks(BATCH).next() {
             let written = tokio::select! {
                 written = append(&store, rows, interval) => written,
@@ -215,7 +227,7 @@ async fn write(store: Arc<Store>, shared: Arc<Shared>, interval: Duration) {
 }
 
 /// Tries until the database takes the rows.
-async fn append(store: &Store, rows: &[Event], interval: Duration) -> bool {
+async fn append(store: &Store, rows: &[AuditText], interval: Duration) -> bool {
     while let Err(error) = store.append_audit(rows).await {
         tracing::error!(rows = rows.len(), cause = %error, "audit rows could not be written; they are tried again");
         tokio::time::sleep(interval.min(RETRY)).await;
@@ -224,18 +236,25 @@ async fn append(store: &Store, rows: &[Event], interval: Duration) -> bool {
 }
 
 /// Puts rows that the database did not take into the log: there they can be found, and are missed by nobody.
-fn lost(rows: &[Event]) {
+fn lost(rows: &[AuditText]) {
     if rows.is_empty() {
         return;
     }
     metrics::counter!("s3_connector_audit_rows_lost_total").increment(rows.len() as u64);
-    tracing::error!(rows = rows.len(), "audit rows could not be written before the end; they follow here");
+    tracing::error!(rows = rows.len(), "audit rows could not be written; they follow here");
     for row in rows {
-        match serde_json::to_string(row) {
-            Ok(row) => tracing::error!(row, "an audit row that is not in the database"),
-            Err(error) => tracing::error!(cause = %error, "an audit row cannot be shown"),
-        }
+        tracing::error!(row = row.json(), "an audit row that is not in the database");
     }
+}
+
+/// The event as it is kept, made where the query runs: the writer has enough to do.
+fn text_of(event: Event) -> Option<AuditText> {
+    AuditText::of(event)
+        .inspect_err(|error| {
+            metrics::counter!("s3_connector_audit_rows_lost_total").increment(1);
+            tracing::error!(cause = %error, "an audit row cannot be written");
+        })
+        .ok()
 }
 
 /// An event of a caller, with the outcome `ok`.

@@ -236,14 +236,14 @@ impl App {
         caller: &Caller,
         all: bool,
         before: Option<i64>,
-        limit: i64,
+        limit: usize,
     ) -> Result<Vec<AuditRow>, Error> {
         if all && !caller.installation {
             return Err(Error::InstallationOnly);
         }
         self.audit.flush().await;
         let project = (!all).then_some(&*caller.project.id);
-        Ok(self.store.audit_rows(project, before, limit.clamp(1, 1000)).await?)
+        Ok(self.store.audit_rows(project, before, limit).await?)
     }
 
     /// Walks the audit's chain.

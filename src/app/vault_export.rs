@@ -14,7 +14,7 @@ use crate::app::{App, Error};
 use crate::finding::Finding;
 use crate::model::principal::Caller;
 use crate::store::export::{self, Contents, ExportError, SealedVault};
-use crate::store::{Counts, StoreError, VaultImport};
+use crate::store::{AuditText, Counts, StoreError, VaultImport};
 
 /// Characters of a passphrase.
 const LEAST_PASSPHRASE: usize = 12;
@@ -93,7 +93,7 @@ impl App {
             return Err(too_large());
         }
         // before the answer: nobody takes a vault away unseen
-        self.store.append_audit(std::slice::from_ref(&event)).await?;
+        self.store.append_audit(&[AuditText::of(event)?]).await?;
         Ok(sealed)
     }
 

@@ -163,6 +163,9 @@ pub struct CopyOptions {
     /// `*`: only if there is no object under the new key yet.
     #[serde(default)]
     pub if_none_match: Option<String>,
+    /// Only look: whether the source is there, and how its bytes would go.
+    #[serde(default)]
+    pub dry_run: bool,
 }
 
 impl CopyOptions {
@@ -213,6 +216,8 @@ pub enum KeyOutcome {
     Moved,
     /// It is where it was.
     Failed,
+    /// It is where it was, because this was a dry run of a copy or a move that nothing stood against.
+    Planned,
 }
 
 /// How the bytes of a copy went.
@@ -236,11 +241,11 @@ pub struct CopyResult {
     pub to: String,
     /// The resource that it is in, when it is another.
     pub to_resource: Option<String>,
-    /// `copied` or `moved`.
+    /// `copied` or `moved`; `planned` for a dry run.
     pub outcome: KeyOutcome,
     /// Bytes.
     pub size: u64,
-    /// Of the copy, with its quotes.
+    /// Of the copy, with its quotes; of the source for a dry run.
     pub etag: Option<String>,
     /// Of the copy, in buckets that keep versions.
     pub version_id: Option<String>,

@@ -190,6 +190,12 @@ impl<'a> Asked<'a> {
         let tags = self.versioned("s3:GetObjectTagging", "s3:GetObjectVersionTagging");
         let replaced = self.text("tags_directive") == Some("replace");
         let mut needed = vec![Need::new("s3:ListBucket", On::Bucket).when(MISSING), Need::new(read, from)];
+        if self.is("dry_run") {
+            if moves || self.has("if_none_match") {
+                needed.push(Need::new("s3:GetObject", to).at_target());
+            }
+            return needed;
+        }
         if !replaced {
             needed.push(Need::new(tags, from));
         }
@@ -349,6 +355,14 @@ mod tests {
             (
                 json!({"operation": "delete_many", "keys": ["a", {"key": "b", "version": "1"}]}),
                 vec!["DeleteObject a", "DeleteObjectVersion b"],
+            ),
+            (
+                json!({"operation": "copy", "from": "a", "to": "b", "dry_run": true}),
+                vec!["ListBucket bucket?", "GetObject a"],
+            ),
+            (
+                json!({"operation": "move", "from": "a", "to": "b", "dry_run": true}),
+                vec!["ListBucket bucket?", "GetObject a", "GetObject >b"],
             ),
             (
                 json!({"operation": "delete_many", "keys": ["a"], "dry_run": true}),

@@ -71,6 +71,9 @@ pub fn calls(operation: Operation, body: &Value, batch: usize) -> Calls {
             ),
             None => told(Some(1), "one"),
         },
+        Operation::Copy if is_dry_run(body) => {
+            told(None, "a look at the source, and at the target where that decides; nothing is copied")
+        }
         Operation::Copy => told(
             None,
             "for each object: one, and above 5 GiB one for each part; between different credentials a read and an upload; a move deletes the source after it",

@@ -1,4 +1,10 @@
 //! The audit: append-only rows, each with the hash of the one before it.
+//!
+//! Rows stand in pages of the database, as lines of a hash, a space and the event as JSON. A page is written once and
+//! never touched again; the rows of queries, which come by the thousand, cost a fraction of a database row each.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -9,11 +15,21 @@ use crate::model::audit::Event;
 use crate::model::hex::hex;
 use crate::store::{Result, Store, StoreError};
 
-/// Rows that one statement takes. Few enough that the statements of all lengths stay prepared, and that SQLite, which
-/// looks through all names for each value that it is given, has few to look through.
-const ROWS_PER_STATEMENT: usize = 16;
-/// Bytes that a row usually has.
-const ROW_BYTES: usize = 512;
+/// Rows of a page, at the most.
+const ROWS_OF_PAGE: usize = 256;
+/// A page that has so many bytes takes no more rows. Who lists a few rows reads a page for them.
+const BYTES_OF_PAGE: usize = 128 * 1024;
+/// Pages that one statement reads.
+const PAGES_AT_ONCE: i64 = 16;
+/// Characters of a hash.
+const HASH: usize = 64;
+
+/// An event as the audit keeps it.
+#[derive(Debug, Clone)]
+pub struct AuditText {
+    project: String,
+    json: String,
+}
 
 /// One row of the chain.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -38,16 +54,35 @@ pub struct Verification {
     pub head: String,
 }
 
+/// Rows in one piece, as they stand in the database.
+struct Page {
+    first_id: i64,
+    text: String,
+}
+
+impl AuditText {
+    /// The event in one line.
+    pub fn of(event: Event) -> Result<AuditText> {
+        let json = serde_json::to_string(&event).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        Ok(AuditText { project: event.project, json })
+    }
+
+    /// The event as JSON.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+}
+
 impl Store {
     /// Appends the rows of queries, together.
-    pub async fn append_audit(&self, events: &[Event]) -> Result<()> {
-        if events.is_empty() {
+    pub async fn append_audit(&self, rows: &[AuditText]) -> Result<()> {
+        if rows.is_empty() {
             return Ok(());
         }
         let mut transaction = self.pool.begin().await?;
-        append(&mut transaction, events).await?;
+        let statements = append(&mut transaction, rows).await?;
         transaction.commit().await?;
-        self.count(4 + (events.len() / ROWS_PER_STATEMENT) as u64);
+        self.count(1 + statements);
         Ok(())
     }
 
@@ -56,17 +91,53 @@ impl Store {
         &self,
         project: Option<&str>,
         before: Option<i64>,
-        limit: i64,
+        limit: usize,
     ) -> Result<Vec<AuditRow>> {
+        let before = before.unwrap_or(i64::MAX);
+        let mut below = before;
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let pages = self.pages_below(project, below).await?;
+            let Some(last) = pages.last() else { break };
+            below = last.first_id;
+            for page in &pages {
+                let rows = page.rows().collect::<Result<Vec<_>>>()?;
+                for (id, hash, json) in rows.into_iter().rev().filter(|(id, ..)| *id < before) {
+                    let event: Event =
+                        serde_json::from_str(json).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                    if project.is_none_or(|project| project == event.project) {
+                        found.push(AuditRow { id, event, hash: hash.to_owned() });
+                    }
+                }
+                if found.len() >= limit {
+                    break;
+                }
+            }
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// The newest pages that begin before that row, newest first.
+    async fn pages_below(&self, project: Option<&str>, first_id: i64) -> Result<Vec<Page>> {
         self.count(1);
-        let sql = "SELECT id, event, hash FROM audit WHERE ($1 = '' OR project_id = $1) AND id < $2 ORDER BY id DESC LIMIT $3";
+        let sql = match project {
+            None => {
+                "SELECT first_id, rows_text FROM audit_pages WHERE first_id < $1 AND $2 = '' ORDER BY first_id DESC LIMIT $3"
+            }
+            Some(_) => {
+                "SELECT page.first_id, page.rows_text FROM audit_page_projects AS of_project \
+                 JOIN audit_pages AS page ON page.first_id = of_project.first_id \
+                 WHERE of_project.first_id < $1 AND of_project.project_id = $2 ORDER BY of_project.first_id DESC LIMIT $3"
+            }
+        };
         let rows = sqlx::query(sql)
+            .bind(first_id)
             .bind(project.unwrap_or_default())
-            .bind(before.unwrap_or(i64::MAX))
-            .bind(limit)
+            .bind(PAGES_AT_ONCE)
             .fetch_all(&self.pool)
             .await?;
-        rows.iter().map(audit_row).collect()
+        rows.iter().map(page).collect()
     }
 
     /// Walks the chain from its first row.
@@ -78,23 +149,14 @@ impl Store {
         let last = head.split_once(':').and_then(|(id, _)| id.parse::<i64>().ok()).unwrap_or(0);
         loop {
             self.count(1);
-            let sql = "SELECT id, event, previous_hash, hash FROM audit WHERE id > $1 AND id <= $2 ORDER BY id LIMIT 1000";
-            let rows = sqlx::query(sql).bind(after).bind(last).fetch_all(&self.pool).await?;
-            if rows.is_empty() {
+            let sql = "SELECT first_id, rows_text FROM audit_pages WHERE first_id > $1 AND first_id <= $2 ORDER BY first_id LIMIT $3";
+            let pages =
+                sqlx::query(sql).bind(after).bind(last).bind(PAGES_AT_ONCE).fetch_all(&self.pool).await?;
+            if pages.is_empty() {
                 break;
             }
-            for row in &rows {
-                let (id, event): (i64, String) = (row.try_get("id")?, row.try_get("event")?);
-                let (previous, hash): (String, String) =
-                    (row.try_get("previous_hash")?, row.try_get("hash")?);
-                let follows =
-                    previous == found.head && chained(&found.head, id, &event) == hash && id == after + 1;
-                if !follows && found.broken_at.is_none() {
-                    found.broken_at = Some(id);
-                }
-                found.rows += 1;
-                found.head = hash;
-                after = id;
+            for row in &pages {
+                found.walk(&page(row)?, &mut after);
             }
         }
         if head != format!("{after}:{}", found.head)
@@ -115,9 +177,42 @@ impl Store {
     }
 }
 
-/// Appends rows inside a transaction. The update of the head comes first: it takes the lock that keeps two
-/// writers from continuing the chain at the same row.
-pub(super) async fn append(transaction: &mut Transaction<'_, Any>, events: &[Event]) -> Result<()> {
+impl Verification {
+    /// Follows the chain over one more page.
+    fn walk(&mut self, page: &Page, after: &mut i64) {
+        for (index, line) in page.lines() {
+            let id = page.first_id.saturating_add(index);
+            let (hash, json) = split(line).unwrap_or_default();
+            let follows = id == *after + 1 && chained(&self.head, id, json) == hash;
+            if !follows && self.broken_at.is_none() {
+                self.broken_at = Some(id);
+            }
+            self.rows += 1;
+            hash.clone_into(&mut self.head);
+            *after = id;
+        }
+    }
+}
+
+impl Page {
+    fn lines(&self) -> impl Iterator<Item = (i64, &str)> {
+        (0_i64..).zip(self.text.split('\n'))
+    }
+
+    /// Each row's id, hash and event.
+    fn rows(&self) -> impl Iterator<Item = Result<(i64, &str, &str)>> {
+        self.lines().map(|(index, line)| {
+            let id = self.first_id.saturating_add(index);
+            let (hash, json) =
+                split(line).ok_or_else(|| StoreError::Corrupt(format!("row {id} of the audit")))?;
+            Ok((id, hash, json))
+        })
+    }
+}
+
+/// Appends rows inside a transaction; gives the number of statements. The update of the head comes first: it takes the
+/// lock that keeps two writers from continuing the chain at the same row.
+pub(super) async fn append(transaction: &mut Transaction<'_, Any>, rows: &[AuditText]) -> Result<u64> {
     sqlx::query("UPDATE meta SET value = value WHERE name = 'audit_head'")
         .execute(&mut **transaction)
         .await?;
@@ -132,38 +227,42 @@ pub(super) async fn append(transaction: &mut Transaction<'_, Any>, events: &[Eve
         ),
         None => (0, String::new()),
     };
-    for chunk in events.chunks(ROWS_PER_STATEMENT) {
-        let mut insert = sqlx::query(sqlx::AssertSqlSafe(insert_sql(chunk.len())));
-        for event in chunk {
+    let mut statements = 3;
+    let mut left = rows.iter().peekable();
+    while left.peek().is_some() {
+        let first_id = id + 1;
+        let mut text = String::new();
+        let mut projects = BTreeSet::new();
+        let mut count = 0;
+        while let Some(row) = left.next_if(|_| count < ROWS_OF_PAGE && text.len() < BYTES_OF_PAGE) {
             id += 1;
-            let text = row_text(event)?;
-            let hash = chained(&previous, id, &text);
-            let before = std::mem::replace(&mut previous, hash.clone());
-            insert = insert.bind(id).bind(event.project.clone()).bind(text).bind(before).bind(hash);
+            count += 1;
+            previous = chained(&previous, id, &row.json);
+            let line_break = if count == 1 { "" } else { "\n" };
+            // writing to a string never fails
+            let _ = write!(text, "{line_break}{previous} {}", row.json);
+            projects.insert(row.project.as_str());
         }
-        insert.execute(&mut **transaction).await?;
+        sqlx::query("INSERT INTO audit_pages (first_id, rows_text) VALUES ($1, $2)")
+            .bind(first_id)
+            .bind(text)
+            .execute(&mut **transaction)
+            .await?;
+        statements += 1;
+        for project in projects {
+            sqlx::query("INSERT INTO audit_page_projects (project_id, first_id) VALUES ($1, $2)")
+                .bind(project.to_owned())
+                .bind(first_id)
+                .execute(&mut **transaction)
+                .await?;
+            statements += 1;
+        }
     }
     sqlx::query("UPDATE meta SET value = $1 WHERE name = 'audit_head'")
         .bind(format!("{id}:{previous}"))
         .execute(&mut **transaction)
         .await?;
-    Ok(())
-}
-
-fn row_text(event: &Event) -> Result<String> {
-    let mut text = Vec::with_capacity(ROW_BYTES);
-    serde_json::to_writer(&mut text, event).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    String::from_utf8(text).map_err(|error| StoreError::Corrupt(error.to_string()))
-}
-
-/// One insert of many rows; its text depends on nothing but their number.
-fn insert_sql(rows: usize) -> String {
-    let row = |index: usize| {
-        let first = index * 5 + 1;
-        format!("(${}, ${}, ${}, ${}, ${})", first, first + 1, first + 2, first + 3, first + 4)
-    };
-    let rows: Vec<String> = (0..rows).map(row).collect();
-    format!("INSERT INTO audit (id, project_id, event, previous_hash, hash) VALUES {}", rows.join(", "))
+    Ok(statements)
 }
 
 fn chained(previous: &str, id: i64, event: &str) -> String {
@@ -175,8 +274,69 @@ fn chained(previous: &str, id: i64, event: &str) -> String {
     hex(&digest)
 }
 
-fn audit_row(row: &sqlx::any::AnyRow) -> Result<AuditRow> {
-    let event: String = row.try_get("event")?;
-    let event = serde_json::from_str(&event).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    Ok(AuditRow { id: row.try_get("id")?, event, hash: row.try_get("hash")? })
+fn split(line: &str) -> Option<(&str, &str)> {
+    line.split_once(' ').filter(|(hash, _)| hash.len() == HASH)
+}
+
+fn page(row: &sqlx::any::AnyRow) -> Result<Page> {
+    Ok(Page { first_id: row.try_get("first_id")?, text: row.try_get("rows_text")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::chained;
+    use crate::config;
+    use crate::store::keys::MasterKey;
+    use crate::store::{LockedStore, MIGRATIONS, open_pool};
+
+    /// A database of an earlier version, where each row stood alone, loses no row and no link of the chain.
+    #[tokio::test]
+    async fn rows_of_an_earlier_version_become_pages() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().to_owned();
+        let settings = config::Store { data, url: String::new(), max_connections: 2, poll_ms: 1000 };
+        let pool = open_pool(&settings).await.unwrap();
+        let mut earlier = MIGRATIONS.migrations.to_vec();
+        earlier.retain(|migration| migration.version < 9);
+        sqlx::migrate::Migrator { migrations: earlier.into(), ..sqlx::migrate::Migrator::DEFAULT }
+            .run(&pool)
+            .await
+            .unwrap();
+        let mut head = String::new();
+        for id in 1..=3_i64 {
+            let project = if id == 2 { "p" } else { "q" };
+            let event = format!(
+                r#"{{"at":"2026-11-01T10:00:00Z","project":"{project}","who":"w","from":"f","action":"a","subject":"s{id}","outcome":"ok","request_id":"r"}}"#
+            );
+            let hash = chained(&head, id, &event);
+            sqlx::query(
+                "INSERT INTO audit (id, project_id, event, previous_hash, hash) VALUES ($1, $2, $3, $4, $5)",
+            )
+            .bind(id)
+            .bind(project)
+            .bind(event)
+            .bind(head)
+            .bind(hash.clone())
+            .execute(&pool)
+            .await
+            .unwrap();
+            head = hash;
+        }
+        sqlx::query("UPDATE meta SET value = $1 WHERE name = 'audit_head'")
+            .bind(format!("3:{head}"))
+            .execute(&pool)
+            .await
+            .unwrap();
+        pool.close().await;
+        let key =
+            MasterKey::parse(&SecretString::from("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")).unwrap();
+        let store = LockedStore::open(&settings).await.unwrap().unlock(&key, 0).await.unwrap();
+        let verified = store.verify_audit().await.unwrap();
+        assert_eq!((verified.rows, verified.broken_at, verified.head), (3, None, head));
+        let rows = store.audit_rows(Some("q"), None, 10).await.unwrap();
+        let told: Vec<(i64, &str)> = rows.iter().map(|row| (row.id, row.event.subject.as_str())).collect();
+        assert_eq!(told, [(3, "s3"), (1, "s1")]);
+    }
 }

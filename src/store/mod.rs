@@ -31,7 +31,7 @@ use crate::model::audit::Event;
 use keys::MasterKey;
 use seal::{Ring, Sealer};
 
-pub use audit::{AuditRow, Verification};
+pub use audit::{AuditRow, AuditText, Verification};
 pub use notify::{Listener, PostedEvent};
 pub use resources::{HistoryRow, ResourceRecord, TestRow};
 pub use rotate::Resealed;
@@ -293,10 +293,10 @@ impl Store {
 
     /// Writes the audit row and commits; gives the sequence number of the change.
     async fn commit(&self, mut change: Change<'_>, event: &Event) -> Result<i64> {
-        audit::append(&mut change.transaction, std::slice::from_ref(event)).await?;
+        let statements = audit::append(&mut change.transaction, &[AuditText::of(event.clone())?]).await?;
         self.tell(&mut change.transaction).await?;
         change.transaction.commit().await?;
-        self.count(5);
+        self.count(2 + statements);
         Ok(change.sequence)
     }
 }

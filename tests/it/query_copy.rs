@@ -109,6 +109,46 @@ async fn a_copy_is_a_look_and_one_request_and_a_move_three_more() {
 }
 
 #[tokio::test]
+async fn a_dry_run_looks_and_copies_nothing() {
+    let place = Place::embedded().await;
+    aws::put_object(&place.client(), &place.bucket, "a", "xyz").await;
+    aws::put_object(&place.client(), &place.bucket, "b", "there").await;
+    let service = service_at(&place).await;
+    create(&service.admin, &place, "small", &json!({"limits": {"max_put_bytes": 2}})).await;
+    let dry = |more: Value| {
+        let mut body = json!({"dry_run": true});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let store = &place.embedded.as_ref().unwrap().store;
+    let before = store.requests();
+    let plan = expect(service.admin.query("main", &copy("a", "c", &dry(json!({})))).await, 200);
+    assert_eq!(store.requests() - before, 1);
+    assert_eq!(
+        (&plan["outcome"], &plan["size"], &plan["way"]),
+        (&json!("planned"), &json!(3), &json!("server"))
+    );
+    expect(service.admin.query("main", &moved("a", "c", &dry(json!({})))).await, 200);
+    expect(service.admin.query("main", &copy("missing", "c", &dry(json!({})))).await, 404);
+    expect(service.admin.query("main", &copy("a", "b", &dry(json!({"if_none_match": "*"})))).await, 412);
+    expect(service.admin.query("main", &copy("a", "c", &dry(json!({"to_resource": "small"})))).await, 413);
+    let looked = &audit(&service, "object.head").await;
+    assert!(looked[0]["detail"].as_str().unwrap().starts_with("dry run of a copy to"), "{looked:#?}");
+    let keys: Vec<String> = place
+        .client()
+        .list_objects_v2()
+        .bucket(&place.bucket)
+        .send()
+        .await
+        .unwrap()
+        .contents()
+        .iter()
+        .map(|object| object.key().unwrap().to_owned())
+        .collect();
+    assert_eq!(keys, ["a", "b"]);
+}
+
+#[tokio::test]
 async fn directives_replace_what_they_name_and_nothing_else() {
     let place = Place::radosgw().await;
     put_rich(&place, "a", b"x".to_vec()).await;

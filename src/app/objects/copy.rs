@@ -107,6 +107,9 @@ impl App {
         if moves && self.is_the_same(route, &piece, found.last_modified.as_deref()).await? {
             return Err(onto_itself(&options.from, true));
         }
+        if options.dry_run {
+            return Ok((planned(route, &piece, options, self.way(route, &piece))?, None));
+        }
         let copied = self.copy_piece(route, &piece, options).await?;
         if moves {
             self.confirm(route, &piece, &copied.uploaded).await?;
@@ -134,22 +137,11 @@ impl App {
         piece: &Piece<'_>,
         options: &CopyOptions,
     ) -> Result<Copied, Error> {
-        let most = route.target.record.definition.limits.max_put_bytes;
-        if let Some(most) = most.filter(|most| piece.size > *most) {
-            let name = route.target.name();
-            return Err(Error::TooLarge(format!(
-                "the object has {} bytes and the resource `{name}` allows uploads of {most}",
-                piece.size
-            )));
-        }
-        let in_parts = piece.size > self.config.server.copy_parts_above;
-        if !route.server_side || in_parts && !route.to.plan.profile.has(Feature::MultipartCopy) {
-            return self.patiently(|| self.relay(route, piece, options)).await;
-        }
-        let copied = if in_parts {
-            self.copy_in_parts(route, piece, options).await
-        } else {
-            self.copy_at_once(route, piece, options).await
+        route.refuse_too_large(piece)?;
+        let copied = match self.way(route, piece) {
+            CopyWay::Streamed => return self.patiently(|| self.relay(route, piece, options)).await,
+            CopyWay::Parts => self.copy_in_parts(route, piece, options).await,
+            CopyWay::Server => self.copy_at_once(route, piece, options).await,
         };
         match copied {
             // Ceph RGW 16 copies nothing that is encrypted in one request, and in parts not from one key to another
@@ -162,6 +154,14 @@ impl App {
             }
             copied => copied,
         }
+    }
+
+    fn way(&self, route: &Route, piece: &Piece<'_>) -> CopyWay {
+        let in_parts = piece.size > self.config.server.copy_parts_above;
+        if !route.server_side || in_parts && !route.to.plan.profile.has(Feature::MultipartCopy) {
+            return CopyWay::Streamed;
+        }
+        if in_parts { CopyWay::Parts } else { CopyWay::Server }
     }
 
     async fn copy_at_once(
@@ -299,6 +299,10 @@ impl App {
             request_id: request_id.clone(),
         };
         let caller = &route.caller;
+        if options.dry_run {
+            let looked = row(from, format!("dry run of a copy {detail}"), &*route.from);
+            return self.note(caller, &route.source, Operation::Head, looked).await;
+        }
         let copied = row(from, detail.clone(), &*route.from);
         self.note(caller, &route.source, Operation::Copy, copied).await;
         if route.other().is_some() {
@@ -320,6 +324,37 @@ impl Route {
         }
         Ok(())
     }
+
+    fn refuse_too_large(&self, piece: &Piece<'_>) -> Result<(), Error> {
+        let most = self.target.record.definition.limits.max_put_bytes;
+        let Some(most) = most.filter(|most| piece.size > *most) else { return Ok(()) };
+        let name = self.target.name();
+        Err(Error::TooLarge(format!(
+            "the object has {} bytes and the resource `{name}` allows uploads of {most}",
+            piece.size
+        )))
+    }
+}
+
+/// What a copy would come to.
+fn planned(
+    route: &Route,
+    piece: &Piece<'_>,
+    options: &CopyOptions,
+    way: CopyWay,
+) -> Result<CopyResult, Error> {
+    route.refuse_too_large(piece)?;
+    check_gets(&route.to, options)?;
+    Ok(CopyResult {
+        from: options.from.clone(),
+        to: options.to.clone(),
+        to_resource: route.other().map(str::to_owned),
+        outcome: KeyOutcome::Planned,
+        size: piece.size,
+        etag: piece.etag.map(str::to_owned),
+        version_id: piece.version.map(str::to_owned),
+        way,
+    })
 }
 
 fn onto_itself(key: &str, moves: bool) -> Error {

@@ -194,9 +194,9 @@ pub async fn list_audit(
     State(api): State<Api>,
     Params(params): Params<AuditParams>,
 ) -> Result<Json<AuditList>, Failure> {
-    let limit = params.limit.unwrap_or(100);
+    let limit = usize::try_from(params.limit.unwrap_or(100).clamp(1, 1000)).unwrap_or(1);
     let rows = api.app.audit_rows(&by.0, params.all, params.before, limit).await?;
-    let full = i64::try_from(rows.len()).is_ok_and(|count| count == limit);
+    let full = rows.len() == limit;
     let cursor = rows.last().filter(|_| full).map(|row| row.id);
     Ok(Json(AuditList { rows, cursor }))
 }

@@ -183,10 +183,17 @@ async fn rows_of_many_writers_and_replicas_stay_one_chain() {
 #[tokio::test]
 async fn a_row_that_was_changed_removed_or_cut_off_is_found() {
     let damages = [
-        ("UPDATE audit SET event = replace(event, 'resource.create', 'resource.delete') WHERE id = 4", 4),
-        ("UPDATE audit SET hash = previous_hash WHERE id = 5", 5),
-        ("DELETE FROM audit WHERE id = 4", 5),
-        ("DELETE FROM audit WHERE id = (SELECT max(id) FROM audit)", 8),
+        (
+            "UPDATE audit_pages SET rows_text = replace(rows_text, 'resource.create', 'resource.delete') WHERE first_id = 4",
+            4,
+        ),
+        (
+            "UPDATE audit_pages SET rows_text = (SELECT substr(before.rows_text, 1, 64) FROM audit_pages AS before WHERE before.first_id = 4) || substr(rows_text, 65) WHERE first_id = 5",
+            5,
+        ),
+        ("UPDATE audit_pages SET rows_text = 'x' WHERE first_id = 6", 6),
+        ("DELETE FROM audit_pages WHERE first_id = 4", 5),
+        ("DELETE FROM audit_pages WHERE first_id = (SELECT max(first_id) FROM audit_pages)", 8),
     ];
     for database_kind in DATABASES {
         for (damage, broken_at) in damages {
@@ -251,4 +258,46 @@ async fn a_row_that_the_database_does_not_take_until_the_end_stands_in_the_log()
     assert!(rows[0].contains("first") && rows[1].contains("second"), "{rows:?}");
     assert!(rows.iter().all(|row| row.contains("object.head")), "{rows:?}");
     sqlx::query("ROLLBACK").execute(&mut busy).await.unwrap();
+}
+
+/// The rows of queries come together in pages; each can be found, and damage to one is told from the rest.
+#[tokio::test]
+async fn rows_that_are_written_together_are_listed_and_checked_one_by_one() {
+    let service = silent_service("30000").await;
+    for number in 0..5 {
+        query_of(&service, &format!("key-{number}")).await;
+    }
+    let list = expect(service.admin.get("/v1/audit?limit=3").await, 200);
+    let keys = |list: &Value| -> Vec<String> {
+        let rows = list["rows"].as_array().unwrap();
+        rows.iter().map(|row| row["key"].as_str().unwrap_or("none").to_owned()).collect()
+    };
+    assert_eq!(keys(&list), ["key-4", "key-3", "key-2"]);
+    let next = format!("/v1/audit?limit=3&before={}", list["cursor"]);
+    assert_eq!(keys(&expect(service.admin.get(&next).await, 200)), ["key-1", "key-0", "none"]);
+    let mut connection = database(&service).await;
+    let count = "SELECT count(*) FROM audit_pages WHERE rows_text LIKE '%key-0%key-4%'";
+    let pages: i64 = sqlx::query_scalar(count).fetch_one(&mut connection).await.unwrap();
+    assert_eq!(pages, 1, "the rows of the five queries stand in one page");
+    assert_eq!(verify(&service).await["broken_at"], Value::Null);
+    let damage = "UPDATE audit_pages SET rows_text = replace(rows_text, 'key-3', 'key-9')";
+    sqlx::query(damage).execute(&mut connection).await.unwrap();
+    assert_eq!(verify(&service).await["broken_at"].as_i64(), list["cursor"].as_i64().map(|third| third + 1));
+}
+
+#[tokio::test]
+async fn a_project_sees_its_own_rows_of_shared_pages() {
+    for database in DATABASES {
+        let service = Setup::new().on(database).start().await;
+        expect(service.admin.post("/v1/projects", &json!({"name": "billing"})).await, 201);
+        for index in 0..20 {
+            let project = if index % 5 == 0 { "?project=billing" } else { "" };
+            let resource = open(&format!("r{index}"), "b");
+            expect(service.admin.post(&format!("/v1/resources{project}"), &resource).await, 201);
+        }
+        let billing = expect(service.admin.get("/v1/audit?project=billing&limit=3").await, 200);
+        let subjects: Vec<&str> =
+            billing["rows"].as_array().unwrap().iter().map(|row| row["subject"].as_str().unwrap()).collect();
+        assert_eq!(subjects, ["r15", "r10", "r5"]);
+    }
 }
