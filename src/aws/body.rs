@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 
+use crate::aws::trailer::Trailed;
 use crate::aws::verify::Check;
 use crate::model::object::BodyError;
 
@@ -27,6 +28,8 @@ pub enum RequestBody {
     Bytes(Option<Bytes>),
     /// As they come from their sender.
     Part(Part),
+    /// The same with a checksum behind them.
+    Trailed(Trailed),
 }
 
 impl RequestBody {
@@ -35,7 +38,8 @@ impl RequestBody {
         match self {
             RequestBody::Empty => 0,
             RequestBody::Bytes(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
-            RequestBody::Part(part) => part.size_hint().exact().unwrap_or(0),
+            RequestBody::Part(part) => part.left,
+            RequestBody::Trailed(trailed) => trailed.size_hint().exact().unwrap_or(0),
         }
     }
 }
@@ -54,6 +58,7 @@ impl Body for RequestBody {
                 bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes))),
             ),
             RequestBody::Part(part) => Pin::new(part).poll_frame(context),
+            RequestBody::Trailed(trailed) => Pin::new(trailed).poll_frame(context),
         }
     }
 
@@ -62,6 +67,7 @@ impl Body for RequestBody {
             RequestBody::Empty => true,
             RequestBody::Bytes(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
             RequestBody::Part(part) => part.is_end_stream(),
+            RequestBody::Trailed(trailed) => trailed.is_end_stream(),
         }
     }
 
@@ -72,6 +78,7 @@ impl Body for RequestBody {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
             RequestBody::Part(part) => part.size_hint(),
+            RequestBody::Trailed(trailed) => trailed.size_hint(),
         }
     }
 }
@@ -244,12 +251,21 @@ impl Source {
 
     /// The next `length` bytes as a body of their own. Only one part may be read at a time.
     pub(super) fn part(&self, length: u64) -> SdkBody {
-        SdkBody::from_body_1_x(Part { source: self.clone(), turn: self.turn(), left: length })
+        SdkBody::from_body_1_x(self.cut(length))
     }
 
     /// The same for the direct path.
     pub(super) fn stretch(&self, length: u64) -> RequestBody {
-        RequestBody::Part(Part { source: self.clone(), turn: self.turn(), left: length })
+        RequestBody::Part(self.cut(length))
+    }
+
+    /// The same with a checksum behind it.
+    pub(super) fn trailed(&self, length: u64) -> RequestBody {
+        RequestBody::Trailed(Trailed::new(self.cut(length)))
+    }
+
+    pub(super) fn cut(&self, length: u64) -> Part {
+        Part { source: self.clone(), turn: self.turn(), left: length }
     }
 
     /// The next bytes, up to `most`; fewer only at the end.
@@ -381,6 +397,13 @@ pub struct Part {
 impl std::fmt::Debug for Part {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Part").field("left", &self.left).finish_non_exhaustive()
+    }
+}
+
+impl Part {
+    /// Bytes that are still to come.
+    pub(super) fn left(&self) -> u64 {
+        self.left
     }
 }
 

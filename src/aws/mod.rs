@@ -21,6 +21,7 @@ pub mod secrets_manager;
 pub mod sign;
 mod sigv4;
 pub mod sqs;
+mod trailer;
 pub mod upload;
 mod verify;
 

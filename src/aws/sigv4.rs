@@ -27,6 +27,7 @@ const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token
 /// SHA-256 of nothing.
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+const UNSIGNED_TRAILED: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 const SECONDS_OF_DAY: u64 = 86_400;
 
 /// What of a body is signed.
@@ -38,6 +39,8 @@ pub(super) enum Signed<'a> {
     Bytes(&'a [u8]),
     /// Nothing: the connection is TLS, or the body streams.
     Nothing,
+    /// Nothing, and a checksum comes behind the body.
+    NothingTrailed,
 }
 
 /// What is signed of a request, besides its headers.
@@ -97,6 +100,7 @@ impl Signer {
         let payload = match target.payload {
             Signed::Empty => EMPTY,
             Signed::Nothing => UNSIGNED,
+            Signed::NothingTrailed => UNSIGNED_TRAILED,
             Signed::Bytes(bytes) => hex_of(&Sha256::digest(bytes), &mut digest),
         };
         headers.insert(CONTENT_SHA256, HeaderValue::from_str(payload)?);

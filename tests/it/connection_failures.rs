@@ -192,8 +192,8 @@ async fn an_endpoint_that_cannot_be_reached_is_told_step_by_step() {
     assert_eq!(status(&report, "bucket-found"), "skipped");
 }
 
-/// A TLS server with a certificate for these names; its URL's port and the certificate.
-pub(crate) async fn tls_server(names: &[&str], expired: bool) -> (u16, String) {
+/// What answers TLS with a certificate for these names, and the certificate.
+fn acceptor(names: &[&str], expired: bool) -> (tokio_rustls::TlsAcceptor, String) {
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     let pair = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(names).unwrap();
@@ -208,7 +208,12 @@ pub(crate) async fn tls_server(names: &[&str], expired: bool) -> (u16, String) {
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], private)
         .unwrap();
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    (tokio_rustls::TlsAcceptor::from(Arc::new(config)), certificate.pem())
+}
+
+/// A TLS server with a certificate for these names; its URL's port and the certificate.
+pub(crate) async fn tls_server(names: &[&str], expired: bool) -> (u16, String) {
+    let (acceptor, pem) = acceptor(names, expired);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -216,7 +221,27 @@ pub(crate) async fn tls_server(names: &[&str], expired: bool) -> (u16, String) {
             let _ = acceptor.accept(stream).await;
         }
     });
-    (port, certificate.pem())
+    (port, pem)
+}
+
+/// Speaks TLS for a server that speaks plain HTTP; its URL and the certificate.
+pub(crate) async fn tls_front(url: &str) -> (String, String) {
+    let (acceptor, pem) = acceptor(&["localhost"], false);
+    let target = url.strip_prefix("http://").unwrap().to_owned();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, target) = (acceptor.clone(), target.clone());
+            tokio::spawn(async move {
+                let mut inside = tokio::net::TcpStream::connect(target).await.unwrap();
+                let mut outside = acceptor.accept(stream).await.unwrap();
+                // one side closes first
+                tokio::io::copy_bidirectional(&mut outside, &mut inside).await.ok();
+            });
+        }
+    });
+    (format!("https://localhost:{port}"), pem)
 }
 
 #[tokio::test]

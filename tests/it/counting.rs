@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::harness::aws::{Secrets, unique};
 use crate::harness::http_fault::HttpFault;
 use crate::harness::servers::Servers;
-use crate::support::{Client, Embedded, Setup, answer, expect, moto_source, templated};
+use crate::support::{Client, Embedded, Setup, answer, definition, expect, moto_source, templated};
 
 /// The sum of a counter over its labels.
 async fn counter(client: &Client, name: &str) -> u64 {
@@ -100,4 +100,29 @@ async fn a_cold_burst_reads_its_secret_once() {
         expect(answer, 200);
     }
     assert_eq!(upstream.count("GetSecretValue"), 1, "four resources and two hundred queries share one read");
+}
+
+/// A connection test asks each question once: a call for each check that needs one, and no second look where nothing
+/// failed.
+#[tokio::test]
+async fn a_connection_test_makes_a_call_a_check_and_leaves_nothing() {
+    let embedded = Embedded::start().await;
+    let store = HttpFault::start(&embedded.url).await;
+    let service = Setup::new().start().await;
+    expect(
+        service.admin.post("/v1/resources", &definition("r", &store.url(), "bucket", &embedded.key)).await,
+        201,
+    );
+    expect(service.admin.query("r", &json!({"operation": "put", "key": "k", "text": "x"})).await, 200);
+    let before = store.requests().len();
+    let report = expect(service.admin.post("/v1/resources/r/test", &json!({})).await, 200);
+    let requests = store.requests();
+    let sent: Vec<String> =
+        requests[before..].iter().map(|request| format!("{} {}", request.method, request.path)).collect();
+    let tried = |check: &&serde_json::Value| !check["call"].is_null() && check["status"] != "skipped";
+    let checks = report["checks"].as_array().unwrap().iter().filter(tried).count();
+    // a HEAD and a ranged GET prove that an object can be read; a start and an abort that one can be written
+    assert!(sent.len() <= checks + 3, "{} calls for {checks} checks: {sent:#?}", sent.len());
+    let distinct: std::collections::BTreeSet<&String> = sent.iter().collect();
+    assert_eq!(distinct.len(), sent.len(), "no question is asked twice: {sent:#?}");
 }

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncReadExt;
 
+use crate::connection_failures::tls_front;
 use crate::faucet::Faucet;
 use crate::harness::http_fault::{Answer, HttpFault, Recorded};
 use crate::harness::servers::AccessKey;
@@ -166,6 +167,41 @@ async fn over_plain_http_what_is_in_memory_is_signed_and_what_streams_is_not() {
     for request in &requests {
         assert!(request.headers.get("transfer-encoding").is_none(), "the store is told the length");
         assert!(request.headers.get("x-amz-trailer").is_none());
+    }
+}
+
+/// The store checks a stream that nobody had read before it was sent, and keeps its checksum.
+#[tokio::test]
+async fn over_tls_a_checksum_travels_behind_what_streams_where_the_provider_wants_one() {
+    let place = Place::embedded().await;
+    let store = HttpFault::start(&place.url).await;
+    let (url, pem) = tls_front(&store.url()).await;
+    let service = service_at(&place).await;
+    let at = json!({"endpoint": url, "tls": {"ca_pem": pem}, "provider": "aws", "addressing": "path"});
+    create(&service.admin, &place, "aws", &at).await;
+    let mut other = at.clone();
+    other["provider"] = json!("generic");
+    create(&service.admin, &place, "other", &other).await;
+    let body: Vec<u8> = (0..3_u32 << 20).map(|at| u8::try_from(at % 251).unwrap()).collect();
+    let gzip: &[(&str, &str)] = &[("content-encoding", "gzip")];
+    for (resource, headers) in [("aws", &[][..]), ("aws", gzip), ("other", &[][..])] {
+        assert_eq!(raw(&service.admin, "PUT", &by_path(resource, "k"), headers, &body).await.status, 200);
+        let requests = store.requests();
+        let put = requests.iter().rfind(|request| request.method == Method::PUT).unwrap();
+        let head = place.client().head_object().bucket(&place.bucket).key("k");
+        let head = head.checksum_mode(aws_sdk_s3::types::ChecksumMode::Enabled).send().await.unwrap();
+        if resource == "aws" {
+            assert_eq!(header(put, "x-amz-content-sha256"), "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
+            assert_eq!(header(put, "x-amz-trailer"), "x-amz-checksum-crc32");
+            assert_eq!(header(put, "x-amz-decoded-content-length"), body.len().to_string());
+            assert!(header(put, "content-length").parse::<usize>().unwrap() > body.len());
+            assert_eq!(head.checksum_crc32().map(str::len), Some(8), "the store took it");
+        } else {
+            assert_eq!(header(put, "x-amz-content-sha256"), "UNSIGNED-PAYLOAD");
+            assert!(put.headers.get("x-amz-trailer").is_none());
+        }
+        assert_eq!(head.content_encoding(), headers.first().map(|(_, value)| *value));
+        assert_eq!(crate::harness::aws::get_object(&place.client(), &place.bucket, "k").await, body);
     }
 }
 

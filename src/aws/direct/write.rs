@@ -2,7 +2,8 @@
 //!
 //! Over TLS a body is not signed: the connection protects it, and hashing it twice costs more than sending it. Over
 //! plain HTTP a body that is in memory is signed; one that streams is not, because its hash would have to be known
-//! before its first byte is sent, and chunked signatures are refused by Ceph RGW 16 and Garage.
+//! before its first byte is sent, and chunked signatures are refused by Ceph RGW 16 and Garage. A checksum travels behind
+//! a stream where the provider wants one with every upload.
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
@@ -15,7 +16,9 @@ use crate::aws::direct::{Call, Direct, ERROR_BYTES, collect, unusable};
 use crate::aws::s3::Uploaded;
 use crate::aws::s3::options::HeaderList;
 use crate::aws::sigv4::Signed;
+use crate::aws::trailer::{announce, sent_length};
 use crate::model::object::ObjectKey;
+use crate::model::provider::Checksums;
 
 impl Direct {
     /// Writes bytes that are in memory. The caller bounds the time.
@@ -33,7 +36,8 @@ impl Direct {
         uploaded(self.call(call, || Ok(self.put_headers(&headers, length)), body).await?).await
     }
 
-    /// Writes a body that streams. It is sent again only when nothing of it was taken, or it can start over.
+    /// Writes a body that streams. It is sent again only when nothing of it was taken, or it can start over. Without a
+    /// checksum among its headers it gets one behind it, where connection and provider let it.
     pub(in crate::aws) async fn put_stream(
         &self,
         key: &ObjectKey,
@@ -43,8 +47,26 @@ impl Direct {
     ) -> Result<Uploaded, AwsError> {
         let call = Call { method: Method::PUT, key: key.as_str(), query: String::new() };
         let headers = map(headers)?;
+        if self.wants_trailer(&headers) {
+            let body = || source.rewind().then(|| (source.trailed(length), Signed::NothingTrailed));
+            let headers = || {
+                let mut headers = self.put_headers(&headers, sent_length(length));
+                announce(&mut headers, length).map_err(|error| unusable(&error))?;
+                Ok(headers)
+            };
+            return uploaded(self.call(call, headers, body).await?).await;
+        }
         let body = || source.rewind().then(|| (source.stretch(length), Signed::Nothing));
         uploaded(self.call(call, || Ok(self.put_headers(&headers, length)), body).await?).await
+    }
+
+    fn wants_trailer(&self, given: &HeaderMap) -> bool {
+        let has_checksum = || {
+            given
+                .keys()
+                .any(|name| name.as_str().starts_with("x-amz-checksum-") || name.as_str() == "content-md5")
+        };
+        self.address.is_tls() && self.profile.checksums == Checksums::WhenSupported && !has_checksum()
     }
 
     fn put_headers(&self, given: &HeaderMap, length: u64) -> HeaderMap {
