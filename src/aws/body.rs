@@ -273,12 +273,12 @@ impl Source {
         self.collect_into(BytesMut::new(), most).await
     }
 
-    /// The same where so many are expected: memory is taken once, and no more than that.
-    pub(super) async fn collect_part(&self, most: usize) -> Result<Bytes, BodyError> {
-        self.collect_into(BytesMut::with_capacity(most), most).await
-    }
-
-    async fn collect_into(&self, mut collected: BytesMut, most: usize) -> Result<Bytes, BodyError> {
+    /// The same behind what is collected already.
+    pub(super) async fn collect_into(
+        &self,
+        mut collected: BytesMut,
+        most: usize,
+    ) -> Result<Bytes, BodyError> {
         let turn = self.turn();
         while collected.len() < most {
             let room = (most - collected.len()) as u64;

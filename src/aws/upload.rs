@@ -14,7 +14,7 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::body::SdkBody;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::aws::body::Source;
 use crate::aws::error::body_code;
@@ -240,7 +240,16 @@ fn put_outcome(
 
 /// The next bytes of a body, all of them.
 pub(in crate::aws) async fn gather(source: &Source, length: u64) -> Result<Bytes, AwsError> {
-    let bytes = source.collect_part(usize::try_from(length).unwrap_or(usize::MAX)).await;
+    gather_into(BytesMut::with_capacity(usize::try_from(length).unwrap_or(0)), source, length).await
+}
+
+/// The same in memory that is there.
+pub(in crate::aws) async fn gather_into(
+    buffer: BytesMut,
+    source: &Source,
+    length: u64,
+) -> Result<Bytes, AwsError> {
+    let bytes = source.collect_into(buffer, usize::try_from(length).unwrap_or(usize::MAX)).await;
     let bytes = bytes.map_err(|error| broken(&error))?;
     match length.checked_sub(bytes.len() as u64) {
         None | Some(0) => Ok(bytes),

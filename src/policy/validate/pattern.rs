@@ -4,12 +4,16 @@ use crate::policy::glob::Glob;
 
 /// Whether a text has wildcards. `${*}` and `${?}` are no wildcards.
 pub(super) fn has_wildcard(text: &str) -> bool {
-    without_variables(text).any(|part| part.contains(['*', '?']))
+    text.contains(['*', '?']) && without_variables(text).any(|part| part.contains(['*', '?']))
 }
 
 /// Whether a text has a variable; `${*}`, `${?}` and `${$}` are none.
 pub(super) fn has_variable(text: &str) -> bool {
-    text.split("${").skip(1).any(|rest| !["*}", "?}", "$}"].iter().any(|escape| rest.starts_with(escape)))
+    text.contains('$')
+        && text
+            .split("${")
+            .skip(1)
+            .any(|rest| !["*}", "?}", "$}"].iter().any(|escape| rest.starts_with(escape)))
 }
 
 /// The parts of a text between its `${…}`.
@@ -34,9 +38,32 @@ pub(super) fn matches_action(pattern: &str, action: &str) -> bool {
 /// Whether the pattern covers everything that the other one matches. May be false where it does, never true where it
 /// does not.
 pub(super) fn covers(pattern: &str, other: &str) -> bool {
-    // `?` is one character, and what it would be compared with here may stand for several or none.
-    let is_sure = !pattern.contains('?') || !other.contains(['*', '$']);
-    is_sure && !has_variable(pattern) && Glob::wild(pattern).matches(other) || pattern == other
+    Cover::of(pattern.to_owned()).covers(other)
+}
+
+/// A pattern that is compared with many others.
+pub(super) struct Cover {
+    pub(super) text: String,
+    /// None where nothing but itself is surely covered.
+    glob: Option<Glob>,
+    /// `?` is one character, and what it would be compared with may stand for several or none.
+    has_question: bool,
+}
+
+impl Cover {
+    pub(super) fn of(text: String) -> Cover {
+        let is_wild = text.contains(['*', '?']) && !has_variable(&text);
+        Cover { glob: is_wild.then(|| Glob::wild(&text)), has_question: text.contains('?'), text }
+    }
+
+    /// As [`covers`] says.
+    pub(super) fn covers(&self, other: &str) -> bool {
+        if self.text == other {
+            return true;
+        }
+        let Some(glob) = &self.glob else { return false };
+        !(self.has_question && other.contains(['*', '$'])) && glob.matches(other)
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! The actions of the catalogue that a list of patterns reaches.
 
-use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use crate::policy::catalogue::{self, Action, Service};
@@ -34,19 +33,41 @@ impl Reached {
 impl ActionSet {
     /// What `Action` or `NotAction` reaches.
     pub(super) fn of(listed: &Listed) -> Self {
-        let lower = listed.values.iter().map(|value| value.value.to_ascii_lowercase());
-        let (wild, exact): (Vec<String>, Vec<String>) =
-            lower.partition(|pattern| pattern.contains(['*', '?']));
-        let wild: Vec<Glob> = wild.iter().map(|pattern| Glob::wild(pattern)).collect();
-        let exact: HashSet<String> = exact.into_iter().collect();
-        let mut set = Self(vec![0; all().len().div_ceil(64)]);
-        for (index, (name, _)) in all().iter().enumerate() {
-            let is_listed = exact.contains(name) || wild.iter().any(|pattern| pattern.matches(name));
-            if let Some(word) = set.0.get_mut(index / 64).filter(|_| is_listed != listed.not) {
-                *word |= 1 << (index % 64);
+        let all = all();
+        let mut set = Self(vec![0; all.len().div_ceil(64)]);
+        for value in &listed.values {
+            let pattern = value.value.to_ascii_lowercase();
+            let Some(end) = pattern.find(['*', '?']) else {
+                if let Ok(index) = all.binary_search_by(|(name, _)| name.as_str().cmp(&pattern)) {
+                    set.add(index);
+                }
+                continue;
+            };
+            let fixed = pattern.get(..end).unwrap_or_default();
+            let first = all.partition_point(|(name, _)| name.as_str() < fixed);
+            let glob = Glob::wild(&pattern);
+            let begins =
+                all.iter().enumerate().skip(first).take_while(|(_, (name, _))| name.starts_with(fixed));
+            for (index, _) in begins.filter(|(_, (name, _))| glob.matches(name)) {
+                set.add(index);
             }
         }
+        if listed.not {
+            (0..all.len()).for_each(|index| set.flip(index));
+        }
         set
+    }
+
+    fn add(&mut self, index: usize) {
+        if let Some(word) = self.0.get_mut(index / 64) {
+            *word |= 1 << (index % 64);
+        }
+    }
+
+    fn flip(&mut self, index: usize) {
+        if let Some(word) = self.0.get_mut(index / 64) {
+            *word ^= 1 << (index % 64);
+        }
     }
 
     /// The actions by name.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::pattern::covers;
+use super::pattern::Cover;
 use super::subject::{MAX_PAIRS, Subject};
 use crate::policy::document::{Listed, Located, Who};
 use crate::policy::finding::Rule;
@@ -10,43 +10,75 @@ use crate::policy::finding::code::suggestions;
 use crate::policy::finding::report::{Edit, Report, shown};
 use crate::policy::parse::DraftStatement;
 
+/// A list with its values as they are compared.
+struct Folded<'a> {
+    listed: &'a Listed,
+    values: Vec<Cover>,
+}
+
+/// The lists of a statement.
+struct Entries<'a> {
+    statement: &'a DraftStatement,
+    action: Option<Folded<'a>>,
+    resource: Option<Folded<'a>>,
+}
+
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
-    for statement in &subject.draft.statements {
-        if let Some(action) = &statement.action {
-            check_list(action, &suggestions::REDUNDANT_ACTION, str::to_ascii_lowercase, report);
+    let entries: Vec<Entries<'_>> = subject.draft.statements.iter().map(Entries::of).collect();
+    for entries in &entries {
+        if let Some(action) = &entries.action {
+            check_list(action, &suggestions::REDUNDANT_ACTION, report);
         }
-        if let Some(resource) = &statement.resource {
-            check_list(resource, &suggestions::REDUNDANT_RESOURCE, str::to_owned, report);
+        if let Some(resource) = &entries.resource {
+            check_list(resource, &suggestions::REDUNDANT_RESOURCE, report);
         }
     }
-    check_statements(&subject.draft.statements, report);
+    check_statements(&entries, report);
+}
+
+impl<'a> Entries<'a> {
+    fn of(statement: &'a DraftStatement) -> Self {
+        let action = statement.action.as_ref().map(|listed| Folded::of(listed, str::to_ascii_lowercase));
+        let resource = statement.resource.as_ref().map(|listed| Folded::of(listed, str::to_owned));
+        Self { statement, action, resource }
+    }
+
+    fn count(&self) -> usize {
+        1 + self.statement.all_actions().len() + self.statement.all_resources().len()
+    }
+}
+
+impl<'a> Folded<'a> {
+    fn of(listed: &'a Listed, fold: fn(&str) -> String) -> Self {
+        Self { listed, values: listed.values.iter().map(|value| Cover::of(fold(&value.value))).collect() }
+    }
 }
 
 /// Entries that another one covers. Of equal ones the first stays.
-fn check_list(list: &Listed, rule: &'static Rule, fold: fn(&str) -> String, report: &mut Report) {
-    let values: Vec<String> = list.values.iter().map(|value| fold(&value.value)).collect();
+fn check_list(list: &Folded<'_>, rule: &'static Rule, report: &mut Report) {
+    let (values, written) = (&list.values, &list.listed.values);
     if values.len().saturating_mul(values.len()) > MAX_PAIRS {
         return;
     }
-    for (index, (value, written)) in values.iter().zip(&list.values).enumerate() {
-        let covering = values.iter().zip(&list.values).enumerate().find(|(other, (pattern, _))| {
-            *other != index && covers(pattern, value) && (*other < index || !covers(value, pattern))
+    for (index, (value, entry)) in values.iter().zip(written).enumerate() {
+        let covering = values.iter().zip(written).enumerate().find(|(other, (pattern, _))| {
+            *other != index && pattern.covers(&value.text) && (*other < index || !value.covers(&pattern.text))
         });
         if let Some((_, (_, pattern))) = covering {
-            let message = format!("{} is covered by {}", shown(&written.value), shown(&pattern.value));
-            report.add(rule, written.at, message).help("take it away").repair([Edit::Remove(written.at)]);
+            let message = format!("{} is covered by {}", shown(&entry.value), shown(&pattern.value));
+            report.add(rule, entry.at, message).help("take it away").repair([Edit::Remove(entry.at)]);
         }
     }
 }
 
 /// Statements that do no more than another one of the same effect, principal and conditions.
-fn check_statements(statements: &[DraftStatement], report: &mut Report) {
-    let mut alike: HashMap<String, Vec<&DraftStatement>> = HashMap::new();
+fn check_statements(statements: &[Entries<'_>], report: &mut Report) {
+    let mut alike: HashMap<String, Vec<&Entries<'_>>> = HashMap::new();
     let mut pairs = 0_usize;
-    for statement in statements.iter().filter(|statement| statement.effect.is_some()) {
-        let others = alike.entry(fingerprint(statement)).or_default();
+    for statement in statements.iter().filter(|entries| entries.statement.effect.is_some()) {
+        let others = alike.entry(fingerprint(statement.statement)).or_default();
         for other in others.iter() {
-            pairs += entries(statement).saturating_mul(entries(other));
+            pairs += statement.count().saturating_mul(other.count());
             if pairs > MAX_PAIRS {
                 return;
             }
@@ -57,19 +89,15 @@ fn check_statements(statements: &[DraftStatement], report: &mut Report) {
             } else {
                 continue;
             };
-            let message = format!("the statement in line {} covers this one", by.at.line);
+            let message = format!("the statement in line {} covers this one", by.statement.at.line);
             report
-                .add(&suggestions::REDUNDANT_STATEMENT, covered.at, message)
+                .add(&suggestions::REDUNDANT_STATEMENT, covered.statement.at, message)
                 .help("take it away")
-                .repair([Edit::Remove(covered.at)]);
+                .repair([Edit::Remove(covered.statement.at)]);
             break;
         }
         others.push(statement);
     }
-}
-
-fn entries(statement: &DraftStatement) -> usize {
-    1 + statement.all_actions().len() + statement.all_resources().len()
 }
 
 /// What two statements must have in common to be compared, in one text.
@@ -109,33 +137,24 @@ fn fingerprint(statement: &DraftStatement) -> String {
     format!("{} {principal:?} {conditions:?}", statement.allows())
 }
 
-fn covers_statement(wide: &DraftStatement, narrow: &DraftStatement) -> bool {
-    covers_list(wide.action.as_ref(), narrow.action.as_ref(), str::to_ascii_lowercase)
-        && covers_list(wide.resource.as_ref(), narrow.resource.as_ref(), str::to_owned)
+fn covers_statement(wide: &Entries<'_>, narrow: &Entries<'_>) -> bool {
+    covers_list(wide.action.as_ref(), narrow.action.as_ref())
+        && covers_list(wide.resource.as_ref(), narrow.resource.as_ref())
 }
 
-fn covers_list(wide: Option<&Listed>, narrow: Option<&Listed>, fold: fn(&str) -> String) -> bool {
+fn covers_list(wide: Option<&Folded<'_>>, narrow: Option<&Folded<'_>>) -> bool {
+    let all_covered = |narrow: &[Cover], wide: &[Cover]| {
+        narrow.iter().all(|value| wide.iter().any(|pattern| pattern.covers(&value.text)))
+    };
     match (wide, narrow) {
         (None, None) => true,
-        (Some(wide), Some(narrow)) => {
-            let fold_all =
-                |list: &Listed| list.values.iter().map(|value| fold(&value.value)).collect::<Vec<_>>();
-            let (wide_values, narrow_values) = (fold_all(wide), fold_all(narrow));
-            match (wide.not, narrow.not) {
-                (false, false) => {
-                    !narrow_values.is_empty()
-                        && narrow_values
-                            .iter()
-                            .all(|value| wide_values.iter().any(|pattern| covers(pattern, value)))
-                }
-                // All but a few is more than all but those and others.
-                (true, true) => {
-                    wide_values.iter().all(|value| narrow_values.iter().any(|pattern| covers(pattern, value)))
-                }
-                (false, true) => wide_values.iter().any(|value| value == "*"),
-                (true, false) => false,
-            }
-        }
+        (Some(wide), Some(narrow)) => match (wide.listed.not, narrow.listed.not) {
+            (false, false) => !narrow.values.is_empty() && all_covered(&narrow.values, &wide.values),
+            // All but a few is more than all but those and others.
+            (true, true) => all_covered(&wide.values, &narrow.values),
+            (false, true) => wide.values.iter().any(|value| value.text == "*"),
+            (true, false) => false,
+        },
         _ => false,
     }
 }

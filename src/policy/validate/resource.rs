@@ -4,7 +4,7 @@ use super::action::is_s3;
 use super::arn::{self, Arn};
 use super::pattern::{has_variable, has_wildcard};
 use super::subject::{Statement, Subject};
-use super::template;
+use super::template::{self, Form};
 use crate::policy::catalogue;
 use crate::policy::document::{Kind, Located};
 use crate::policy::finding::code::errors;
@@ -143,35 +143,18 @@ fn check_region_and_account(resource: &Located<String>, arn: Arn<'_>, report: &m
     }
 }
 
-/// A resource type that the last field fits, as far as the other fields go.
-struct Fit {
-    takes_region: bool,
-    takes_account: bool,
-}
-
 /// Compares the ARN with the resource types of its service, when they are known.
 fn check_form(resource: &Located<String>, arn: Arn<'_>, report: &mut Report) {
     if !is_plain(arn.service) || !is_plain(arn.partition) {
         return;
     }
     let steps = template::of_pattern(arn.resource);
-    let mut is_known_service = false;
-    let mut fits: Vec<Fit> = Vec::new();
-    for (_, service) in catalogue::get().detailed() {
-        for (_, kind) in service.resources() {
-            let Some(form) = Arn::parse(&kind.arn).filter(|form| form.service == arn.service) else {
-                continue;
-            };
-            is_known_service = true;
-            if template::overlap(&steps, &template::of_form(form.resource)) {
-                fits.push(Fit {
-                    takes_region: !form.region.is_empty(),
-                    takes_account: !form.account.is_empty(),
-                });
-            }
-        }
-    }
-    if !is_known_service || is_multi_region(arn) || fits.iter().any(|fit| matches_fields(fit, arn)) {
+    let of_service = || template::forms().values().filter(|form| form.service == arn.service);
+    let fits: Vec<&Form> = of_service().filter(|form| template::overlap(&steps, &form.resource)).collect();
+    if of_service().next().is_none()
+        || is_multi_region(arn)
+        || fits.iter().any(|fit| matches_fields(fit, arn))
+    {
         return;
     }
     if let Some(fit) = fits.iter().min_by_key(|fit| mismatches(fit, arn)) {
@@ -200,11 +183,11 @@ fn form_of(service: &str) -> &'static str {
     }
 }
 
-fn matches_fields(fit: &Fit, arn: Arn<'_>) -> bool {
+fn matches_fields(fit: &Form, arn: Arn<'_>) -> bool {
     mismatches(fit, arn) == 0
 }
 
-fn mismatches(fit: &Fit, arn: Arn<'_>) -> usize {
+fn mismatches(fit: &Form, arn: Arn<'_>) -> usize {
     usize::from(!field_fits(fit.takes_region, arn.region))
         + usize::from(!field_fits(fit.takes_account, arn.account))
 }
@@ -214,7 +197,7 @@ fn field_fits(takes: bool, field: &str) -> bool {
     field.chars().all(|c| c == '*') && !field.is_empty() || takes != field.is_empty()
 }
 
-fn wrong_fields(resource: &Located<String>, arn: Arn<'_>, fit: &Fit, report: &mut Report) {
+fn wrong_fields(resource: &Located<String>, arn: Arn<'_>, fit: &Form, report: &mut Report) {
     let value = shown(&resource.value);
     let region = if fit.takes_region { arn.region } else { "" };
     let account = if fit.takes_account { arn.account } else { "" };

@@ -1,5 +1,12 @@
 //! The forms of ARNs: whether a pattern of a policy can match an ARN of a type.
 
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use super::arn::Arn;
+use super::pattern::{has_variable, has_wildcard};
+use crate::policy::catalogue;
+
 /// The most steps of one comparison; a longer one counts as a match, so that nothing is said about it.
 const MAX_STEPS: usize = 1_000_000;
 
@@ -69,8 +76,79 @@ fn may_have_slash(name: &str) -> bool {
     matches!(name, "ObjectName" | "SecretId" | "Alias" | "Operation") || name.ends_with("WithPath")
 }
 
+/// A form of the catalogue, read once.
+pub(super) struct Form {
+    /// As ARNs name the service.
+    pub(super) service: &'static str,
+    pub(super) takes_region: bool,
+    pub(super) takes_account: bool,
+    /// The last field.
+    pub(super) resource: Vec<Step>,
+    /// The whole ARN.
+    pub(super) whole: Vec<Step>,
+}
+
+impl Form {
+    /// Whether the pattern, which has the steps, can match an ARN of this form. Fields that are written out are compared
+    /// as they are; wildcards in them may stand for several fields.
+    pub(super) fn fits(&self, arn: Arn<'_>, steps: &Steps) -> bool {
+        if !steps.plain_fields {
+            return overlap(&steps.whole, &self.whole);
+        }
+        arn.service == self.service
+            && arn.region.is_empty() != self.takes_region
+            && arn.account.is_empty() != self.takes_account
+            && overlap(&steps.resource, &self.resource)
+    }
+}
+
+/// The steps of a pattern of ARNs.
+pub(super) struct Steps {
+    /// Whether neither wildcards nor variables stand before the last field.
+    plain_fields: bool,
+    resource: Vec<Step>,
+    whole: Vec<Step>,
+}
+
+impl Steps {
+    pub(super) fn of(arn: Arn<'_>, text: &str) -> Steps {
+        let fields = [arn.partition, arn.service, arn.region, arn.account];
+        Steps {
+            plain_fields: !fields.iter().any(|field| has_wildcard(field) || has_variable(field)),
+            resource: of_pattern(arn.resource),
+            whole: of_pattern(text),
+        }
+    }
+}
+
+/// Every resource type of the services known in detail, by the form of its ARN.
+pub(super) fn forms() -> &'static HashMap<&'static str, Form> {
+    static FORMS: OnceLock<HashMap<&'static str, Form>> = OnceLock::new();
+    FORMS.get_or_init(|| {
+        let kinds = catalogue::get().detailed().flat_map(|(_, service)| service.resources());
+        let form = |text: &'static str| {
+            let arn = Arn::parse(text)?;
+            Some(Form {
+                service: arn.service,
+                takes_region: !arn.region.is_empty(),
+                takes_account: !arn.account.is_empty(),
+                resource: of_form(arn.resource),
+                whole: of_form(text),
+            })
+        };
+        kinds.filter_map(|(_, kind)| Some((kind.arn.as_str(), form(&kind.arn)?))).collect()
+    })
+}
+
 /// Whether some text is matched by both.
-pub(super) fn overlap(a: &[Step], b: &[Step]) -> bool {
+pub(super) fn overlap(mut a: &[Step], mut b: &[Step]) -> bool {
+    // most pairs begin alike and then differ, which needs no table
+    while let ([Step::One(x), a_rest @ ..], [Step::One(y), b_rest @ ..]) = (a, b) {
+        if x != y {
+            return false;
+        }
+        (a, b) = (a_rest, b_rest);
+    }
     let width = b.len() + 1;
     let Some(cells) = (a.len() + 1).checked_mul(width).filter(|cells| *cells <= MAX_STEPS) else {
         return true;

@@ -9,7 +9,7 @@ use crate::policy::json::quote;
 use crate::policy::validate::arn::Arn;
 use crate::policy::validate::pattern::has_wildcard;
 use crate::policy::validate::subject::{Statement, Subject};
-use crate::policy::validate::template;
+use crate::policy::validate::template::{self, Form};
 
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
     for statement in &subject.statements {
@@ -64,13 +64,18 @@ fn named_actions<'a>(statement: &Statement<'a>) -> Vec<Named<'a>> {
 /// The resource types of S3 that one of the resources can be.
 fn kinds_of(resources: &[Located<String>]) -> Vec<&'static str> {
     let Some(service) = catalogue::get().service("s3") else { return Vec::new() };
-    let patterns: Vec<_> = resources.iter().map(|resource| template::of_pattern(&resource.value)).collect();
+    // what is no ARN is a star
+    let arns: Vec<_> = resources
+        .iter()
+        .map(|resource| {
+            Arn::parse(&resource.value).map(|arn| (arn, template::Steps::of(arn, &resource.value)))
+        })
+        .collect();
+    let fits =
+        |form: &Form| arns.iter().any(|arn| arn.as_ref().is_none_or(|(arn, steps)| form.fits(*arn, steps)));
     service
         .resources()
-        .filter(|(_, kind)| {
-            let form = template::of_form(&kind.arn);
-            patterns.iter().any(|pattern| template::overlap(pattern, &form))
-        })
+        .filter(|(_, kind)| template::forms().get(kind.arn.as_str()).is_some_and(fits))
         .map(|(name, _)| name)
         .collect()
 }
