@@ -151,7 +151,7 @@ pub(super) fn of_rule(
             AllowMethods::Requested => asked.method.to_owned(),
         }),
         allow_headers: allowed_headers(rule, profile, asked.headers),
-        expose_headers: Some(exposed.join(", ")).filter(|exposed| !exposed.is_empty()),
+        expose_headers: Some(exposed.join(profile.exposed_between)).filter(|exposed| !exposed.is_empty()),
         max_age: rule.max_age_seconds.filter(|_| profile.max_age.include(is_preflight)),
         vary: match profile.vary {
             Vary::AllThree => Some("Origin, Access-Control-Request-Headers, Access-Control-Request-Method"),

@@ -9,11 +9,11 @@
     reason = "test code outside of test functions"
 )]
 
-use std::process::Stdio;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
 
 use crate::connection::check as check_of;
 use crate::cors_store::set_cors;
@@ -57,13 +57,18 @@ pub(crate) struct Ran {
 
 /// Runs the command line against the service.
 pub(crate) async fn command_line(service: &Service, arguments: &[&str], input: &str) -> Ran {
-    let mut command = tokio::process::Command::new(binary());
+    let mut command = Command::new(binary());
     command.args(arguments).env("NO_COLOR", "1");
     command.env("S3_CONNECTOR_SERVER", &service.url).env("S3_CONNECTOR_TOKEN", service.token());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).await.ok();
-    let ended = child.wait_with_output().await.unwrap();
+    let input = input.to_owned();
+    let run = move || {
+        let mut child = command.spawn().unwrap();
+        // a command that ends without reading it breaks the pipe
+        child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
+        child.wait_with_output().unwrap()
+    };
+    let ended = tokio::task::spawn_blocking(run).await.unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: ended.status.code().unwrap(), out: text(ended.stdout), words: text(ended.stderr) }
 }

@@ -336,11 +336,8 @@ async fn compare_page(browser: &Browser, place: &Place, case: &PageCase, number:
     aws::put_object(&place.client(), &place.bucket, &key, "content").await;
     let ceph = Profile::find("ceph").unwrap();
     let mut page = case.page.clone();
-    if page.method == "PUT" && page.body_content_type.is_none() {
-        // a Blob without a type sends none
-        page.body_content_type = None;
-    }
     if page.method != "PUT" {
+        // only that has a body here
         page.body_content_type = None;
     }
     let verdict = cors::evaluate(Bucket::Configured(configuration), ceph, &page).verdict;

@@ -135,7 +135,9 @@ impl App {
         let mut live = self.live(connection, (profile, known), written.definition).await?;
         let requests: Vec<(PageOperation, PageRequest)> = requests
             .into_iter()
-            .map(|(operation, page)| (operation, PageRequest { endpoint: Some(live.endpoint.clone()), ..page }))
+            .map(|(operation, page)| {
+                (operation, PageRequest { endpoint: Some(live.endpoint.clone()), ..page })
+            })
             .collect();
         // a read of the same object tells whether the store marks its answers
         let sent = requests.iter().find_map(|(_, page)| cors::sending(page).ok());
