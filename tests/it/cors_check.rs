@@ -405,7 +405,13 @@ async fn the_command_line_shows_both_sides_and_says_with_its_code_whether_it_wor
     let works = command_line(&service, &arguments, "").await;
     assert_eq!(works.code, 0, "{works:?}");
     assert!(works.out.contains("✓ get from https://app.example.com (GET)"), "{}", works.out);
-    assert_eq!(command_line(&service, &["cors", "check", "main"], "").await.code, 3, "no origin is given");
+    let plain = ["cors", "check", "main"];
+    assert_eq!(command_line(&service, &plain, "").await.code, 3, "no origin is given");
+    let list = ["resource", "update", "main", "--browser-origins", ORIGIN];
+    assert_eq!(command_line(&service, &list, "").await.code, 0);
+    let listed = command_line(&service, &plain, "").await;
+    assert_eq!(listed.code, 0, "{listed:?}");
+    assert!(listed.out.contains("✓ put from https://app.example.com (PUT)"), "{}", listed.out);
 }
 
 #[tokio::test]

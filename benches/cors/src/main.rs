@@ -40,6 +40,7 @@ fn main() -> anyhow::Result<()> {
     let last = page("https://app-99.example.com");
     let bucket = Bucket::Configured(&document.configuration);
     measure.run("evaluate, the last of 100 rules", || evaluate(black_box(bucket), aws, &last));
+    measure.count("allocations of that", || evaluate(bucket, aws, &last));
     let preflight = sending(&last).map_err(|verdict| anyhow::anyhow!(verdict.reason))?.preflight;
     measure
         .run("answer a preflight, the last of 100 rules", || answer(black_box(bucket), aws, &preflight, 200));
