@@ -73,7 +73,7 @@ pub(crate) async fn command_line(service: &Service, arguments: &[&str], input: &
     Ran { code: ended.status.code().unwrap(), out: text(ended.stdout), words: text(ended.stderr) }
 }
 
-fn configuration(rules: Value) -> s3_connector::cors::CorsConfiguration {
+fn configuration(rules: &Value) -> s3_connector::cors::CorsConfiguration {
     serde_json::from_value(json!({"rules": rules})).unwrap()
 }
 
@@ -117,7 +117,7 @@ async fn both_sides_agree_where_nothing_stands_between() {
 
     let rule = json!({"allowed_origins": [ORIGIN], "allowed_methods": ["GET", "PUT"],
         "allowed_headers": ["content-type"], "expose_headers": ["ETag"]});
-    set_cors(&place, &configuration(json!([rule]))).await;
+    set_cors(&place, &configuration(&json!([rule]))).await;
     let checked = check(&service.admin, "main", &wanted).await;
     let works: Vec<(&str, &str, bool)> = checked["uses"]
         .as_array()
@@ -167,7 +167,7 @@ async fn a_proxy_that_answers_preflights_itself_is_named() {
     ];
     front.answer_to("OPTIONS ", usize::MAX, preflight(204, false, &all));
     // the proxy lets the page ask, and the store keeps its answer from it: the upload happens, and the page sees an error
-    set_cors(&place, &configuration(open("https://other.example.com"))).await;
+    set_cors(&place, &configuration(&open("https://other.example.com"))).await;
     let checked = check(&service.admin, "main", &wanted).await;
     assert_eq!(causes(&checked), (false, Some("CorsAnsweredByProxy")), "{checked:#}");
     let put = row(&checked, ORIGIN, "put");
@@ -175,9 +175,13 @@ async fn a_proxy_that_answers_preflights_itself_is_named() {
     assert_eq!(put["real"]["verdict"]["sent"], true, "the store does the work: {put:#}");
     assert!(checked["remedy"].as_str().unwrap().contains("OPTIONS"), "{checked:#}");
     // where the store lets the page in as well, it works, and the proxy is named nevertheless
-    set_cors(&place, &configuration(open(ORIGIN))).await;
+    set_cors(&place, &configuration(&open(ORIGIN))).await;
     let checked = check(&service.admin, "main", &wanted).await;
     assert_eq!(causes(&checked), (true, Some("CorsAnsweredByProxy")), "{checked:#}");
+    let test = json!({"origins": [ORIGIN]});
+    let report = expect(service.admin.post("/v1/resources/main/test", &test).await, 200);
+    assert_eq!(check_of(&report, "cors-allows-browser")["status"], "warning", "{report:#}");
+    assert_eq!(report["verdict"], "works", "{report:#}");
     // a proxy that lets nobody in
     front.pass();
     front.answer_to("OPTIONS ", usize::MAX, preflight(405, false, &[]));
@@ -192,7 +196,7 @@ async fn a_proxy_that_answers_preflights_itself_is_named() {
 async fn a_proxy_that_says_it_again_is_named() {
     let place = Place::radosgw().await;
     let (service, front) = behind_proxy(&place).await;
-    set_cors(&place, &configuration(open(ORIGIN))).await;
+    set_cors(&place, &configuration(&open(ORIGIN))).await;
     let twice = [("access-control-allow-origin", ORIGIN), ("access-control-allow-origin", "*")];
     // only what a page would ask: settings are read as ever
     front.answer_when(|request| request.path.contains("X-Amz-Signature"), preflight(200, true, &twice));
@@ -207,7 +211,7 @@ async fn a_configuration_that_is_not_in_force_yet_is_named() {
     let (service, front) = behind_proxy(&place).await;
     let wanted = json!({"origins": [ORIGIN], "uses": ["put"]});
     // the store answers as it did before the rule came
-    set_cors(&place, &configuration(open(ORIGIN))).await;
+    set_cors(&place, &configuration(&open(ORIGIN))).await;
     front.answer_to("OPTIONS ", usize::MAX, preflight(403, true, &[]));
     let checked = check(&service.admin, "main", &wanted).await;
     assert_eq!(causes(&checked), (false, Some("CorsNotPropagated")), "{checked:#}");
@@ -221,7 +225,7 @@ async fn a_configuration_that_is_not_in_force_yet_is_named() {
     assert!(put["differences"][0].as_str().unwrap().contains("answered 403 and not 200"), "{put:#}");
     assert!(checked["remedy"].as_str().unwrap().contains("seconds"), "{checked:#}");
     // or as it did before the rule went: the page is still let in
-    set_cors(&place, &configuration(open("https://other.example.com"))).await;
+    set_cors(&place, &configuration(&open("https://other.example.com"))).await;
     front.pass();
     let before = [
         ("access-control-allow-origin", ORIGIN),
@@ -245,7 +249,7 @@ async fn a_store_that_is_of_another_kind_than_its_provider_is_named_and_the_fix_
         {"allowed_origins": [ORIGIN], "allowed_methods": ["GET"]},
         {"allowed_origins": [ORIGIN], "allowed_methods": ["PUT"], "allowed_headers": ["*"]},
     ]);
-    set_cors(&place, &configuration(rules)).await;
+    set_cors(&place, &configuration(&rules)).await;
     let wanted = json!({"origins": [ORIGIN], "uses": ["put"]});
     let checked = check(&service.admin, "main", &wanted).await;
     assert_eq!(causes(&checked), (false, Some("CorsDeviates")), "{checked:#}");
@@ -260,6 +264,22 @@ async fn a_store_that_is_of_another_kind_than_its_provider_is_named_and_the_fix_
     expect(answer(service.admin.request(Method::PUT, "/v1/resources/main/bucket/cors").json(fix)).await, 200);
     let both = json!({"origins": [ORIGIN], "uses": ["put", "get"]});
     assert_eq!(causes(&check(&service.admin, "main", &both).await), (true, None), "with {fix}");
+}
+
+#[tokio::test]
+async fn a_store_that_keeps_a_configuration_and_answers_no_preflight_is_named() {
+    let place = Place::embedded().await;
+    let service = service_at(&place).await;
+    let rules = json!({"rules": open(ORIGIN)});
+    let set = service.admin.request(Method::PUT, "/v1/resources/main/bucket/cors").json(&rules);
+    expect(answer(set).await, 200);
+    let checked = check(&service.admin, "main", &json!({"origins": [ORIGIN]})).await;
+    assert_eq!(causes(&checked), (false, Some("CorsDeviates")), "{checked:#}");
+    let put = row(&checked, ORIGIN, "put");
+    assert_eq!(put["real"]["preflight"]["code"], "SignatureDoesNotMatch", "as if it were signed: {put:#}");
+    let get = row(&checked, ORIGIN, "get");
+    assert_eq!(get["real"]["actual"]["headers"], json!({}), "no CORS header: {get:#}");
+    assert!(checked["remedy"].as_str().unwrap().contains("no preflights"), "{checked:#}");
 }
 
 /// A user who may read objects of the place and nothing of its settings.
@@ -288,7 +308,7 @@ async fn without_the_right_to_read_the_configuration_the_real_answers_decide() {
     let mut body = definition("main", &place.url, &place.bucket, &user.key);
     body["provider"] = json!("ceph");
     expect(service.admin.post("/v1/resources", &body).await, 201);
-    set_cors(&place, &configuration(open(ORIGIN))).await;
+    set_cors(&place, &configuration(&open(ORIGIN))).await;
     let works = check(&service.admin, "main", &json!({"origins": [ORIGIN]})).await;
     assert_eq!(causes(&works), (true, None), "{works:#}");
     assert_eq!(works["configuration"]["state"], "denied", "{works:#}");
@@ -327,7 +347,7 @@ async fn a_bucket_that_is_missing_and_one_that_is_elsewhere_are_told_apart() {
     let mut redirect = Answer::new(301, "application/xml", said);
     redirect.headers.push(("x-amz-bucket-region", "eu-west-1".to_owned()));
     front.answer_to("OPTIONS ", usize::MAX, redirect);
-    set_cors(&place, &configuration(open(ORIGIN))).await;
+    set_cors(&place, &configuration(&open(ORIGIN))).await;
     let checked = check(&moved.admin, "main", &wanted).await;
     assert_eq!(causes(&checked), (false, Some("PermanentRedirect")), "{checked:#}");
     let reason = row(&checked, ORIGIN, "put")["real"]["verdict"]["reason"].as_str().unwrap();
@@ -350,7 +370,7 @@ async fn what_no_answer_changes_is_said_without_asking() {
     );
     // a public endpoint that is not there leaves the configuration alone
     create(&service.admin, &place, "dark", &json!({"public_endpoint": "http://127.0.0.1:9"})).await;
-    set_cors(&place, &configuration(open(ORIGIN))).await;
+    set_cors(&place, &configuration(&open(ORIGIN))).await;
     let checked = check(&service.admin, "dark", &json!({"origins": [ORIGIN], "uses": ["put"]})).await;
     let put = row(&checked, ORIGIN, "put");
     assert_eq!((&put["decided_by"], &put["works"]), (&json!("configuration"), &json!(true)), "{put:#}");

@@ -36,7 +36,7 @@ fetch(url, {method: "PUT", body: new Blob(["from a page"], {type: "image/png"})}
   .catch((error) => done({failed: String(error)}));
 "#;
 
-/// Uploads the parts of a file whose every byte is 7, and tells the ETag of each.
+/// Uploads the parts of a file whose every byte is 7, and tells the `ETag` of each.
 const UPLOAD_PARTS: &str = r#"
 const [parts, done] = arguments;
 const send = async ({url, length, part_number}) => {

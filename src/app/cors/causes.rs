@@ -72,11 +72,19 @@ fn of_difference(
     sending: &Sending,
     row: &Row,
 ) -> &'static str {
-    if like(live, configuration, sending, row).is_some() {
+    if answers_none(row) || like(live, configuration, sending, row).is_some() {
         return "CorsDeviates";
     }
     // a store that has another configuration in force answers preflights by it, too
     if row.preflight_differs { "CorsNotPropagated" } else { "CorsAnsweredByProxy" }
+}
+
+/// Whether the store has no preflights at all: it keeps a configuration and does nothing with it. Such stores have no
+/// such method, or take it for a request whose signature is wrong.
+fn answers_none(row: &Row) -> bool {
+    let Some(preflight) = &row.preflight else { return false };
+    let code = preflight.received.code.as_deref();
+    matches!(preflight.received.status, 405 | 501) || code == Some("SignatureDoesNotMatch")
 }
 
 /// Another kind of store that answers so with the present configuration. Amazon's own endpoints are of no other kind.
@@ -202,6 +210,10 @@ fn unseen(read: &AspectAnswer) -> String {
 
 /// The provider that the store answers like.
 fn other_provider(live: &Live<'_>, row: &Row) -> Mending {
+    if answers_none(row) {
+        let remedy = "the store answers no preflights, whatever is set: put a proxy before it that does and name it in `public_endpoint`, or use a store that has CORS - an editor of the resource can do this";
+        return (Some(remedy.to_owned()), None);
+    }
     let Known::Configured(configuration) = &live.known else { return (None, None) };
     let sending = cors::sending(&row.shown.request).ok();
     let Some(found) = sending.and_then(|sending| like(live, configuration, &sending, row)) else {
