@@ -291,7 +291,7 @@ impl App {
             project_id: &record.project_id,
             environment: &attempt.environment,
         };
-        self.report(caller, &subject, TestOptions { write: false }, None).await
+        self.report(caller, &subject, &TestOptions::default(), None).await
     }
 
     async fn note_rehearsal(&self, caller: &Caller, wanted: &RehearsalWanted, rehearsal: &Rehearsal) {

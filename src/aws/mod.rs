@@ -5,6 +5,7 @@
 //! an error says what kind it is, and the use cases decide.
 
 pub mod body;
+pub mod browser;
 pub mod capture;
 pub mod credentials;
 mod direct;

@@ -228,6 +228,12 @@ impl Signer {
     }
 }
 
+/// The URL that everything in the bucket begins with, for others; none where only signatures of its own kind lead there.
+pub(super) fn public_base(settings: &Settings) -> Option<String> {
+    let endpoint = settings.public_endpoint.as_ref().or(settings.endpoint.as_ref());
+    place(&settings.bucket, &settings.region, endpoint, settings.path_style).ok().map(|place| place.base)
+}
+
 /// The address of a bucket for others: the data path's own rules, else those of the SDK.
 fn place(bucket: &str, region: &str, endpoint: Option<&Endpoint>, path_style: bool) -> Result<Place, String> {
     if let Some(base) = base(bucket, region, endpoint, path_style) {

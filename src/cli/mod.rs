@@ -233,7 +233,7 @@ async fn dispatch(command: Command, connection: &Connection, out: &Rc<Output>) -
         Command::Resource(command) => command.run(&session()?).await,
         Command::Object(command) => (*command).run(&session()?).await,
         Command::Bucket(command) => command.run(&session()?).await,
-        Command::Cors(command) => command.run(out).await,
+        Command::Cors(command) => command.run(out, session).await,
         Command::Source(command) => command.run(&session()?).await,
         // what needs no server works without the settings of one
         Command::Secret(SecretCommand::Answers(answer)) if answer.is_offline() => answer.offline(out).await,

@@ -139,6 +139,16 @@ fn mark(status: Status) -> (&'static str, Style) {
     }
 }
 
+/// What to do with a fix.
+pub(crate) fn fix_in_words(fix: &Fix) -> String {
+    match fix {
+        Fix::Patch(patch) => format!("update the resource with --merge and {patch}"),
+        Fix::Statement(statement) => format!("add the statement {statement}"),
+        Fix::TrustPolicy(policy) => format!("give the role the trust policy {policy}"),
+        Fix::Cors(configuration) => format!("give the bucket with `bucket set-cors` {configuration}"),
+    }
+}
+
 /// What people need who want to mend it; a check that passed needs no words.
 fn notes(check: &Check, all: &[Check]) -> Vec<(&'static str, String)> {
     if matches!(check.status, Status::Passed) {
@@ -152,11 +162,7 @@ fn notes(check: &Check, all: &[Check]) -> Vec<(&'static str, String)> {
         Some(id) => format!("{call}, request id {id}"),
         None => call.clone(),
     });
-    let fix = check.fix.as_ref().map(|fix| match fix {
-        Fix::Patch(patch) => format!("update the resource with --merge and {patch}"),
-        Fix::Statement(statement) => format!("add the statement {statement}"),
-        Fix::TrustPolicy(policy) => format!("give the role the trust policy {policy}"),
-    });
+    let fix = check.fix.as_ref().map(fix_in_words);
     let waits =
         |name: &&String| all.iter().any(|other| other.name == **name && other.status != Status::Passed);
     let needs: Vec<&str> = check.depends_on.iter().filter(waits).map(String::as_str).collect();

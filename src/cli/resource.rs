@@ -58,6 +58,7 @@ An empty value clears a field. A file made by `show` is refused when the resourc
     /// Tests whether a resource works, and says why not
     #[command(after_help = "Examples:
   s3-connector resource test invoices --write
+  s3-connector resource test invoices --origin https://app.example.com
   s3-connector resource test --file resource.json      # before it is created
   s3-connector resource test invoices --history
 
@@ -164,8 +165,11 @@ pub(crate) struct Test {
     /// Also write, read and delete a small object
     #[arg(long)]
     write: bool,
+    /// Origin of pages that the bucket shall let in, again for each [default: the resource's `browser_origins`]
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    origins: Vec<String>,
     /// Show the results that were kept instead of testing
-    #[arg(long, conflicts_with_all = ["file", "write"])]
+    #[arg(long, conflicts_with_all = ["file", "write", "origins"])]
     history: bool,
 }
 
@@ -294,9 +298,9 @@ impl Test {
         let body = match &self.file {
             Some(file) => {
                 let definition = definition::from_file(Some(file), None, Patch::default()).await?;
-                json!({"definition": definition, "write": self.write})
+                json!({"definition": definition, "write": self.write, "origins": self.origins})
             }
-            None => json!({"write": self.write}),
+            None => json!({"write": self.write, "origins": self.origins}),
         };
         let name = self.name.as_deref().filter(|_| self.file.is_none());
         let path: Vec<&str> = ["resources"].into_iter().chain(name).chain(["test"]).collect();

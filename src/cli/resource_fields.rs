@@ -80,6 +80,9 @@ pub(crate) struct Fields {
     /// Operations that may run through the resource, with commas between them; `all` lifts the limit
     #[arg(long, value_delimiter = ',', value_parser = operation)]
     operations: Option<Vec<String>>,
+    /// Origins of pages that use the bucket from browsers, with commas between them; empty for none
+    #[arg(long, value_name = "ORIGINS", value_delimiter = ',')]
+    browser_origins: Option<Vec<String>>,
     /// Bytes that one read may answer
     #[arg(long, value_name = "BYTES")]
     max_read_bytes: Option<Number>,
@@ -202,6 +205,11 @@ impl Fields {
         patch.number("limits.max_put_bytes", self.max_put_bytes);
         patch.number("limits.timeout_ms", self.timeout_ms);
         patch.number("limits.retries", self.retries);
+        if let Some(origins) = &self.browser_origins {
+            let named: Vec<&str> =
+                origins.iter().map(|origin| origin.trim()).filter(|origin| !origin.is_empty()).collect();
+            patch.set("browser_origins", json!(named));
+        }
         if let Some(operations) = &self.operations {
             let all = operations.iter().any(|operation| operation == "all");
             patch.set("operations", if all { Value::Null } else { json!(operations) });

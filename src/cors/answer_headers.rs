@@ -1,6 +1,7 @@
 //! The headers of an answer that CORS is about: what stands in them, for each kind of store.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -22,7 +23,7 @@ pub struct CorsHeaders {
     /// `Access-Control-Allow-Credentials`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    pub allow_credentials: Option<&'static str>,
+    pub allow_credentials: Option<Cow<'static, str>>,
     /// `Access-Control-Allow-Methods`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_methods: Option<String>,
@@ -38,7 +39,7 @@ pub struct CorsHeaders {
     /// `Vary`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    pub vary: Option<&'static str>,
+    pub vary: Option<Cow<'static, str>>,
 }
 
 impl CorsHeaders {
@@ -47,14 +48,37 @@ impl CorsHeaders {
         let text = |value: &'_ Option<String>| value.clone().map(Cow::Owned);
         let pairs = [
             ("Access-Control-Allow-Origin", text(&self.allow_origin)),
-            ("Access-Control-Allow-Credentials", self.allow_credentials.map(Cow::Borrowed)),
+            ("Access-Control-Allow-Credentials", self.allow_credentials.as_deref().map(Cow::Borrowed)),
             ("Access-Control-Allow-Methods", text(&self.allow_methods)),
             ("Access-Control-Allow-Headers", text(&self.allow_headers)),
             ("Access-Control-Expose-Headers", text(&self.expose_headers)),
             ("Access-Control-Max-Age", self.max_age.map(|seconds| Cow::Owned(seconds.to_string()))),
-            ("Vary", self.vary.map(Cow::Borrowed)),
+            ("Vary", self.vary.as_deref().map(Cow::Borrowed)),
         ];
         pairs.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
+    /// The headers of an answer that was received. Values of one name are joined, as browsers join them (Fetch, section
+    /// 2.2.2): an origin that is there twice is no origin any more. A `Max-Age` that is no number counts as absent.
+    pub fn received<'h>(headers: impl IntoIterator<Item = (&'h str, &'h str)>) -> Self {
+        let mut joined: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in headers {
+            let values = joined.entry(name.to_ascii_lowercase()).or_default();
+            if !values.is_empty() {
+                values.push_str(", ");
+            }
+            values.push_str(value.trim());
+        }
+        let mut take = |name: &str| joined.remove(name);
+        Self {
+            allow_origin: take("access-control-allow-origin"),
+            allow_credentials: take("access-control-allow-credentials").map(Cow::Owned),
+            allow_methods: take("access-control-allow-methods"),
+            allow_headers: take("access-control-allow-headers"),
+            expose_headers: take("access-control-expose-headers"),
+            max_age: take("access-control-max-age").and_then(|seconds| seconds.parse().ok()),
+            vary: take("vary").map(Cow::Owned),
+        }
     }
 }
 
@@ -68,7 +92,7 @@ pub(super) fn permitting(permissive: &Permissive, request: &StoreRequest, origin
     };
     CorsHeaders {
         allow_origin: Some(if is_star { "*".to_owned() } else { origin.to_owned() }),
-        allow_credentials: credentials(permissive.credentials, is_star),
+        allow_credentials: credentials(permissive.credentials, is_star).map(Cow::Borrowed),
         allow_methods: Some(methods),
         allow_headers: match permissive.headers {
             PermittedHeaders::Requested => request.request_headers.clone(),
@@ -77,7 +101,7 @@ pub(super) fn permitting(permissive: &Permissive, request: &StoreRequest, origin
         },
         expose_headers: Some(permissive.exposed.to_owned()).filter(|exposed| !exposed.is_empty()),
         max_age: None,
-        vary: (!is_star).then_some("Origin"),
+        vary: (!is_star).then_some(Cow::Borrowed("Origin")),
     }
 }
 
@@ -121,19 +145,20 @@ pub(super) fn of_rule(
         exposed.extend(profile.always_exposed.iter().filter(|name| !rule.exposes(name)));
     }
     CorsHeaders {
-        allow_credentials: credentials(profile.allow_credentials, is_star),
+        allow_credentials: credentials(profile.allow_credentials, is_star).map(Cow::Borrowed),
         allow_methods: Some(match profile.allow_methods {
             AllowMethods::OfRule => rule.allowed_methods.join(", "),
             AllowMethods::Requested => asked.method.to_owned(),
         }),
         allow_headers: allowed_headers(rule, profile, asked.headers),
-        expose_headers: Some(exposed.join(", ")).filter(|exposed| !exposed.is_empty()),
+        expose_headers: Some(exposed.join(profile.exposed_between)).filter(|exposed| !exposed.is_empty()),
         max_age: rule.max_age_seconds.filter(|_| profile.max_age.include(is_preflight)),
         vary: match profile.vary {
             Vary::AllThree => Some("Origin, Access-Control-Request-Headers, Access-Control-Request-Method"),
             Vary::OriginWhenEchoed => (!is_star).then_some("Origin"),
             Vary::Nothing => None,
-        },
+        }
+        .map(Cow::Borrowed),
         allow_origin: Some(allow_origin),
     }
 }

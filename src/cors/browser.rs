@@ -7,7 +7,6 @@ use super::finding::shown;
 use super::page::Credentials;
 use super::pattern::names;
 use super::safelist::{READABLE_HEADERS, is_simple_method};
-use super::store::StoreAnswer;
 
 /// Seconds that a preflight is kept when the answer does not say (Fetch, section 4.9).
 const DEFAULT_MAX_AGE: u32 = 5;
@@ -71,7 +70,7 @@ pub(super) fn cors_check(
             shown(origin)
         ));
     }
-    if is_with_credentials && headers.allow_credentials != Some("true") {
+    if is_with_credentials && headers.allow_credentials.as_deref() != Some("true") {
         let text = "the answer carries no Access-Control-Allow-Credentials `true`, which a request with credentials needs";
         return Err(text.to_owned());
     }
@@ -79,18 +78,16 @@ pub(super) fn cors_check(
 }
 
 /// Whether the answer to a preflight lets the request go; the error says what is in the way.
-pub(super) fn preflight_check(answer: &StoreAnswer, asked: Asked<'_>) -> Result<(), String> {
-    if (300..400).contains(&answer.status) {
-        let text =
-            format!("the preflight is redirected with {}, which browsers do not follow", answer.status);
-        return Err(text);
+pub(super) fn preflight_check(status: u16, headers: &CorsHeaders, asked: Asked<'_>) -> Result<(), String> {
+    if (300..400).contains(&status) {
+        return Err(format!("the preflight is redirected with {status}, which browsers do not follow"));
     }
-    cors_check(&answer.headers, asked.origin, asked.credentials)?;
-    if !(200..300).contains(&answer.status) {
-        return Err(format!("the preflight is answered {}", answer.status));
+    cors_check(headers, asked.origin, asked.credentials)?;
+    if !(200..300).contains(&status) {
+        return Err(format!("the preflight is answered {status}"));
     }
     let star_counts = asked.credentials != Credentials::Include;
-    let methods = answer.headers.allow_methods.as_deref();
+    let methods = headers.allow_methods.as_deref();
     let is_allowed = |method: &str| match methods {
         Some(list) => names(list).any(|name| name == method || name == "*" && star_counts),
         None => true,
@@ -98,7 +95,7 @@ pub(super) fn preflight_check(answer: &StoreAnswer, asked: Asked<'_>) -> Result<
     if !is_simple_method(asked.method) && !is_allowed(asked.method) {
         return Err(format!("Access-Control-Allow-Methods does not name `{}`", shown(asked.method)));
     }
-    let allowed = answer.headers.allow_headers.as_deref().unwrap_or_default();
+    let allowed = headers.allow_headers.as_deref().unwrap_or_default();
     let is_named = |wanted: &str| names(allowed).any(|name| name.eq_ignore_ascii_case(wanted));
     let has_star = star_counts && names(allowed).any(|name| name == "*");
     // `*` never stands for `Authorization`

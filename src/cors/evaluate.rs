@@ -82,11 +82,9 @@ pub(super) fn evaluate_in(
         let hop = page.origin.is_none().then(|| plain_hop(bucket, profile, page));
         return Evaluation { preflight_reasons: Vec::new(), hops: hop.into_iter().collect(), verdict };
     }
-    let origin = page.origin.clone().unwrap_or_default();
-    let method = safelist::normal_method(&page.method).to_owned();
-    let sent = Sent { origin, method, headers: headers(page) };
+    let sent = Sent::of(page);
+    let preflight_reasons = sent.preflight_reasons(page.upload);
     let mut way = Way { detail, bucket, profile, page, sent, hops: Vec::new() };
-    let preflight_reasons = way.preflight_reasons();
     let verdict = way.walk();
     Evaluation { preflight_reasons, hops: way.hops, verdict }
 }
@@ -113,15 +111,62 @@ fn headers(page: &PageRequest) -> Vec<(String, String)> {
 }
 
 /// The request as it stands at one hop; redirects change it.
-struct Sent {
-    origin: String,
-    method: String,
-    headers: Vec<(String, String)>,
+pub(super) struct Sent {
+    pub(super) origin: String,
+    pub(super) method: String,
+    /// Names in lower case, and values.
+    pub(super) headers: Vec<(String, String)>,
 }
 
 impl Sent {
-    fn unsafe_names(&self) -> Vec<String> {
+    /// As it starts.
+    pub(super) fn of(page: &PageRequest) -> Self {
+        let origin = page.origin.clone().unwrap_or_default();
+        let method = safelist::normal_method(&page.method).to_owned();
+        Self { origin, method, headers: headers(page) }
+    }
+
+    pub(super) fn unsafe_names(&self) -> Vec<String> {
         safelist::unsafe_names(self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+
+    /// Why the browser asks first; empty when it does not.
+    pub(super) fn preflight_reasons(&self, upload: Upload) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if !safelist::is_simple_method(&self.method) {
+            reasons.push(format!("{} is none of GET, HEAD and POST", shown(&self.method)));
+        }
+        for name in self.unsafe_names() {
+            reasons.push(format!("the header `{}` is sent", shown(&name)));
+        }
+        match upload {
+            Upload::Whole => {}
+            Upload::WithProgress => reasons.push("a listener watches the upload".to_owned()),
+            Upload::Streamed => reasons.push("the body is a stream".to_owned()),
+        }
+        reasons
+    }
+
+    /// The preflight for it.
+    pub(super) fn preflight(&self) -> StoreRequest {
+        StoreRequest {
+            method: "OPTIONS".to_owned(),
+            origin: Some(self.origin.clone()),
+            request_method: Some(self.method.clone()),
+            request_headers: Some(self.unsafe_names().join(",")).filter(|joined| !joined.is_empty()),
+            is_authorized: false,
+        }
+    }
+
+    /// The request itself, as the store sees it.
+    pub(super) fn request(&self) -> StoreRequest {
+        StoreRequest {
+            method: self.method.clone(),
+            origin: Some(self.origin.clone()),
+            request_method: None,
+            request_headers: None,
+            is_authorized: self.headers.iter().any(|(name, _)| name == "authorization"),
+        }
     }
 }
 
@@ -135,23 +180,6 @@ struct Way<'w> {
 }
 
 impl Way<'_> {
-    fn preflight_reasons(&self) -> Vec<String> {
-        let mut reasons = Vec::new();
-        let method = &self.sent.method;
-        if !safelist::is_simple_method(method) {
-            reasons.push(format!("{} is none of GET, HEAD and POST", shown(method)));
-        }
-        for name in self.sent.unsafe_names() {
-            reasons.push(format!("the header `{}` is sent", shown(&name)));
-        }
-        match self.page.upload {
-            Upload::Whole => {}
-            Upload::WithProgress => reasons.push("a listener watches the upload".to_owned()),
-            Upload::Streamed => reasons.push("the body is a stream".to_owned()),
-        }
-        reasons
-    }
-
     /// Goes from hop to hop until there is a verdict.
     fn walk(&mut self) -> Verdict {
         let redirects = self.page.redirects.iter().take(MAX_REDIRECTS.saturating_add(1));
@@ -174,19 +202,13 @@ impl Way<'_> {
     fn hop(&mut self, redirect: Option<&Redirect>) -> Result<StoreAnswer, Verdict> {
         self.hops.push(Hop::default());
         let is_first = self.hops.len() == 1;
-        if !self.preflight_reasons().is_empty() {
+        if !self.sent.preflight_reasons(self.page.upload).is_empty() {
             self.ask(redirect).map_err(|reason| {
                 let kept_back = format!("{reason}, and {} is never sent", shown(&self.sent.method));
                 Verdict::blocked(!is_first, kept_back)
             })?;
         }
-        let request = StoreRequest {
-            method: self.sent.method.clone(),
-            origin: Some(self.sent.origin.clone()),
-            request_method: None,
-            request_headers: None,
-            is_authorized: self.sent.headers.iter().any(|(name, _)| name == "authorization"),
-        };
+        let request = self.sent.request();
         let answer = self.answer(&request, redirect);
         let seen = browser::cors_check(&answer.headers, &self.sent.origin, self.page.credentials);
         if let Some(hop) = self.hops.last_mut() {
@@ -201,13 +223,7 @@ impl Way<'_> {
     /// Sends the preflight and looks at its answer.
     fn ask(&mut self, redirect: Option<&Redirect>) -> Result<(), String> {
         let unsafe_names = self.sent.unsafe_names();
-        let request = StoreRequest {
-            method: "OPTIONS".to_owned(),
-            origin: Some(self.sent.origin.clone()),
-            request_method: Some(self.sent.method.clone()),
-            request_headers: Some(unsafe_names.join(",")).filter(|joined| !joined.is_empty()),
-            is_authorized: false,
-        };
+        let request = self.sent.preflight();
         let redirect = redirect.filter(|redirect| redirect.by == RedirectBy::WrongEndpoint);
         let answer = self.answer(&request, redirect);
         let asked = Asked {
@@ -216,7 +232,7 @@ impl Way<'_> {
             unsafe_names: &unsafe_names,
             credentials: self.page.credentials,
         };
-        let checked = browser::preflight_check(&answer, asked);
+        let checked = browser::preflight_check(answer.status, &answer.headers, asked);
         let reason = checked.as_ref().err().map(|reason| verdict::refused_preflight(&answer, reason));
         if let Some(hop) = self.hops.last_mut() {
             hop.preflight_cache = checked.is_ok().then(|| PreflightCache::of(answer.headers.max_age));

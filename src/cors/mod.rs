@@ -3,7 +3,9 @@
 //!
 //! What it does: [`parse()`] makes a [`Document`] of a text in any form; [`CorsConfiguration::print`] writes one;
 //! [`validate()`] gives findings; [`evaluate()`] follows the request of a page through a [`Profile`] of a store to a
-//! [`Verdict`]; [`recommend()`] gives the smallest configuration for stated uses.
+//! [`Verdict`]; [`recommend()`] gives the smallest configuration for stated uses, and [`extend()`] what to add to a present
+//! one. [`judge()`] is the browser's part alone, for answers that a store really gave, and [`differences()`] sets them
+//! beside those that were to be expected.
 //!
 //! What it must not do: send anything, read a clock, know a resource, import another module of the crate.
 //!
@@ -12,6 +14,7 @@
 
 mod answer_headers;
 mod browser;
+mod compare;
 mod cursor;
 mod evaluate;
 mod finding;
@@ -27,6 +30,7 @@ mod place;
 mod print;
 mod profile;
 mod profiles;
+mod received;
 mod recommend;
 mod repair;
 mod rule;
@@ -41,6 +45,7 @@ mod tests;
 
 pub use answer_headers::CorsHeaders;
 pub use browser::PreflightCache;
+pub use compare::{answers_like, differences, has_origin_twice};
 pub use evaluate::{Evaluation, Exchange, Hop, evaluate};
 pub use finding::{Finding, MAX_FINDINGS, Severity, has_errors};
 pub use matching::{Question, RuleOutcome, RuleTrace, find_rule, trace};
@@ -51,7 +56,10 @@ pub use profile::{
     ActualMethod, AllowCredentials, AllowHeaders, AllowMethods, AllowOrigin, Answers, Choice, Fallback,
     MethodNames, OwnOrigins, Permissive, PermittedHeaders, Profile, Scope, UnlistedHeaders, Vary,
 };
-pub use recommend::{Operation, RecommendError, Recommendation, Signing, Use, recommend};
+pub use received::{Actual, Received, Sending, judge, sending};
+pub use recommend::{
+    Extension, Operation, RecommendError, Recommendation, Signing, Use, extend, recommend, requests,
+};
 pub use repair::Repair;
 pub use rule::{CorsConfiguration, CorsRule, List, MAX_ID_CHARACTERS, MAX_RULES, MAX_XML_BYTES, METHODS};
 pub use safelist::READABLE_HEADERS;

@@ -34,6 +34,8 @@ pub struct Profile {
     pub allow_headers: AllowHeaders,
     /// Which answers carry `Access-Control-Expose-Headers`.
     pub expose_headers: Answers,
+    /// What stands between the names in `Access-Control-Expose-Headers`.
+    pub exposed_between: &'static str,
     /// Headers that are exposed whatever the rule says.
     pub always_exposed: &'static [&'static str],
     /// Which answers carry `Access-Control-Max-Age`.

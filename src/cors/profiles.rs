@@ -30,6 +30,7 @@ const S3: Profile = Profile {
     allow_methods: AllowMethods::OfRule,
     allow_headers: AllowHeaders::Requested,
     expose_headers: Answers::Both,
+    exposed_between: ", ",
     always_exposed: &[],
     max_age: Answers::Both,
     vary: Vary::AllThree,
@@ -50,6 +51,7 @@ static CEPH: Profile = Profile {
     allow_credentials: AllowCredentials::Never,
     allow_methods: AllowMethods::Requested,
     allow_headers: AllowHeaders::RequestedAndListed,
+    exposed_between: ",",
     vary: Vary::OriginWhenEchoed,
     propagation_seconds: 0,
     ..S3
@@ -64,6 +66,7 @@ static CEPH_WHOLE: Profile = Profile {
     allow_credentials: AllowCredentials::Never,
     allow_methods: AllowMethods::Requested,
     allow_headers: AllowHeaders::RequestedAndListed,
+    exposed_between: ",",
     vary: Vary::OriginWhenEchoed,
     propagation_seconds: 0,
     ..S3

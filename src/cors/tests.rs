@@ -3,12 +3,14 @@
 mod browser;
 mod browser_cases;
 mod cases;
+mod extend;
 mod findings;
 mod forms;
 mod generate;
 mod laws;
 mod policies;
 mod profiles;
+mod received;
 mod recommend;
 mod reference;
 mod store_cases;

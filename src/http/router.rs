@@ -102,6 +102,7 @@ fn about_cors() -> OpenApiRouter<Api> {
         .routes(routes!(cors::validate_cors))
         .routes(routes!(cors::evaluate_cors))
         .routes(routes!(cors::recommend_cors))
+        .routes(routes!(cors::check_cors))
 }
 
 /// What others do on behalf of a caller: signed URLs, forms, uploads in parts.

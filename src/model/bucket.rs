@@ -6,15 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::cors::{self, CorsConfiguration};
 use crate::finding::Finding;
 use crate::model::provider::Feature;
-
-/// Rules that a CORS configuration may have (API reference, `PutBucketCors`).
-const MOST_RULES: usize = 100;
-/// Characters of a rule's id (API reference, `CORSRule`).
-const LONGEST_ID: usize = 255;
-/// What a rule may allow (the same page).
-const METHODS: &[&str] = &["GET", "PUT", "HEAD", "POST", "DELETE"];
 
 /// One setting of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -221,81 +215,17 @@ pub struct CorsRule {
 }
 
 impl CorsRules {
-    /// What the store would refuse, each with its place.
-    pub fn validate(&self) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        if self.rules.is_empty() || self.rules.len() > MOST_RULES {
-            let text = format!("there are {} rules, and a bucket takes 1 to {MOST_RULES}", self.rules.len());
-            findings.push(
-                Finding::error("CORS_RULE_COUNT", "rules", text)
-                    .with_help("to have none, delete the configuration"),
-            );
-        }
-        for (index, rule) in self.rules.iter().enumerate() {
-            rule.validate(&format!("rules[{index}]"), &mut findings);
-        }
-        findings
-    }
-}
-
-impl CorsRule {
-    fn validate(&self, at: &str, findings: &mut Vec<Finding>) {
-        if self.id.as_ref().is_some_and(|id| id.chars().count() > LONGEST_ID) {
-            let text = format!("the id has more than {LONGEST_ID} characters");
-            findings.push(Finding::error("CORS_ID_TOO_LONG", format!("{at}.id"), text));
-        }
-        if self.allowed_origins.is_empty() {
-            let text =
-                "no origin is allowed, so the rule fits nothing: name one, such as `https://app.example.com`";
-            findings.push(Finding::error("CORS_NO_ORIGIN", format!("{at}.allowed_origins"), text));
-        }
-        if self.allowed_methods.is_empty() {
-            let text = format!("no method is allowed: name some of {}", METHODS.join(", "));
-            findings.push(Finding::error("CORS_NO_METHOD", format!("{at}.allowed_methods"), text));
-        }
-        for (place, method) in self.allowed_methods.iter().enumerate() {
-            if !METHODS.contains(&method.as_str()) {
-                let text = format!("`{method}` is no method that a rule takes");
-                let help = format!("use some of {}, in capitals", METHODS.join(", "));
-                findings.push(
-                    Finding::error("CORS_UNKNOWN_METHOD", format!("{at}.allowed_methods[{place}]"), text)
-                        .with_help(help),
-                );
-            }
-        }
-        let with_star =
-            [("allowed_origins", &self.allowed_origins), ("allowed_headers", &self.allowed_headers)];
-        for (name, texts) in with_star {
-            for (place, text) in texts.iter().enumerate() {
-                if text.matches('*').count() > 1 {
-                    let text = format!("`{text}` holds more than one `*`: split it into several");
-                    findings.push(Finding::error("CORS_WILDCARDS", format!("{at}.{name}[{place}]"), text));
-                }
-            }
-        }
-        for (place, origin) in self.allowed_origins.iter().enumerate() {
-            if origin != "*" && (origin.ends_with('/') || !origin.contains("://")) {
-                let text = format!("no browser sends the origin `{origin}`");
-                findings.push(
-                    Finding::warning("CORS_ORIGIN_SHAPE", format!("{at}.allowed_origins[{place}]"), text)
-                        .with_help("an origin is a scheme, a host and maybe a port, without a path"),
-                );
-            }
-        }
-        for (place, header) in self.expose_headers.iter().enumerate() {
-            if header.contains('*') {
-                let text = format!("`{header}`: headers to expose are named one by one, without `*`");
-                findings.push(Finding::error(
-                    "CORS_WILDCARDS",
-                    format!("{at}.expose_headers[{place}]"),
-                    text,
-                ));
-            }
-        }
-        if self.max_age_seconds.is_some_and(|seconds| seconds < 0) {
-            let text = "seconds are 0 or more";
-            findings.push(Finding::error("CORS_MAX_AGE", format!("{at}.max_age_seconds"), text));
-        }
+    /// The same for the engine, which says what is wrong with it.
+    pub fn configuration(&self) -> CorsConfiguration {
+        let rules = self.rules.iter().map(|rule| cors::CorsRule {
+            id: rule.id.clone(),
+            allowed_origins: rule.allowed_origins.clone(),
+            allowed_methods: rule.allowed_methods.clone(),
+            allowed_headers: rule.allowed_headers.clone(),
+            expose_headers: rule.expose_headers.clone(),
+            max_age_seconds: rule.max_age_seconds,
+        });
+        CorsConfiguration { rules: rules.collect() }
     }
 }
 
@@ -311,45 +241,13 @@ mod tests {
     use super::{Aspect, CorsRules};
     use crate::model::operation::Operation;
 
-    fn codes(rules: serde_json::Value) -> Vec<(&'static str, String)> {
-        let rules: CorsRules = serde_json::from_value(rules).unwrap();
-        rules.validate().into_iter().map(|finding| (finding.code, finding.path)).collect()
-    }
-
-    #[test]
-    fn what_a_store_refuses_is_found_with_its_place() {
-        let good = json!({"allowed_origins": ["https://a.example"], "allowed_methods": ["GET"]});
-        assert_eq!(codes(json!({"rules": [good]})), []);
-        assert_eq!(codes(json!({"rules": []})), [("CORS_RULE_COUNT", "rules".to_owned())]);
-        assert_eq!(codes(json!({"rules": vec![good.clone(); 100]})), []);
-        assert_eq!(codes(json!({"rules": vec![good; 101]})), [("CORS_RULE_COUNT", "rules".to_owned())]);
-        let bad = json!({
-            "id": "i".repeat(256), "allowed_origins": ["https://*.a.*", "a.example"], "allowed_methods": ["get", "PATCH"],
-            "allowed_headers": ["*", "x-*-*"], "expose_headers": ["ETag", "*"], "max_age_seconds": -1,
-        });
-        let wanted = [
-            ("CORS_ID_TOO_LONG", "id"),
-            ("CORS_UNKNOWN_METHOD", "allowed_methods[0]"),
-            ("CORS_UNKNOWN_METHOD", "allowed_methods[1]"),
-            ("CORS_WILDCARDS", "allowed_origins[0]"),
-            ("CORS_WILDCARDS", "allowed_headers[1]"),
-            ("CORS_ORIGIN_SHAPE", "allowed_origins[1]"),
-            ("CORS_WILDCARDS", "expose_headers[1]"),
-            ("CORS_MAX_AGE", "max_age_seconds"),
-        ];
-        let wanted: Vec<_> =
-            wanted.into_iter().map(|(code, path)| (code, format!("rules[0].{path}"))).collect();
-        assert_eq!(codes(json!({"rules": [bad]})), wanted);
-        let empty = json!({"allowed_origins": [], "allowed_methods": []});
-        assert_eq!(codes(json!({"rules": [empty]})).len(), 2);
-    }
-
     #[test]
     fn a_configuration_of_the_cloud_s_own_console_is_understood() {
         let theirs = json!({"CORSRules": [{"ID": "a", "AllowedOrigins": ["*"], "AllowedMethods": ["GET"], "AllowedHeaders": ["*"], "ExposeHeaders": ["ETag"], "MaxAgeSeconds": 5}]});
         let ours = json!({"rules": [{"id": "a", "allowed_origins": ["*"], "allowed_methods": ["GET"], "allowed_headers": ["*"], "expose_headers": ["ETag"], "max_age_seconds": 5}]});
         let read: CorsRules = serde_json::from_value(theirs).unwrap();
-        assert_eq!(serde_json::to_value(read).unwrap(), ours);
+        assert_eq!(serde_json::to_value(&read).unwrap(), ours);
+        assert_eq!(serde_json::to_value(read.configuration()).unwrap(), ours, "the engine sees the same");
     }
 
     #[test]

@@ -65,6 +65,9 @@ pub enum Fix {
     /// The trust policy that the role needs.
     #[schema(value_type = Object)]
     TrustPolicy(serde_json::Value),
+    /// A CORS configuration: a body for `PUT /v1/resources/{name}/bucket/cors`, a file for `bucket set-cors`.
+    #[schema(value_type = Object)]
+    Cors(serde_json::Value),
 }
 
 /// A change of a resource that its owner may accept.

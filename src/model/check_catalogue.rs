@@ -208,6 +208,14 @@ pub const CHECKS: &[CheckEntry] = &[
         writes: false,
     },
     CheckEntry {
+        name: "cors-allows-browser",
+        claim: "The bucket's CORS configuration lets pages of the given origins read objects and upload them, and the store does what the configuration says. `cors check` shows both side by side.",
+        how: "For each origin in `origins` or `browser_origins`: preflights and a read as a browser would send them, to where signed URLs lead, without credentials in a header; and s3:GetBucketCors, evaluated. Where the configuration may not be read, the real answers alone decide. Nothing is written.",
+        needs: &["bucket-found"],
+        essential: false,
+        writes: false,
+    },
+    CheckEntry {
         name: "object-written",
         claim: "An object can be written.",
         how: "A marker key that the detail names is written.",

@@ -27,6 +27,12 @@ impl CorsProvider {
         })
     }
 
+    /// The store behind a resource with this provider profile. One that is not known in detail is taken for Amazon S3,
+    /// which the others follow.
+    pub fn of_resource(provider: &str) -> CorsProvider {
+        CorsProvider::parse(provider).unwrap_or_default()
+    }
+
     /// How the store behaves.
     pub fn profile(self) -> &'static Profile {
         self.0
@@ -208,7 +214,16 @@ impl CorsWanted {
 
 /// Findings of the engine as those of a request that holds the configuration in the field `configuration`.
 pub fn of_request(findings: Vec<cors::Finding>) -> Vec<finding::Finding> {
-    let of_request = |found: cors::Finding| finding::Finding {
+    let mut findings = of_document(findings);
+    for found in &mut findings {
+        found.path = format!("configuration.{}", found.path);
+    }
+    findings
+}
+
+/// Findings of the engine as those of a request that is the configuration.
+pub fn of_document(findings: Vec<cors::Finding>) -> Vec<finding::Finding> {
+    let of_document = |found: cors::Finding| finding::Finding {
         severity: match found.severity {
             cors::Severity::Suggestion => finding::Severity::Suggestion,
             cors::Severity::Warning => finding::Severity::Warning,
@@ -216,13 +231,13 @@ pub fn of_request(findings: Vec<cors::Finding>) -> Vec<finding::Finding> {
             cors::Severity::Error => finding::Severity::Error,
         },
         code: found.code,
-        path: format!("configuration.{}", found.path),
+        path: found.path,
         line: found.line,
         column: found.column,
         message: found.message,
         help: found.help,
     };
-    findings.into_iter().map(of_request).collect()
+    findings.into_iter().map(of_document).collect()
 }
 
 #[cfg(test)]

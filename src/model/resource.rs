@@ -7,6 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::finding::Finding;
+use crate::model::cors_check;
 use crate::model::literal::Credential;
 use crate::model::name::Name;
 use crate::model::operation::Operation;
@@ -88,6 +89,11 @@ pub struct Definition {
     /// The operations that may run through this resource; absent allows all.
     #[serde(default)]
     pub operations: Option<Vec<Operation>>,
+    /// The origins of pages that use the bucket from browsers, at most 10: tests check that its CORS configuration lets
+    /// them read and upload.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["https://app.example.com"]))]
+    pub browser_origins: Vec<String>,
     /// Bounds on what one query may take.
     #[serde(default)]
     pub limits: Limits,
@@ -388,6 +394,7 @@ impl Definition {
             );
         }
         findings.extend(self.limits.validate());
+        findings.extend(cors_check::check_origins(&self.browser_origins, "browser_origins"));
         findings.extend(self.assume_role.iter().flat_map(AssumeRole::validate));
         if self.assume_role.is_some() && self.auth == Auth::Anonymous {
             findings.push(

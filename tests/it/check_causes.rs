@@ -19,6 +19,8 @@ use serde_json::{Value, json};
 
 use crate::connection::{check, test};
 use crate::connection_failures::tls_server;
+use crate::cors_check::preflight;
+use crate::cors_store::set_cors;
 use crate::error_catalogue::{answering, at, fixture, from_secret, full_listener};
 use crate::harness::aws::{self, RgwUser, Secrets, unique};
 use crate::harness::fault_proxy::{Fault, FaultProxy};
@@ -62,6 +64,7 @@ async fn every_cause_is_named() {
     cases.extend(buckets().await);
     cases.extend(rights().await);
     cases.extend(roles().await);
+    cases.extend(pages().await);
     cases.extend(secrets(&service.admin).await);
     cases.extend(network().await);
     let mut wrong = Vec::new();
@@ -334,6 +337,58 @@ async fn unscoped(mut body: Value, place: &Place) -> Case {
         body,
         vec![Box::new(front)],
     )
+}
+
+/// What keeps pages of another origin from the bucket.
+async fn pages() -> Vec<Case> {
+    const ORIGIN: &str = "https://app.example.com";
+    let mut cases = Vec::new();
+    let rules = |origin: &str| {
+        let rule = json!({"allowed_origins": [origin], "allowed_methods": ["GET", "PUT"],
+            "allowed_headers": ["content-type"]});
+        serde_json::from_value(json!({"rules": [rule]})).unwrap()
+    };
+    for (what, cause, origin) in [
+        ("the bucket has no CORS configuration", "CorsNotSet", None),
+        ("no rule lists the origin", "CorsNotAllowed", Some("https://other.example.com")),
+        ("a proxy answers preflights", "CorsAnsweredByProxy", Some("https://other.example.com")),
+        ("a rule is not in force yet", "CorsNotPropagated", Some(ORIGIN)),
+        ("the page is on https and the store on http", "MixedContent", Some(ORIGIN)),
+    ] {
+        let place = Place::radosgw().await;
+        if let Some(origin) = origin {
+            set_cors(&place, &rules(origin)).await;
+        }
+        let front = HttpFault::start(&place.url).await;
+        let let_in = [
+            ("access-control-allow-origin", "*"),
+            ("access-control-allow-methods", "PUT"),
+            ("access-control-allow-headers", "content-type"),
+        ];
+        match cause {
+            "CorsAnsweredByProxy" => {
+                front.answer_to("OPTIONS ", usize::MAX, preflight(204, false, &let_in));
+            }
+            "CorsNotPropagated" => front.answer_to("OPTIONS ", usize::MAX, preflight(403, true, &[])),
+            _ => {}
+        }
+        let mut body = place.definition("x");
+        (body["endpoint"], body["browser_origins"]) = (json!(front.url()), json!([ORIGIN]));
+        if cause == "MixedContent" {
+            body["public_endpoint"] = json!("http://files.example.com");
+        }
+        cases.push(case(what, ("cors-allows-browser", cause), body, vec![Box::new(front)]));
+    }
+    // Ceph takes the first rule of the origin, Amazon the first that takes the whole request
+    let place = Place::radosgw().await;
+    let two = json!({"rules": [{"allowed_origins": [ORIGIN], "allowed_methods": ["GET"]},
+        {"allowed_origins": [ORIGIN], "allowed_methods": ["PUT"], "allowed_headers": ["*"]}]});
+    set_cors(&place, &serde_json::from_value(two).unwrap()).await;
+    let mut body = place.definition("x");
+    (body["provider"], body["browser_origins"]) = (json!("aws"), json!([ORIGIN]));
+    let named = ("cors-allows-browser", "CorsDeviates");
+    cases.push(case("the store is of another kind than its provider", named, body, vec![]));
+    cases
 }
 
 async fn secrets(client: &Client) -> Vec<Case> {

@@ -11,6 +11,7 @@ mod fixes;
 mod identity;
 mod matrix;
 mod objects;
+mod pages;
 mod rights;
 mod run;
 mod scoped;
@@ -70,7 +71,7 @@ impl Checks {
     }
 
     /// Everything in its place, also what was not tried.
-    fn finish(mut self, options: TestOptions) -> Vec<Check> {
+    fn finish(mut self, options: &TestOptions) -> Vec<Check> {
         for entry in CHECKS {
             if self.get(entry.name).is_none() {
                 let reason = if entry.writes && !options.write {
@@ -93,7 +94,7 @@ impl App {
         self: &Arc<Self>,
         caller: &Caller,
         subject: &Subject<'_>,
-        options: TestOptions,
+        options: &TestOptions,
         told: Option<UnboundedSender<Check>>,
     ) -> Report {
         let started = Instant::now();
@@ -120,7 +121,7 @@ impl App {
         self: &Arc<Self>,
         caller: &Caller,
         subject: &Subject<'_>,
-        options: TestOptions,
+        options: &TestOptions,
         checks: &mut Checks,
     ) {
         let started = Instant::now();
@@ -167,7 +168,7 @@ impl App {
         &self,
         subject: &Subject<'_>,
         connection: &Connection,
-        options: TestOptions,
+        options: &TestOptions,
         checks: &mut Checks,
     ) {
         let allows = |operations: &[Operation]| {
@@ -193,6 +194,8 @@ impl App {
             checks.not_needed("acl-accepted");
         }
         scoped::prefix_enforced(subject.definition, connection, &listed, checks).await;
+        let written = Written { definition: subject.definition, environment: subject.environment };
+        self.cors_allows_browser(written, connection, checks).await;
         if !options.write {
             return;
         }

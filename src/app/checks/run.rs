@@ -10,6 +10,7 @@ use crate::app::body::read_definition;
 use crate::app::connection::Subject;
 use crate::app::{App, Error, Resource, audit};
 use crate::model::check::{Check, Report};
+use crate::model::cors_check::check_origins;
 use crate::model::literal::Literals;
 use crate::model::name::Name;
 use crate::model::principal::Caller;
@@ -17,10 +18,27 @@ use crate::model::resource::Definition;
 use crate::store::TestRow;
 
 /// What a test may do.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct TestOptions {
     /// Also write, read back and delete one object.
     pub write: bool,
+    /// Origins of pages that shall be let in, in place of those that the resource lists; none leaves those.
+    pub origins: Vec<String>,
+}
+
+impl TestOptions {
+    fn check(&self) -> Result<(), Error> {
+        let findings = check_origins(&self.origins, "origins");
+        if findings.is_empty() { Ok(()) } else { Err(Error::invalid(findings)) }
+    }
+
+    /// The definition with the origins of this test.
+    fn applied(&self, mut definition: Definition) -> Definition {
+        if !self.origins.is_empty() {
+            definition.browser_origins.clone_from(&self.origins);
+        }
+        definition
+    }
 }
 
 /// A test that is under way, in a task of its own. It goes on to its end when nobody listens any more, so that it can take away what it left.
@@ -68,13 +86,14 @@ impl App {
         environment: &Name,
         options: TestOptions,
     ) -> Result<Testing, Error> {
+        options.check()?;
         let resource = self.testable(caller, name, environment)?;
         let permit = self.admit(caller).await?;
         let (told, checks) = unbounded_channel();
         let (app, caller, environment) = (Arc::clone(self), caller.clone(), environment.clone());
         let task = self.tracker.spawn(async move {
             let _permit = permit;
-            app.test_saved(&caller, &resource, &environment, options, told).await
+            app.test_saved(&caller, &resource, &environment, &options, told).await
         });
         Ok(Testing { checks, task })
     }
@@ -90,10 +109,10 @@ impl App {
         caller: &Caller,
         resource: &Resource,
         environment: &Name,
-        options: TestOptions,
+        options: &TestOptions,
         told: UnboundedSender<Check>,
     ) -> Result<Report, Error> {
-        let definition = resource.record.definition.in_environment(environment);
+        let definition = options.applied(resource.record.definition.in_environment(environment));
         let subject = Subject::of(&resource.record, &definition, environment);
         let report = self.report(caller, &subject, options, Some(told)).await;
         let now = self.clock.now_ms();
@@ -123,13 +142,15 @@ impl App {
         environment: &Name,
         options: TestOptions,
     ) -> Result<Testing, Error> {
+        options.check()?;
         let (definition, literals) = self.unsaved_test(caller, body, environment)?;
+        let definition = options.applied(definition);
         let permit = self.admit(caller).await?;
         let (told, checks) = unbounded_channel();
         let (app, caller, environment) = (Arc::clone(self), caller.clone(), environment.clone());
         let task = self.tracker.spawn(async move {
             let _permit = permit;
-            app.test_unsaved(&caller, &definition, &literals, &environment, options, told).await
+            app.test_unsaved(&caller, &definition, &literals, &environment, &options, told).await
         });
         Ok(Testing { checks, task })
     }
@@ -151,7 +172,7 @@ impl App {
         definition: &Definition,
         literals: &Literals,
         environment: &Name,
-        options: TestOptions,
+        options: &TestOptions,
         told: UnboundedSender<Check>,
     ) -> Result<Report, Error> {
         let subject = Subject { definition, literals, project_id: &caller.project.id, environment };

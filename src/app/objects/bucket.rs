@@ -39,10 +39,10 @@ impl App {
     }
 }
 
-type Asked = Result<Option<serde_json::Value>, AwsError>;
+pub(in crate::app) type Asked = Result<Option<serde_json::Value>, AwsError>;
 
 /// One aspect; nothing is sent where the provider lacks it.
-pub(super) async fn ask(connection: &Connection, aspect: Aspect) -> Asked {
+pub(in crate::app) async fn ask(connection: &Connection, aspect: Aspect) -> Asked {
     if let Some(feature) = aspect.feature() {
         require(connection, feature)?;
     }
@@ -60,7 +60,8 @@ fn shared_failure(answers: &[Asked]) -> Option<AwsError> {
     (shared && !of_aspects).then(|| first.clone())
 }
 
-fn described(aspect: Aspect, answer: Asked) -> AspectAnswer {
+/// The outcome for those who asked.
+pub(in crate::app) fn described(aspect: Aspect, answer: Asked) -> AspectAnswer {
     match answer {
         Ok(Some(value)) => AspectAnswer { state: AspectState::Set, value: Some(value), problem: None },
         Ok(None) => AspectAnswer { state: AspectState::NotSet, value: None, problem: None },

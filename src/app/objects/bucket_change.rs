@@ -12,8 +12,10 @@ use crate::app::objects::change::OwnedTarget;
 use crate::app::objects::{Answered, Outcome, Target, require};
 use crate::app::{App, Error};
 use crate::aws::{AwsError, ErrorKind};
+use crate::cors;
 use crate::finding::{Finding, has_errors};
 use crate::model::bucket::{Aspect, BucketChange, CorsRules, only_in};
+use crate::model::cors_question::{CorsProvider, of_document};
 use crate::model::lockout::{Tenant, statements};
 use crate::model::operation::Operation;
 use crate::model::principal::Role;
@@ -100,13 +102,17 @@ impl App {
         care: Care,
     ) -> Result<Answered<Made>, AwsError> {
         let aspect = wanted.aspect();
+        let remarks = wanted.remarks(connection);
+        if has_errors(&remarks) {
+            return Ok(Answered { value: Made::Refused(remarks), bytes: None, request_id: None });
+        }
         let (before, mut findings) = match ask(connection, aspect).await {
             Ok(before) => (before, Vec::new()),
             // who may write need not be allowed to read
             Err(error) if error.kind == ErrorKind::AccessDenied => (None, vec![unread("before", aspect)]),
             Err(error) => return Err(error),
         };
-        findings.extend(wanted.remarks());
+        findings.extend(remarks);
         findings.extend(self.lockouts(connection, definition, wanted, before.as_ref()).await);
         let refused = has_errors(&findings) && !care.force;
         if refused && !care.dry_run {
@@ -208,22 +214,21 @@ impl Wanted {
         }
     }
 
-    /// What the store would refuse is refused here, with its place.
+    /// What no store takes is refused here, with its place.
     fn check(&self) -> Result<(), Error> {
         let findings = match self {
-            Wanted::PutCors(rules) => rules.validate(),
             Wanted::PutPolicy(policy) => policy_shape(policy),
-            Wanted::DeleteCors | Wanted::DeletePolicy => Vec::new(),
+            Wanted::PutCors(_) | Wanted::DeleteCors | Wanted::DeletePolicy => Vec::new(),
         };
         if has_errors(&findings) { Err(Error::invalid(findings)) } else { Ok(()) }
     }
 
-    /// What is worth knowing although the store takes it.
-    fn remarks(&self) -> Vec<Finding> {
-        match self {
-            Wanted::PutCors(rules) => rules.validate(),
-            _ => Vec::new(),
-        }
+    /// What there is to say about it at this kind of store; an error is what the store refuses, or what never has an
+    /// effect. The same as `cors validate` says.
+    fn remarks(&self, connection: &Connection) -> Vec<Finding> {
+        let Wanted::PutCors(rules) = self else { return Vec::new() };
+        let store = CorsProvider::of_resource(connection.plan.profile.id).profile();
+        of_document(cors::validate(&rules.configuration(), store, &[]))
     }
 
     /// What there is once it is made.

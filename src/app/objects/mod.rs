@@ -4,7 +4,7 @@
 //! a single object is one call to the store. Bodies are streams in both directions.
 
 mod acl;
-mod bucket;
+pub(in crate::app) mod bucket;
 mod bucket_change;
 mod bulk;
 mod bulk_delete;

@@ -50,7 +50,7 @@ use crate::aws::credentials::Slot;
 use crate::aws::direct::Direct;
 use crate::aws::egress::Endpoint;
 use crate::aws::http::DirectClient;
-use crate::aws::sign::Signer;
+use crate::aws::sign::{self as signatures, Signer};
 use crate::model::provider::Profile;
 use crate::model::resource::CannedAcl;
 use crate::model::upload::{Checksum, StoreEncryption};
@@ -85,6 +85,7 @@ pub struct S3 {
     defaults: UploadDefaults,
     pub(in crate::aws) direct: Option<Direct>,
     signer: Option<Arc<Signer>>,
+    public_base: Option<Arc<str>>,
     pub(in crate::aws) part_room: Arc<Semaphore>,
 }
 
@@ -158,6 +159,7 @@ impl S3 {
     pub fn new(settings: Settings) -> S3 {
         let direct = Direct::new(&settings);
         let signer = Signer::new(&settings).map(Arc::new);
+        let public_base = signatures::public_base(&settings).map(Arc::from);
         let mut config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(settings.region.clone()))
@@ -193,6 +195,7 @@ impl S3 {
             defaults: settings.defaults,
             direct,
             signer,
+            public_base,
             part_room: settings.part_room,
         }
     }

@@ -1,7 +1,9 @@
 //! Signed URLs and forms of one bucket: what of an operation goes into the query, and what the holder sends.
 
+use percent_encoding::utf8_percent_encode;
 use serde_json::{Value, json};
 
+use crate::aws::direct::address::KEPT;
 use crate::aws::s3::options::{HeaderList, UploadCall};
 use crate::aws::s3::{S3, SERVICE};
 use crate::aws::sign::{Form, Presigned, PresignedForm, Signer, Wanted};
@@ -38,6 +40,26 @@ impl S3 {
         let mut query = self.scope_query();
         query.extend([("partNumber", number.to_string()), ("uploadId", upload_id.to_owned())]);
         self.signer()?.presign(Wanted { method: "PUT", key, query, headers: Vec::new(), expires_in }).await
+    }
+
+    /// The URL that everything in the bucket begins with, as others are sent to it.
+    pub fn public_base(&self) -> Result<&str, AwsError> {
+        self.public_base.as_deref().ok_or_else(|| {
+            let text = "browsers cannot be sent to this bucket: directory buckets and access points of several regions have signatures of their own";
+            AwsError::new(ErrorKind::Unsupported, SERVICE, "NotSupportedByProvider", text)
+        })
+    }
+
+    /// The URL that a page would be given for this method: signed where the resource has a key and the method can be
+    /// signed in a URL, else the object's own. Nothing is sent.
+    pub async fn page_url(&self, key: &ObjectKey, method: &str, expires_in: u64) -> Result<String, AwsError> {
+        let signed = ["GET", "HEAD", "PUT", "DELETE"].into_iter().find(|known| *known == method);
+        let (Some(signer), Some(method)) = (&self.signer, signed) else {
+            let base = self.public_base()?;
+            return Ok(format!("{base}{}", utf8_percent_encode(key.as_str(), KEPT)));
+        };
+        let wanted = Wanted { method, key, query: self.scope_query(), headers: Vec::new(), expires_in };
+        Ok(signer.presign(wanted).await?.url)
     }
 
     /// A form for uploads of this key, or of every key that starts so; nothing is sent.

@@ -1,12 +1,15 @@
-//! `cors`: what is wrong with a CORS configuration, what a page gets with it, and which one its uses need. No server and
-//! no bucket is asked.
+//! `cors`: what is wrong with a CORS configuration, what a page gets with it, and which one its uses need, for which no
+//! server and no bucket is asked; and whether the bucket of a resource lets pages in.
 
+mod check;
 mod evaluate;
 mod recommend;
 mod validate;
 
 use clap::Subcommand;
 
+use crate::cli::Session;
+use crate::cli::cors::check::CheckResource;
 use crate::cli::cors::evaluate::Evaluate;
 use crate::cli::cors::recommend::Recommend;
 use crate::cli::cors::validate::Validate;
@@ -45,11 +48,25 @@ read a header that it wants to `read`.")]
 Operations: list, get, get_range, head, put, put_parts, multipart, form_post, delete. Exits with 3 when no configuration
 does it, and says why.")]
     Recommend(Recommend),
+    /// Says whether a resource's bucket lets pages in: by its configuration, and really
+    #[command(after_help = "Examples:
+  s3-connector cors check invoices --origin https://app.example.com
+  s3-connector cors check invoices --origin https://app.example.com --use put_parts,get --read x-amz-version-id
+  s3-connector cors check invoices --use multipart --signed-headers --output json
+
+Asks the server, which asks the store as a browser would; nothing is written. Exits with 3 when a use fails.")]
+    Check(CheckResource),
 }
 
 impl CorsCommand {
-    pub(crate) async fn run(self, out: &Output) -> anyhow::Result<Exit> {
+    /// `session` is only for what needs a server.
+    pub(crate) async fn run(
+        self,
+        out: &Output,
+        session: impl FnOnce() -> anyhow::Result<Session>,
+    ) -> anyhow::Result<Exit> {
         match self {
+            CorsCommand::Check(check) => check.run(&session()?).await,
             CorsCommand::Validate(validate) => validate.run(out).await,
             CorsCommand::Evaluate(evaluate) => evaluate.run(out).await,
             CorsCommand::Recommend(recommend) => recommend.run(out).await,

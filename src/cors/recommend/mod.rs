@@ -6,6 +6,7 @@
 
 mod build;
 mod demand;
+mod extend;
 mod prune;
 mod stated;
 
@@ -15,6 +16,8 @@ use utoipa::ToSchema;
 use super::page::{Credentials, PageRequest};
 use super::profile::{Profile, Scope};
 use super::rule::{CorsConfiguration, MAX_RULES};
+
+pub use extend::{Extension, extend};
 
 /// Origins of all uses together; a rule for each is the most that a bucket takes.
 pub const MAX_ORIGINS: usize = MAX_RULES;
@@ -94,6 +97,21 @@ impl Operation {
         Operation::FormPost,
         Operation::Delete,
     ];
+
+    /// The word used in JSON and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Operation::List => "list",
+            Operation::Get => "get",
+            Operation::GetRange => "get_range",
+            Operation::Head => "head",
+            Operation::Put => "put",
+            Operation::PutParts => "put_parts",
+            Operation::Multipart => "multipart",
+            Operation::FormPost => "form_post",
+            Operation::Delete => "delete",
+        }
+    }
 }
 
 /// How a page signs its requests.
@@ -204,6 +222,12 @@ pub fn recommend(uses: &[Use], profile: &Profile) -> Result<Recommendation, Reco
     }
     prune::prune(&mut configuration, profile, &requests);
     Ok(Recommendation { configuration, requests })
+}
+
+/// The requests that the uses make, for each of their origins; a pattern is tried with an origin that fits it.
+pub fn requests(uses: &[Use]) -> Result<Vec<PageRequest>, RecommendError> {
+    check_bounds(uses)?;
+    Ok(stated::requests(uses))
 }
 
 fn check_bounds(uses: &[Use]) -> Result<(), RecommendError> {

@@ -28,6 +28,11 @@ pub struct TestWanted {
     /// Also write, read back and delete one object.
     #[serde(default)]
     write: bool,
+    /// Origins of pages, at most 10, that the bucket's CORS configuration shall let in; absent takes the
+    /// `browser_origins` of the resource.
+    #[serde(default)]
+    #[schema(example = json!(["https://app.example.com"]))]
+    origins: Vec<String>,
 }
 
 /// Tests a resource step by step and says what to change when something does not work. Read-only unless `write` is
@@ -42,7 +47,7 @@ pub async fn test_resource(
     headers: HeaderMap,
     JsonOrDefault(wanted): JsonOrDefault<TestWanted>,
 ) -> Result<Response, Failure> {
-    let options = TestOptions { write: wanted.write };
+    let options = TestOptions { write: wanted.write, origins: wanted.origins };
     if wants_lines(&headers) {
         return Ok(lines(api.app.start_test(&by.0, &name, &environment.0, options).await?));
     }
@@ -59,6 +64,11 @@ pub struct TestDefinition {
     /// Also write, read back and delete one object.
     #[serde(default)]
     write: bool,
+    /// Origins of pages, at most 10, that the bucket's CORS configuration shall let in; absent takes the
+    /// `browser_origins` of the resource.
+    #[serde(default)]
+    #[schema(example = json!(["https://app.example.com"]))]
+    origins: Vec<String>,
 }
 
 /// Tests a definition that is not saved. With `Accept: application/x-ndjson` check by check, as for a saved one.
@@ -70,7 +80,7 @@ pub async fn test_definition(
     headers: HeaderMap,
     JsonBody(body): JsonBody<TestDefinition>,
 ) -> Result<Response, Failure> {
-    let options = TestOptions { write: body.write };
+    let options = TestOptions { write: body.write, origins: body.origins };
     let (by, definition, environment) = (&by.0, body.definition, &environment.0);
     if wants_lines(&headers) {
         return Ok(lines(api.app.start_definition_test(by, definition, environment, options).await?));

@@ -1,14 +1,18 @@
-//! Answers about CORS configurations that callers hand in; no bucket is asked.
+//! Answers about CORS configurations that callers hand in, and about the one that a resource's bucket has.
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 
+use crate::app::Target;
 use crate::cors::Evaluation;
 use crate::http::Api;
-use crate::http::extract::{By, Viewer};
+use crate::http::api::objects::with_freshness;
+use crate::http::extract::{By, Environment, Segment, User, Viewer};
 use crate::http::json_body::JsonBody;
 use crate::http::openapi::Scope;
 use crate::http::problem::{Failure, Problems};
+use crate::model::cors_check::{CorsCheck, CorsCheckWanted};
 use crate::model::cors_question::{CorsAdvice, CorsQuestion, CorsReport, CorsValidation, CorsWanted};
 
 /// Says what is wrong with a bucket's CORS configuration, each with its place and what to do. A configuration that cannot
@@ -41,4 +45,21 @@ pub async fn recommend_cors(
     JsonBody(wanted): JsonBody<CorsWanted>,
 ) -> Result<Json<CorsAdvice>, Failure> {
     Ok(Json(api.app.recommend_cors(&by.0, wanted).await?))
+}
+
+/// Checks whether a resource's bucket lets pages do what they want: by its CORS configuration, and by what the store
+/// really answers to their preflights and reads. A difference between the two is named with its likely cause. Nothing is
+/// written.
+#[utoipa::path(post, path = "/v1/resources/{name}/cors/check", tag = "cors", operation_id = "check_cors", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), Scope), request_body(content = CorsCheckWanted, example = json!({"origins": ["https://app.example.com"], "uses": ["get", "put"]})), responses((status = 200, body = CorsCheck), Problems))]
+pub async fn check_cors(
+    by: By<User>,
+    environment: Environment,
+    State(api): State<Api>,
+    Segment(name): Segment<String>,
+    JsonBody(wanted): JsonBody<CorsCheckWanted>,
+) -> Result<Response, Failure> {
+    let _permit = api.app.admit(&by.0).await?;
+    let target = Target { caller: &by.0, resource: &name, environment: &environment.0 };
+    let checked = api.app.check_cors(target, wanted).await?;
+    Ok(with_freshness(Json(checked.value).into_response(), checked.freshness))
 }

@@ -1,6 +1,6 @@
 //! What only a test of a resource tells, because one answer does not.
 
-use super::Owner::{CloudAdmin, Operator, ResourceEditor};
+use super::Owner::{Caller, CloudAdmin, Operator, ResourceEditor};
 use super::{ErrorEntry, Origin, Owner};
 
 /// By code.
@@ -30,10 +30,46 @@ pub(super) const ENTRIES: &[ErrorEntry] = &[
         Operator,
     ),
     entry(
+        "CorsAnsweredByProxy",
+        "something between browsers and the bucket answers preflights itself, or adds CORS headers: what is set for the bucket is not what pages meet",
+        "let the proxy pass OPTIONS, `Origin` and `Access-Control-Request-*` to the store and its `Access-Control-*` headers back; if it shall answer itself, set the origins there",
+        Operator,
+    ),
+    entry(
+        "CorsDeviates",
+        "the store does otherwise with its CORS configuration than stores of its provider do: it is likely of another kind",
+        "set `provider` of the resource to what the store is",
+        ResourceEditor,
+    ),
+    entry(
+        "CorsNotAllowed",
+        "no rule of the bucket's CORS configuration lets the page do all that it wants",
+        "add the missing origin, method or header: `s3-connector cors check` proposes the configuration",
+        ResourceEditor,
+    ),
+    entry(
+        "CorsNotPropagated",
+        "the store does not answer by the CORS configuration that it has: a change is likely not in force yet",
+        "check again in a moment; if the answers stay, look for a cache before the store",
+        Caller,
+    ),
+    entry(
+        "CorsNotSet",
+        "the bucket has no CORS configuration, so browsers keep pages of other origins from it",
+        "give it one: `s3-connector cors check` proposes it",
+        ResourceEditor,
+    ),
+    entry(
         "HeadersAltered",
         "the key is right: something between this service and the store changes headers that are signed",
         "let the proxy pass `Host`, `x-amz-*` and all other headers unchanged, or connect to the store directly",
         Operator,
+    ),
+    entry(
+        "MixedContent",
+        "the page is on https, and the endpoint that browsers are sent to is on http: no CORS configuration helps",
+        "set `public_endpoint` to a URL of the store over https",
+        ResourceEditor,
     ),
     entry(
         "RequesterPays",
