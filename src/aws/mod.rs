@@ -23,5 +23,6 @@ mod sigv4;
 pub mod sqs;
 pub mod upload;
 mod verify;
+pub mod webhook;
 
 pub use error::{AwsError, ErrorKind};
