@@ -31,6 +31,8 @@ pub struct Config {
     pub usage_policy: UsagePolicy,
     /// The audit.
     pub audit: Audit,
+    /// Tests of resources on a schedule.
+    pub recheck: Recheck,
     /// Events that tell of changed secrets.
     pub events: Events,
     /// Logs.
@@ -74,6 +76,8 @@ pub struct Store {
     pub max_connections: u32,
     /// Milliseconds between looks for changes by other replicas.
     pub poll_ms: u64,
+    /// Bytes of free disk below which `doctor` warns.
+    pub min_free_bytes: u64,
 }
 
 /// Sealing of secrets at rest.
@@ -188,6 +192,19 @@ pub struct Audit {
     pub flush_ms: u64,
 }
 
+/// Tests of resources on a schedule.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recheck {
+    /// Milliseconds between two re-checks of a resource, at the least.
+    pub min_interval_ms: u64,
+    /// Re-checks that run at once; 0 runs none here.
+    pub max_running: usize,
+    /// What messages to webhooks are signed with, from the environment; without it they are not signed.
+    #[serde(skip)]
+    pub webhook_secret: Option<SecretString>,
+}
+
 /// Events that tell of changed secrets.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -238,6 +255,7 @@ impl Config {
         config.seal.new_key = secret_variable("S3_CONNECTOR_NEW_SEALING_KEY");
         config.bootstrap_token = secret_variable("S3_CONNECTOR_BOOTSTRAP_TOKEN");
         config.events.secret = secret_variable("S3_CONNECTOR_EVENTS_SECRET");
+        config.recheck.webhook_secret = secret_variable("S3_CONNECTOR_WEBHOOK_SECRET");
         Ok(config)
     }
 }

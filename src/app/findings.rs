@@ -35,6 +35,7 @@ impl App {
         findings.extend(missing_keys(definition, literals));
         findings.extend(customer_key::findings(definition, literals));
         findings.extend(provider_findings::findings(definition));
+        findings.extend(self.recheck_findings(&caller.project.id, definition));
         let environments = definition.environments.keys().cloned();
         let default = Name::parse(crate::app::DEFAULT_ENVIRONMENT).ok();
         for environment in environments.chain(default) {

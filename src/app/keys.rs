@@ -21,11 +21,22 @@ pub enum NewMaster {
     Kms(String),
 }
 
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The database cannot be reached or migrated.
+    #[error("{0:#}")]
+    Database(anyhow::Error),
+    /// There is no sealing key, or it is not the database's.
+    #[error("{0:#}")]
+    Key(anyhow::Error),
+}
+
 /// Opens the store with the master key that the settings name.
-pub async fn open_store(config: &Config, now_ms: i64) -> anyhow::Result<Store> {
-    let locked = LockedStore::open(&config.store).await?;
-    let master = master_key(config, &locked).await?;
-    locked.unlock(&master, now_ms).await
+pub async fn open_store(config: &Config, now_ms: i64) -> Result<Store, OpenError> {
+    let locked = LockedStore::open(&config.store).await.map_err(OpenError::Database)?;
+    let master = master_key(config, &locked).await.map_err(OpenError::Key)?;
+    locked.unlock(&master, now_ms).await.map_err(OpenError::Key)
 }
 
 async fn master_key(config: &Config, locked: &LockedStore) -> anyhow::Result<MasterKey> {

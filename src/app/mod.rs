@@ -14,6 +14,7 @@ pub mod connect;
 pub mod connection;
 mod cors;
 mod customer_key;
+pub mod doctor;
 mod error;
 mod event_feeds;
 mod events;
@@ -28,6 +29,7 @@ mod naming;
 mod objects;
 mod propose;
 mod provider_findings;
+mod rechecks;
 pub mod region;
 mod registry;
 mod rehearse;
@@ -74,7 +76,7 @@ pub use error::{Error, Unresolved};
 pub use events::{Delivery, EventOutcome, EventSender};
 pub use explain::{ExplainWanted, Explanation};
 pub use explain_query::{Asked, QueryExplanation, Refusal};
-pub use keys::{NewMaster, change_master_key, open_store, rotate_data_key};
+pub use keys::{NewMaster, OpenError, change_master_key, open_store, rotate_data_key};
 pub use move_to_local::{MoveWanted, Moved};
 pub use objects::{
     Body, Content, ContentBody, ContentOptions, Listing, MOST_CONTENT, Opened, Outcome, PartUpload, Target,
@@ -82,6 +84,7 @@ pub use objects::{
 };
 pub use objects::{BulkEnd, BulkKey, BulkMark, Progress, Step};
 pub use objects::{Care as BucketCare, VersionListing, Wanted as BucketWanted};
+pub use rechecks::RecheckView;
 pub use registry::Resource;
 pub use rehearse::{Rehearsal, RehearsalWanted};
 pub use resources::{ResourceView, Saved, Version};
@@ -133,6 +136,7 @@ pub struct App {
     behind_since_ms: Arc<AtomicI64>,
     /// Keys of exports are derived one after the other: each takes 64 MiB and more.
     derivations: Arc<Semaphore>,
+    rechecks: Arc<rechecks::Rechecks>,
     tracker: TaskTracker,
     stopping: CancellationToken,
     /// Present when queries are explained and not sent.
@@ -152,14 +156,36 @@ impl App {
     /// Opens the store, makes what the first start needs, and starts the background tasks.
     pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Started> {
         events::Events::check(&config.events)?;
-        let store = Arc::new(keys::open_store(&config, clock.now_ms()).await?);
+        rechecks::check_secret(&config.recheck)?;
+        let store = keys::open_store(&config, clock.now_ms()).await?;
+        let app = App::of_store(config, clock, store).await?;
+        let bootstrap_token = app.bootstrap().await?;
+        if let Err(error) = app.restore_snapshot().await {
+            tracing::warn!(cause = %error, "the snapshot of the secret cache cannot be read: it is not used");
+        }
+        if let Some(queue) = event_feeds::queue(&app.config.events).await? {
+            app.tracker.spawn(event_feeds::take_from_queue(Arc::clone(&app), queue));
+        }
+        app.tracker.spawn(event_feeds::listen(Arc::clone(&app)));
+        app.tracker.spawn(watch(Arc::clone(&app)));
+        app.tracker.spawn(rechecks::keep_checking(Arc::clone(&app)));
+        app.tracker.spawn(rechecks::keep_delivering(Arc::clone(&app)));
+        if app.config.cache.snapshot {
+            app.tracker.spawn(snapshot::keep_writing(Arc::clone(&app)));
+        }
+        Ok(Started { app, bootstrap_token })
+    }
+
+    /// Makes all parts around an open store. Nothing is made in it and nobody is called.
+    async fn of_store(config: Config, clock: Clock, store: Store) -> anyhow::Result<Arc<App>> {
+        let store = Arc::new(store);
         let tracker = TaskTracker::new();
         let egress = Arc::new(Egress::new(&config.egress)?);
         let http = Arc::new(HttpClients::new(egress));
         let limits = Limits { max_bytes: config.cache.max_bytes, max_entries: config.cache.max_entries };
         let events = Arc::new(events::Events::new(store.newest_secret_event().await?));
         let registry = Arc::new(registry::Registry::load(&store).await?);
-        let app = Arc::new(App {
+        Ok(Arc::new(App {
             events,
             registry,
             cache: Cache::new(limits, clock.clone(), tracker.clone()),
@@ -173,6 +199,7 @@ impl App {
             written: Arc::default(),
             behind_since_ms: Arc::default(),
             derivations: Arc::new(Semaphore::new(1)),
+            rechecks: Arc::new(rechecks::Rechecks::new(config.recheck.max_running)),
             stopping: CancellationToken::new(),
             http,
             store,
@@ -180,20 +207,7 @@ impl App {
             tracker,
             unsent: None,
             config: Arc::new(config),
-        });
-        let bootstrap_token = app.bootstrap().await?;
-        if let Err(error) = app.restore_snapshot().await {
-            tracing::warn!(cause = %error, "the snapshot of the secret cache cannot be read: it is not used");
-        }
-        if let Some(queue) = event_feeds::queue(&app.config.events).await? {
-            app.tracker.spawn(event_feeds::take_from_queue(Arc::clone(&app), queue));
-        }
-        app.tracker.spawn(event_feeds::listen(Arc::clone(&app)));
-        app.tracker.spawn(watch(Arc::clone(&app)));
-        if app.config.cache.snapshot {
-            app.tracker.spawn(snapshot::keep_writing(Arc::clone(&app)));
-        }
-        Ok(Started { app, bootstrap_token })
+        }))
     }
 
     /// The rules for what may be reached.

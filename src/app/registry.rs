@@ -140,6 +140,11 @@ impl State {
         found
     }
 
+    /// All resources of the installation.
+    pub fn all_resources(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.resources.values().flat_map(HashMap::values)
+    }
+
     /// The source of that name, which belongs to that project.
     pub fn source(&self, project_id: &str, name: &str) -> Option<&Arc<Source>> {
         let same = |source: &&Arc<Source>| {

@@ -326,7 +326,7 @@ impl App {
         Ok(self.source_report(&Source::new(record).for_project(&caller.project)).await)
     }
 
-    async fn source_report(self: &Arc<Self>, source: &Arc<Source>) -> Report {
+    pub(super) async fn source_report(self: &Arc<Self>, source: &Arc<Source>) -> Report {
         let started = Instant::now();
         let checks = match &source.record.definition.kind {
             SourceKind::Aws(aws) => self.aws_checks(source, aws).await,

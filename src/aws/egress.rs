@@ -76,29 +76,32 @@ impl Egress {
         Egress { allow: Vec::new(), ports: Vec::new(), everything_is_here: true }
     }
 
-    /// Checks the form of a URL, its port, and its address when it is a literal one.
+    /// Checks the form of an endpoint's URL, its port, and its address when it is a literal one.
     pub fn check_url(&self, text: &str) -> Result<Endpoint, Blocked> {
-        let blocked =
-            |reason: &str| Blocked { target: text.chars().take(200).collect(), reason: reason.to_owned() };
-        let url = Url::parse(text)
-            .map_err(|_| blocked("is not a URL: use a form like `https://s3.example.com`"))?;
-        let tls = match url.scheme() {
-            "https" => true,
-            "http" => false,
-            _ => return Err(blocked("is neither http nor https")),
-        };
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(blocked("holds a user name or password: keys belong into `auth`"));
-        }
+        let url = read(text)?;
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(blocked("holds a query or fragment: an endpoint is scheme, host and port"));
+            return Err(blocked(text, "holds a query or fragment: an endpoint is scheme, host and port"));
         }
+        self.check_read(text, &url)
+    }
+
+    /// The same for the URL of a webhook, which may have a query.
+    pub fn check_webhook(&self, text: &str) -> Result<Endpoint, Blocked> {
+        let url = read(text)?;
+        if url.fragment().is_some() {
+            return Err(blocked(text, "holds a fragment, which is never sent"));
+        }
+        self.check_read(text, &url)
+    }
+
+    fn check_read(&self, text: &str, url: &Url) -> Result<Endpoint, Blocked> {
+        let tls = url.scheme() == "https";
         let port = url.port_or_known_default().unwrap_or(443);
         let (host, address) = match url.host() {
             Some(Host::Domain(name)) => (name.to_owned(), None),
             Some(Host::Ipv4(address)) => (address.to_string(), Some(IpAddr::V4(address))),
             Some(Host::Ipv6(address)) => (address.to_string(), Some(IpAddr::V6(address))),
-            None => return Err(blocked("has no host")),
+            None => return Err(blocked(text, "has no host")),
         };
         // an entry for a private address with its port settles both, so it is what is asked for first
         if let Some(address) = address {
@@ -173,6 +176,23 @@ impl Egress {
     pub fn resolver(self: &Arc<Self>, port: u16) -> EgressResolver {
         EgressResolver { egress: Arc::clone(self), port }
     }
+}
+
+/// A URL without a user name, of a scheme that we speak.
+fn read(text: &str) -> Result<Url, Blocked> {
+    let url = Url::parse(text)
+        .map_err(|_| blocked(text, "is not a URL: use a form like `https://s3.example.com`"))?;
+    if !["https", "http"].contains(&url.scheme()) {
+        return Err(blocked(text, "is neither http nor https"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(blocked(text, "holds a user name or password: keys belong into `auth`"));
+    }
+    Ok(url)
+}
+
+fn blocked(text: &str, reason: &str) -> Blocked {
+    Blocked { target: text.chars().take(200).collect(), reason: reason.to_owned() }
 }
 
 /// Why a host has no address for us.

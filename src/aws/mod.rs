@@ -25,5 +25,6 @@ pub mod sqs;
 mod trailer;
 pub mod upload;
 mod verify;
+pub mod webhook;
 
 pub use error::{AwsError, ErrorKind};

@@ -10,7 +10,7 @@ use crate::aws::body::RequestBody;
 use crate::aws::direct;
 use crate::aws::egress::{Egress, ResolveError};
 use crate::aws::error::tls_code;
-use crate::aws::http::{self as clients, DirectClient};
+use crate::aws::http::{self as clients, DirectClient, HttpClients};
 use crate::aws::{AwsError, ErrorKind};
 
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -84,6 +84,26 @@ pub async fn fetch(client: &DirectClient, url: &str) -> Result<(), AwsError> {
         return Ok(());
     }
     Err(direct::refusal(answer).await)
+}
+
+/// What the clock of a service says, in epoch milliseconds; none when it does not say. The request has no signature, and any
+/// answer will do.
+pub async fn date(clients: &HttpClients, url: &str) -> Result<Option<i64>, AwsError> {
+    let endpoint = clients.egress().check_url(url).map_err(|blocked| AwsError::blocked("s3", &blocked))?;
+    let client = clients
+        .direct(endpoint.port, None)
+        .map_err(|error| unreachable("TlsUnknownCa", &error.to_string()))?;
+    let uri: http::Uri =
+        endpoint.url.parse().map_err(|_| unreachable("NameNotFound", "the URL cannot be read"))?;
+    let host = uri.authority().map_or("", http::uri::Authority::as_str).to_owned();
+    let request = http::Request::get(uri).header(http::header::HOST, host).body(RequestBody::Empty);
+    let request = request.map_err(|_| unreachable("NameNotFound", "the URL cannot be read"))?;
+    let answer = tokio::time::timeout(STEP_TIMEOUT, client.request(request))
+        .await
+        .map_err(|_| AwsError::timeout("s3", STEP_TIMEOUT.as_millis()))?
+        .map_err(|error| AwsError::from_chain("s3", &error))?;
+    let date = answer.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
+    Ok(date.and_then(crate::aws::s3::epoch_ms_of))
 }
 
 async fn shake_hands(stream: TcpStream, target: &Target<'_>) -> Result<(), AwsError> {

@@ -1,11 +1,13 @@
-//! `doctor`: looks whether the service could start with its settings, without starting it.
+//! `doctor`: looks whether the service could start with its settings and would work, without starting it.
+
+mod installation;
 
 use std::fs;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -13,21 +15,34 @@ use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use crate::app;
+use crate::app::doctor;
 use crate::aws::egress::Egress;
 use crate::aws::sqs::Queue;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Format, Output};
 use crate::cli::report;
 use crate::cli::serve::Layers;
-use crate::cli::settings::without_password;
-use crate::clock::Clock;
+use crate::clock::{Clock, rfc3339};
 use crate::config::Config;
-use crate::model::check::{Check, Status};
+use crate::model::check::{Check, Report, Status, Verdict, verdict};
 
 /// Bytes that are written to see whether there is room.
 const TRIAL_BYTES: usize = 1 << 20;
 const READY_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Without these the service does not start.
+const ESSENTIAL: &[&str] = &[
+    "settings-read",
+    "data-folder-writable",
+    "sealing-key-usable",
+    "schema-known",
+    "database-opens",
+    "sealing-key-opens",
+    "database-writable",
+    "registry-read",
+    "egress-rules-read",
+    "listen-address-free",
+];
 
 /// Flags of `doctor`.
 #[derive(Debug, Args)]
@@ -41,15 +56,28 @@ pub(crate) struct Doctor {
 
 impl Doctor {
     pub(crate) async fn run(&self, out: &Output) -> anyhow::Result<Exit> {
+        let (clock, started) = (Clock::system(), Instant::now());
         let checks = self.checks().await;
+        let failed = checks.iter().find(|check| check.status == Status::Failed);
+        let report = Report {
+            verdict: verdict(&checks, ESSENTIAL),
+            reason: failed.map(|check| format!("{}: {}", check.name, check.detail)),
+            tested_at: rfc3339(clock.now_ms()),
+            took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            permissions: Vec::new(),
+            checks,
+        };
         if out.format() == Format::Table {
-            report::print_checks(out, &checks)?;
+            report::print_checks(out, &report.checks)?;
         } else {
-            out.json(&json!({ "checks": checks }))?;
+            out.json(&json!(report))?;
         }
-        let failed = checks.iter().any(|check| check.status == Status::Failed);
-        out.say(if failed { "the service cannot start like this" } else { "the service can start" });
-        Ok(Exit::failed_if(failed))
+        out.say(match report.verdict {
+            Verdict::Fails => "the service cannot start like this",
+            Verdict::WorksWithLimits => "the service can start, and not everything will work",
+            Verdict::Works | Verdict::Unverified => "the service can start",
+        });
+        Ok(Exit::failed_if(report.reason.is_some()))
     }
 
     async fn checks(&self) -> Vec<Check> {
@@ -66,11 +94,13 @@ impl Doctor {
         let mut checks = vec![
             self.settings(),
             data_folder(&config.store.data, self.create),
+            disk_space(&config),
             sealing_key(&config),
-            self.database(&config).await,
-            egress(&config),
-            listen_address(config.server.listen).await,
         ];
+        checks.extend(installation::checks(&config, self.create).await);
+        checks.push(egress(&config));
+        checks.extend(proxy_not_used());
+        checks.push(listen_address(config.server.listen).await);
         checks.extend(queue_of_events(&config).await);
         checks
     }
@@ -86,35 +116,6 @@ impl Doctor {
         layers.extend(self.layers.listen.map(|_| "--listen".to_owned()));
         layers.extend(self.layers.data.as_ref().map(|_| "--data".to_owned()));
         passed("settings-read", layers.join(" < "))
-    }
-
-    /// Opening a database migrates it, so only one that is there is opened unless it was asked for.
-    async fn database(&self, config: &Config) -> Check {
-        const NAME: &str = "database-opens";
-        let shown = without_password(&config.store.database_url());
-        if !self.create && !database_is_there(config) {
-            return Check::new(
-                NAME,
-                Status::Skipped,
-                format!("`{shown}` is not opened, because that may make or change it; --create does it"),
-            );
-        }
-        let store = match app::open_store(config, Clock::system().now_ms()).await {
-            Ok(store) => store,
-            Err(error) => {
-                return failed(
-                    NAME,
-                    format!("{error:#}"),
-                    "correct `store.url` or the sealing key, or start the database",
-                );
-            }
-        };
-        let answer = store.ping().await;
-        store.close().await;
-        match answer {
-            Ok(()) => passed(NAME, format!("`{shown}` opens and answers")),
-            Err(error) => failed(NAME, format!("`{shown}`: {error:#}"), "look at the database's logs"),
-        }
     }
 }
 
@@ -167,6 +168,37 @@ fn data_folder(folder: &Path, create: bool) -> Check {
             format!("`{}` cannot be made in `{}`: {error}", folder.display(), above.display()),
             REMEDY,
         ),
+    }
+}
+
+/// Room on the disk of the data folder, or of the nearest folder above it that is there.
+fn disk_space(config: &Config) -> Check {
+    const NAME: &str = "disk-has-room";
+    const REMEDY: &str =
+        "make room, or move `store.data` to a larger disk; `store.min_free_bytes` is the bound";
+    let folder = std::path::absolute(&config.store.data).unwrap_or_else(|_| config.store.data.clone());
+    let Some(there) = folder.ancestors().find(|above| above.exists()) else {
+        return Check::new(NAME, Status::Skipped, format!("`{}` has no folder above it", folder.display()));
+    };
+    let (free, all) = match doctor::disk(there) {
+        Ok(known) => known,
+        Err(error) => {
+            return Check::new(
+                NAME,
+                Status::Skipped,
+                format!("`{}` does not tell: {error}", there.display()),
+            );
+        }
+    };
+    let least = config.store.min_free_bytes;
+    let text = format!("{} of {} MiB are free at `{}`", free >> 20, all >> 20, there.display());
+    let below = format!("{text}, less than {} MiB", least >> 20);
+    if free < least / 10 {
+        failed(NAME, below, REMEDY)
+    } else if free < least {
+        warning(NAME, below, REMEDY)
+    } else {
+        passed(NAME, text)
     }
 }
 
@@ -243,17 +275,34 @@ fn is_key(text: &SecretString) -> bool {
 
 fn egress(config: &Config) -> Check {
     const NAME: &str = "egress-rules-read";
+    let list = |items: Vec<String>, none: &str| {
+        if items.is_empty() { none.to_owned() } else { format!("`{}`", items.join("`, `")) }
+    };
     match Egress::new(&config.egress) {
         Ok(_) => {
-            let ports = if config.egress.ports.is_empty() {
-                "every port".to_owned()
-            } else {
-                format!("{} ports", config.egress.ports.len())
-            };
-            passed(NAME, format!("{} private targets allowed, {ports}", config.egress.allow.len()))
+            let ports = list(config.egress.ports.iter().map(u16::to_string).collect(), "every one");
+            let private = list(config.egress.allow.clone(), "none");
+            passed(
+                NAME,
+                format!(
+                    "public addresses may be reached; private ones: {private}; ports: {ports}; no proxy is used"
+                ),
+            )
         }
         Err(error) => failed(NAME, format!("{error:#}"), "correct `egress.allow`"),
     }
+}
+
+/// Who set one expects that it is used.
+fn proxy_not_used() -> Option<Check> {
+    let set = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
+        .into_iter()
+        .find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))?;
+    Some(warning(
+        "proxy-not-expected",
+        format!("`{set}` is set, and stores and sources are reached without a proxy all the same"),
+        "let the service reach them directly, or through a proxy that needs no setting here",
+    ))
 }
 
 /// The queue, for settings that name one.
@@ -307,7 +356,7 @@ async fn is_ready(address: SocketAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{data_folder, listen_address, sealing_key};
+    use super::{data_folder, disk_space, listen_address, sealing_key};
     use crate::config::{Config, Overrides};
     use crate::model::check::Status;
 
@@ -325,6 +374,21 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
         std::fs::write(folder.path().join("file"), "").unwrap();
         assert_eq!(data_folder(&folder.path().join("file/below"), false).status, Status::Failed);
+    }
+
+    #[test]
+    fn a_disk_warns_below_the_bound_and_fails_below_a_tenth_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config(&folder.path().join("not/there/yet"));
+        let free = crate::app::doctor::disk(folder.path()).unwrap().0;
+        for (least, status) in
+            [(0, Status::Passed), (free * 2, Status::Warning), (free.saturating_mul(100), Status::Failed)]
+        {
+            config.store.min_free_bytes = least;
+            let check = disk_space(&config);
+            assert_eq!(check.status, status, "{check:?}");
+            assert_eq!(check.remedy.is_some(), status != Status::Passed);
+        }
     }
 
     #[test]

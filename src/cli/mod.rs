@@ -151,9 +151,9 @@ The first start makes the sealing key and an admin token, which it prints once.
         after_help = "Examples:\n  s3-connector dev\n  s3-connector dev --once        # for scripts: start, test, stop"
     )]
     Dev(Dev),
-    /// Look whether the service could start, and say what to change
+    /// Look whether the service could start and would work, and say what to change
     #[command(
-        after_help = "Example:\n  s3-connector doctor --config s3-connector.toml\n\nExits with 1 when something is wrong."
+        after_help = "Example:\n  s3-connector doctor --config s3-connector.toml\n\nTests every source of secrets as well. Exits with 1 when something is wrong."
     )]
     Doctor(Doctor),
     /// Change the key that seals stored keys and vault secrets, beside the running service

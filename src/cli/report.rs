@@ -25,10 +25,24 @@ const LIVE_WIDTH: usize = 19;
 pub(crate) const KEPT: &[Column] = &[
     ("TESTED AT", "report.tested_at"),
     ("ENVIRONMENT", "environment"),
+    ("SCHEDULED", "scheduled"),
     ("VERDICT", "report.verdict"),
     ("MS", "report.took_ms"),
     // last, where a long text pushes nothing away
     ("REASON", "report.reason"),
+];
+
+/// Columns of what re-checks know.
+pub(crate) const HEALTH: &[Column] = &[
+    ("RESOURCE", "resource"),
+    ("ENVIRONMENT", "environment"),
+    ("VERDICT", "health.verdict"),
+    ("SINCE", "health.since"),
+    ("LAST GOOD", "health.last_good_at"),
+    ("FIRST BAD", "health.first_bad.at"),
+    ("CAUSE", "health.first_bad.cause"),
+    ("NEXT", "next_at"),
+    ("WEBHOOK", "delivery.detail"),
 ];
 
 /// One line of a test that is under way.

@@ -9,7 +9,7 @@ use crate::cli::client::Call;
 use crate::cli::definition::{self, Update};
 use crate::cli::exit::{Exit, usage};
 use crate::cli::explain::Explain;
-use crate::cli::output::Column;
+use crate::cli::output::{Column, Format};
 use crate::cli::patch::Patch;
 use crate::cli::resource_fields::Fields;
 use crate::cli::{Session, input, report};
@@ -64,6 +64,12 @@ An empty value clears a field. A file made by `show` is refused when the resourc
 
 Exits with 1 when the verdict is `fails`.")]
     Test(Test),
+    /// Lists what re-checks on a schedule know: the verdict, since when, and the first bad result with its cause
+    #[command(after_help = "Examples:
+  s3-connector resource update invoices --recheck-interval-ms 900000
+  s3-connector resource health
+  s3-connector resource health invoices --output json")]
+    Health(Health),
     /// Copies a resource under another name, with its keys
     #[command(after_help = "Example:\n  s3-connector resource copy invoices invoices-test")]
     Copy(CopyTo),
@@ -173,6 +179,13 @@ pub(crate) struct Test {
     history: bool,
 }
 
+/// Flags of `resource health`.
+#[derive(Debug, Args)]
+pub(crate) struct Health {
+    /// Name of the resource [default: all that are re-checked]
+    name: Option<String>,
+}
+
 /// Flags of `resource copy`.
 #[derive(Debug, Args)]
 pub(crate) struct CopyTo {
@@ -206,6 +219,7 @@ impl ResourceCommand {
             ResourceCommand::Update(change) => change.run(session).await,
             ResourceCommand::Delete(delete) => delete.run(session).await,
             ResourceCommand::Test(test) => test.run(session).await,
+            ResourceCommand::Health(health) => health.run(session).await,
             ResourceCommand::Copy(copy) => copy.run(session).await,
             ResourceCommand::History(named) => named.history(session).await,
             ResourceCommand::Restore(restore) => restore.run(session).await,
@@ -293,6 +307,10 @@ impl Test {
             let name = self.name.unwrap_or_default();
             let answer = session.client.send(Call::get(&["resources", &name, "tests"])).await?.body;
             session.out.rows(&answer, "tests", report::KEPT)?;
+            if session.out.format() == Format::Table && answer.get("rechecks").is_some_and(holds_rows) {
+                session.out.line("")?;
+                session.out.rows(&answer, "rechecks", report::HEALTH)?;
+            }
             return Ok(Exit::Ok);
         }
         let body = match &self.file {
@@ -305,6 +323,23 @@ impl Test {
         let name = self.name.as_deref().filter(|_| self.file.is_none());
         let path: Vec<&str> = ["resources"].into_iter().chain(name).chain(["test"]).collect();
         report::run(session, Call::post(&path, body)).await
+    }
+}
+
+impl Health {
+    async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        let answer = match &self.name {
+            Some(name) => {
+                let answer = session.client.send(Call::get(&["resources", name, "tests"])).await?.body;
+                json!({"rechecks": answer.get("rechecks")})
+            }
+            None => session.client.send(Call::get(&["rechecks"])).await?.body,
+        };
+        session.out.rows(&answer, "rechecks", report::HEALTH)?;
+        if !answer.get("rechecks").is_some_and(holds_rows) {
+            session.out.say("nothing is re-checked: `resource update NAME --recheck-interval-ms 900000` does it every 15 minutes");
+        }
+        Ok(Exit::Ok)
     }
 }
 
@@ -331,6 +366,10 @@ impl Restore {
         session.out.saved(&sentence, &answer, self.dry_run)?;
         Ok(Exit::Ok)
     }
+}
+
+fn holds_rows(list: &Value) -> bool {
+    list.as_array().is_some_and(|rows| !rows.is_empty())
 }
 
 fn name_in(answer: &Value) -> &str {

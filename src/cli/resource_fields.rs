@@ -95,6 +95,12 @@ pub(crate) struct Fields {
     /// Tries after the first one, 0 to 10
     #[arg(long, value_name = "NUMBER")]
     retries: Option<Number>,
+    /// Milliseconds between two tests on a schedule, at least 60000; '' ends them
+    #[arg(long, value_name = "MS")]
+    recheck_interval_ms: Option<Number>,
+    /// URL that is told when the verdict of those tests changes
+    #[arg(long, value_name = "URL")]
+    recheck_webhook: Option<String>,
     /// Certificates (PEM) to trust besides the system's
     #[arg(long, value_name = "FILE")]
     ca_file: Option<String>,
@@ -121,6 +127,7 @@ impl Fields {
         let mut patch = Patch::default();
         self.add_texts(&mut patch);
         self.add_limits(&mut patch);
+        self.add_recheck(&mut patch)?;
         self.add_encryption(&mut patch, session).await?;
         self.credentials.add_to(&mut patch, &session.out).await?;
         if self.anonymous {
@@ -144,6 +151,7 @@ impl Fields {
             ("--max-put-bytes", self.max_put_bytes),
             ("--timeout-ms", self.timeout_ms),
             ("--retries", self.retries),
+            ("--recheck-interval-ms", self.recheck_interval_ms),
             ("--role-duration", self.role.role_duration),
         ])
     }
@@ -197,6 +205,20 @@ impl Fields {
         patch.set("encryption.kind", kind);
         patch.text("encryption.key_id", key_id);
         patch.text(CUSTOMER_KEY_FIELD, customer_key.as_deref());
+        Ok(())
+    }
+
+    fn add_recheck(&self, patch: &mut Patch) -> anyhow::Result<()> {
+        match self.recheck_interval_ms {
+            Some(Number::Clear) if self.recheck_webhook.is_some() => {
+                return Err(usage(
+                    "without re-checks there is nothing to tell a webhook: leave one flag out",
+                ));
+            }
+            Some(Number::Clear) => patch.set("recheck", Value::Null),
+            interval => patch.number("recheck.interval_ms", interval),
+        }
+        patch.text("recheck.webhook", self.recheck_webhook.as_deref());
         Ok(())
     }
 

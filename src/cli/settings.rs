@@ -8,7 +8,8 @@ use crate::cli::exit::Exit;
 use crate::cli::output::{Format, Output};
 use crate::cli::serve::Layers;
 use crate::config::{
-    Audit, Cache, Config, DEFAULTS, DefaultChain, Egress, Events, Log, Seal, Server, Store, UsagePolicy,
+    Audit, Cache, Config, DEFAULTS, DefaultChain, Egress, Events, Log, Recheck, Seal, Server, Store,
+    UsagePolicy,
 };
 
 /// Flags of `config`.
@@ -41,6 +42,7 @@ impl Settings {
             ("S3_CONNECTOR_SEALING_KEY", &config.seal.key),
             ("S3_CONNECTOR_BOOTSTRAP_TOKEN", &config.bootstrap_token),
             ("S3_CONNECTOR_EVENTS_SECRET", &config.events.secret),
+            ("S3_CONNECTOR_WEBHOOK_SECRET", &config.recheck.webhook_secret),
         ] {
             if value.is_some() {
                 out.say(format!("{name} is set"));
@@ -62,6 +64,7 @@ fn shown(config: &Config) -> Value {
         default_chain,
         usage_policy,
         audit,
+        recheck,
         events,
         log,
         bootstrap_token: _,
@@ -76,13 +79,14 @@ fn shown(config: &Config) -> Value {
         max_queries_per_token,
         copy_parts_above,
     } = server;
-    let Store { data, url, max_connections, poll_ms } = store;
+    let Store { data, url, max_connections, poll_ms, min_free_bytes } = store;
     let Seal { key_file, key: _, new_key: _, kms_key_arn, kms_endpoint } = seal;
     let Egress { allow, ports } = egress;
     let Cache { max_bytes, max_entries, snapshot, snapshot_interval_ms } = cache;
     let DefaultChain { projects, direct } = default_chain;
     let UsagePolicy { default } = usage_policy;
     let Audit { flush_ms } = audit;
+    let Recheck { min_interval_ms, max_running, webhook_secret: _ } = recheck;
     let Events { queue_url, region, endpoint, wait_seconds, secret: _ } = events;
     let Log { format, filter } = log;
     json!({
@@ -96,7 +100,7 @@ fn shown(config: &Config) -> Value {
             "max_queries_per_token": max_queries_per_token,
             "copy_parts_above": copy_parts_above,
         },
-        "store": {"data": data.display().to_string(), "url": without_password(url), "max_connections": max_connections, "poll_ms": poll_ms},
+        "store": {"data": data.display().to_string(), "url": without_password(url), "max_connections": max_connections, "poll_ms": poll_ms, "min_free_bytes": min_free_bytes},
         "seal": {"key_file": key_file, "kms_key_arn": kms_key_arn, "kms_endpoint": kms_endpoint},
         "egress": {"allow": allow, "ports": ports},
         "cache": {
@@ -108,6 +112,7 @@ fn shown(config: &Config) -> Value {
         "default_chain": {"projects": projects, "direct": direct},
         "usage_policy": {"default": default},
         "audit": {"flush_ms": flush_ms},
+        "recheck": {"min_interval_ms": min_interval_ms, "max_running": max_running},
         "events": {"queue_url": queue_url, "region": region, "endpoint": endpoint, "wait_seconds": wait_seconds},
         "log": {"format": format, "filter": filter},
     })

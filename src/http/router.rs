@@ -34,6 +34,7 @@ pub fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(resources::restore_resource))
         .routes(routes!(checks::test_resource))
         .routes(routes!(checks::list_tests))
+        .routes(routes!(checks::list_rechecks))
         .routes(routes!(query::query))
         .routes(routes!(query::explain::explain_query))
         .routes(routes!(objects::list_objects))

@@ -31,6 +31,7 @@ pub mod provider;
 pub mod query_actions;
 pub mod query_calls;
 pub mod read_as;
+pub mod recheck;
 pub mod resource;
 pub mod secret;
 pub mod secret_event;

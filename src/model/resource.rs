@@ -12,6 +12,7 @@ use crate::model::literal::Credential;
 use crate::model::name::Name;
 use crate::model::operation::Operation;
 use crate::model::provider;
+use crate::model::recheck::Recheck;
 
 /// Fields that hold credentials: any secret may be used here, and a literal is sealed.
 pub const CREDENTIAL_FIELDS: &[&str] =
@@ -100,6 +101,9 @@ pub struct Definition {
     /// Trust for the endpoint's certificate.
     #[serde(default)]
     pub tls: Tls,
+    /// Tests on a schedule; absent has none.
+    #[serde(default)]
+    pub recheck: Option<Recheck>,
     /// What differs per environment.
     #[serde(default)]
     #[schema(value_type = std::collections::BTreeMap<String, Overrides>)]
@@ -395,6 +399,7 @@ impl Definition {
         }
         findings.extend(self.limits.validate());
         findings.extend(cors_check::check_origins(&self.browser_origins, "browser_origins"));
+        findings.extend(self.recheck.iter().flat_map(Recheck::validate));
         findings.extend(self.assume_role.iter().flat_map(AssumeRole::validate));
         if self.assume_role.is_some() && self.auth == Auth::Anonymous {
             findings.push(

@@ -9,8 +9,10 @@ pub mod export;
 pub mod keys;
 mod notify;
 mod projects;
+mod rechecks;
 mod resources;
 mod rotate;
+mod schema;
 mod seal;
 mod snapshot;
 mod sources;
@@ -33,8 +35,10 @@ use seal::{Ring, Sealer};
 
 pub use audit::{AuditRow, AuditText, Verification};
 pub use notify::{Listener, PostedEvent};
+pub use rechecks::{FinishedRecheck, News, RecheckRow, WebhookMessage};
 pub use resources::{HistoryRow, ResourceRecord, TestRow};
 pub use rotate::Resealed;
+pub use schema::Schema;
 pub use seal::SealError;
 pub use snapshot::{About, KeptSecret, kept_id};
 pub use sources::{ActiveSource, SourceRecord};
@@ -214,6 +218,29 @@ impl Store {
         self.count(1);
         sqlx::query("SELECT 1").execute(&self.pool).await?;
         Ok(())
+    }
+
+    /// Writes a row and takes it away again, to see whether that is possible.
+    pub async fn try_write(&self) -> Result<()> {
+        self.count(2);
+        let mut transaction = self.pool.begin().await?;
+        let name = format!("trial {}", new_id());
+        sqlx::query("INSERT INTO meta (name, value) VALUES ($1, '')")
+            .bind(name.as_str())
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query("DELETE FROM meta WHERE name = $1").bind(name).execute(&mut *transaction).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// What the database's clock says, in epoch milliseconds; none where it has this machine's.
+    pub async fn clock_ms(&self) -> Result<Option<i64>> {
+        if !self.postgres {
+            return Ok(None);
+        }
+        self.count(1);
+        let sql = "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT) AS now";
+        Ok(Some(sqlx::query(sql).fetch_one(&self.pool).await?.try_get("now")?))
     }
 
     /// A number that grows with every change of a definition, so that replicas see when to read again.

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use sqlx::Row;
 use sqlx::any::AnyRow;
+use sqlx::{Any, Row, Transaction};
 
 use crate::model::audit::Event;
 use crate::model::check::Report;
 use crate::model::literal::Literals;
 use crate::model::resource::Definition;
 use crate::store::seal::Ring;
-use crate::store::{Change, Result, Store, StoreError, new_id};
+use crate::store::{Change, Result, Store, StoreError, new_id, rechecks};
 
 /// Test results kept for a resource.
 const TESTS_KEPT: i64 = 100;
@@ -58,6 +58,8 @@ pub struct TestRow {
     pub environment: String,
     /// What was found.
     pub report: Report,
+    /// Whether the schedule ran it; else somebody asked.
+    pub scheduled: bool,
 }
 
 const COLUMNS: &str =
@@ -160,6 +162,7 @@ impl Store {
         if done.rows_affected() == 0 {
             return Err(self.moved_on(change, &old.id).await?);
         }
+        rechecks::forget(&mut change, &old.id).await?;
         self.commit(change, event).await
     }
 
@@ -191,31 +194,17 @@ impl Store {
         report: &Report,
         now_ms: i64,
     ) -> Result<String> {
+        let mut transaction = self.pool.begin().await?;
+        let id = keep_test(&mut transaction, (resource_id, environment), report, (now_ms, false)).await?;
+        transaction.commit().await?;
         self.count(2);
-        let id = new_id();
-        let text = serde_json::to_string(report).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        sqlx::query("INSERT INTO resource_tests (id, resource_id, environment, report, tested_ms) VALUES ($1, $2, $3, $4, $5)")
-            .bind(id.as_str())
-            .bind(resource_id)
-            .bind(environment)
-            .bind(text)
-            .bind(now_ms)
-            .execute(&self.pool)
-            .await?;
-        sqlx::query(
-            "DELETE FROM resource_tests WHERE resource_id = $1 AND id NOT IN (SELECT id FROM resource_tests WHERE resource_id = $1 ORDER BY id DESC LIMIT $2)",
-        )
-        .bind(resource_id)
-        .bind(TESTS_KEPT)
-        .execute(&self.pool)
-        .await?;
         Ok(id)
     }
 
     /// Kept results, newest first.
     pub async fn tests(&self, resource_id: &str, limit: i64) -> Result<Vec<TestRow>> {
         self.count(1);
-        let rows = sqlx::query("SELECT id, environment, report FROM resource_tests WHERE resource_id = $1 ORDER BY id DESC LIMIT $2")
+        let rows = sqlx::query("SELECT id, environment, report, scheduled FROM resource_tests WHERE resource_id = $1 ORDER BY id DESC LIMIT $2")
             .bind(resource_id)
             .bind(limit)
             .fetch_all(&self.pool)
@@ -225,10 +214,45 @@ impl Store {
                 let report: String = row.try_get("report")?;
                 let report =
                     serde_json::from_str(&report).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-                Ok(TestRow { id: row.try_get("id")?, environment: row.try_get("environment")?, report })
+                let scheduled: i64 = row.try_get("scheduled")?;
+                Ok(TestRow {
+                    id: row.try_get("id")?,
+                    environment: row.try_get("environment")?,
+                    report,
+                    scheduled: scheduled != 0,
+                })
             })
             .collect()
     }
+}
+
+/// Keeps a result of a resource in an environment, with its moment and whether the schedule ran it; lets the oldest beyond a
+/// hundred go.
+pub(super) async fn keep_test(
+    transaction: &mut Transaction<'_, Any>,
+    (resource_id, environment): (&str, &str),
+    report: &Report,
+    (now_ms, scheduled): (i64, bool),
+) -> Result<String> {
+    let id = new_id();
+    let text = serde_json::to_string(report).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    sqlx::query("INSERT INTO resource_tests (id, resource_id, environment, report, tested_ms, scheduled) VALUES ($1, $2, $3, $4, $5, $6)")
+        .bind(id.as_str())
+        .bind(resource_id)
+        .bind(environment)
+        .bind(text)
+        .bind(now_ms)
+        .bind(i64::from(scheduled))
+        .execute(&mut **transaction)
+        .await?;
+    sqlx::query(
+        "DELETE FROM resource_tests WHERE resource_id = $1 AND id NOT IN (SELECT id FROM resource_tests WHERE resource_id = $1 ORDER BY id DESC LIMIT $2)",
+    )
+    .bind(resource_id)
+    .bind(TESTS_KEPT)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(id)
 }
 
 fn resource(ring: &Ring, row: &AnyRow) -> Result<ResourceRecord> {

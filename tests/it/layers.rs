@@ -68,6 +68,7 @@ const OPENS_SECRETS: &[(&str, &str)] = &[
     ("app/access.rs", "hashes tokens and makes new ones"),
     ("app/connect.rs", "compares what was rendered, and hands it to the client"),
     ("app/events.rs", "checks the signatures and keys of events"),
+    ("app/rechecks/webhooks.rs", "signs messages to webhooks"),
     ("app/vault.rs", "hands a new value to the vault, which seals it"),
     ("app/vault_export.rs", "hands what was exported to the vault, and measures a passphrase"),
     ("aws/credentials.rs", "signs"),

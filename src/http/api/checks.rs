@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::app::{TestOptions, Testing};
+use crate::app::{RecheckView, TestOptions, Testing};
 use crate::http::Api;
 use crate::http::api::objects::{NDJSON, push_line};
 use crate::http::extract::{By, Editor, Environment, Segment, User, Viewer, text_of};
@@ -20,6 +20,7 @@ use crate::http::openapi::Scope;
 use crate::http::problem::{Failure, Problems, problem};
 use crate::model::check::Report;
 use crate::model::resource::Definition;
+use crate::store::TestRow;
 
 /// What a test may do.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -117,6 +118,8 @@ pub struct KeptTest {
     id: String,
     /// The environment that was tested.
     environment: String,
+    /// Whether the schedule ran it; else somebody asked.
+    scheduled: bool,
     /// What was found.
     report: Report,
 }
@@ -126,9 +129,11 @@ pub struct KeptTest {
 pub struct TestList {
     /// Newest first, at most a hundred.
     tests: Vec<KeptTest>,
+    /// What the re-checks of the resource know, one for each environment; none without a schedule.
+    rechecks: Vec<RecheckView>,
 }
 
-/// The kept results of tests, newest first.
+/// The kept results of tests, newest first, and what re-checks know.
 #[utoipa::path(get, path = "/v1/resources/{name}/tests", tag = "resources", operation_id = "list_tests", security(("token" = ["viewer"])), params(("name" = String, Path, description = "The resource."), Scope), responses((status = 200, body = TestList), Problems))]
 pub async fn list_tests(
     by: By<Viewer>,
@@ -136,7 +141,30 @@ pub async fn list_tests(
     Segment(name): Segment<String>,
 ) -> Result<Json<TestList>, Failure> {
     let rows = api.app.tests(&by.0, &name, 100).await?;
-    let tests =
-        rows.into_iter().map(|row| KeptTest { id: row.id, environment: row.environment, report: row.report });
-    Ok(Json(TestList { tests: tests.collect() }))
+    let kept = |row: TestRow| KeptTest {
+        id: row.id,
+        environment: row.environment,
+        scheduled: row.scheduled,
+        report: row.report,
+    };
+    let rechecks = api.app.rechecks_of(&by.0, &name).await?;
+    Ok(Json(TestList { tests: rows.into_iter().map(kept).collect(), rechecks }))
+}
+
+/// Re-checks.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RecheckList {
+    /// By resource and environment.
+    rechecks: Vec<RecheckView>,
+}
+
+/// The resources that are re-checked on a schedule, with their health: the verdict, since when, the last good result, and
+/// the first bad one with its cause.
+#[utoipa::path(get, path = "/v1/rechecks", tag = "resources", operation_id = "list_rechecks", security(("token" = ["viewer"])), params(Scope), responses((status = 200, body = RecheckList, example = json!({"rechecks": [{
+    "resource": "invoices", "environment": "production", "interval_ms": 900_000, "next_at": "2026-11-01T10:15:02Z",
+    "health": {"verdict": "fails", "since": "2026-11-01T09:45:01Z", "checked_at": "2026-11-01T10:00:02Z", "last_good_at": "2026-11-01T09:30:00Z", "first_bad": {"at": "2026-11-01T09:45:01Z", "verdict": "fails", "check": "bucket-found", "cause": "NoSuchBucket", "reason": "there is no bucket of that name"}},
+    "delivery": {"at": "2026-11-01T09:45:02Z", "delivered": true, "detail": "answered 204 No Content", "tried_again": false}
+}]})), Problems))]
+pub async fn list_rechecks(by: By<Viewer>, State(api): State<Api>) -> Result<Json<RecheckList>, Failure> {
+    Ok(Json(RecheckList { rechecks: api.app.rechecks(&by.0).await? }))
 }
