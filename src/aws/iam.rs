@@ -151,7 +151,11 @@ impl Iam {
                     let get = format!("Get{kind}Policy");
                     let asked = self.ask(&get, &[whose, ("PolicyName", &policy)]).await;
                     let text = asked.map(|answer| document(&answer, "PolicyDocument"));
-                    found.take(&get, format!("the policy `{policy}` of {} `{name}`", kind.to_lowercase()), text);
+                    found.take(
+                        &get,
+                        format!("the policy `{policy}` of {} `{name}`", kind.to_lowercase()),
+                        text,
+                    );
                 }
             }
             Err(error) => found.lacks(&list, error),
@@ -209,13 +213,18 @@ impl Iam {
             asked.extend(marker.as_deref().map(|marker| ("Marker", marker)));
             let answer = match self.ask(action, &asked).await {
                 // a store that has inline policies only has none of these
-                Err(error) if error.kind == ErrorKind::Unsupported && action != "ListUserPolicies" && action != "ListRolePolicies" => {
+                Err(error)
+                    if error.kind == ErrorKind::Unsupported
+                        && action != "ListUserPolicies"
+                        && action != "ListRolePolicies" =>
+                {
                     return Ok(all);
                 }
                 asked => asked?,
             };
             all.extend(elements(&answer, element_name));
-            marker = element(&answer, "Marker").filter(|_| element(&answer, "IsTruncated").as_deref() == Some("true"));
+            marker = element(&answer, "Marker")
+                .filter(|_| element(&answer, "IsTruncated").as_deref() == Some("true"));
             if all.len() > MOST_POLICIES {
                 break;
             }
@@ -230,8 +239,7 @@ impl Iam {
         let all = [("Action", action), ("Version", VERSION)];
         let pairs = all.iter().chain(parameters);
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let body: Vec<String> =
-            pairs.map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        let body: Vec<String> = pairs.map(|(name, value)| format!("{name}={}", encoded(value))).collect();
         let body = Bytes::from(body.join("&"));
         tokio::time::timeout(CALL_TIMEOUT, self.send(body))
             .await
@@ -239,8 +247,9 @@ impl Iam {
     }
 
     async fn send(&self, body: Bytes) -> Result<String, AwsError> {
-        let uri: http::Uri =
-            format!("{}/", self.target.url.trim_end_matches('/')).parse().map_err(|_| unusable("the endpoint is no URL"))?;
+        let uri: http::Uri = format!("{}/", self.target.url.trim_end_matches('/'))
+            .parse()
+            .map_err(|_| unusable("the endpoint is no URL"))?;
         let credentials = self.credentials.provide_credentials().await.map_err(|error| {
             AwsError::new(ErrorKind::BadCredentials, SERVICE, "CredentialsMissing", error.to_string())
         })?;
@@ -311,7 +320,8 @@ fn elements(answer: &str, name: &str) -> Vec<String> {
 }
 
 fn unescaped(text: &str) -> String {
-    let named = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#34;", "\""), ("&apos;", "'"), ("&#39;", "'")];
+    let named =
+        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#34;", "\""), ("&apos;", "'"), ("&#39;", "'")];
     let text = named.iter().fold(text.to_owned(), |text, (entity, plain)| text.replace(entity, plain));
     text.replace("&amp;", "&")
 }

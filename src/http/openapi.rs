@@ -17,7 +17,7 @@ use crate::http::{openapi_query, router};
         (name = "resources", description = "Buckets and how to reach them."),
         (name = "objects", description = "Queries: list, read, write and delete objects."),
         (name = "sources", description = "Where secrets come from, and what is cached of them."),
-        (name = "policies", description = "IAM policies: checked, evaluated, written and compared, from the text alone; and what the live ones of a bucket come to."),
+        (name = "policies", description = "IAM policies: checked, evaluated, written and compared, from the text alone."),
         (name = "cors", description = "Configurations of buckets for pages of other origins: checked, tried and recommended, without asking a bucket."),
         (name = "access", description = "Tokens, projects and the audit."),
         (name = "service", description = "Health, metrics and this document."),

@@ -7,8 +7,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::api::{
-    access, bucket, checks, cors, events, objects, policies, policy_check, query, resources, secret_answers, secrets,
-    service, sources, usage_policies, vault,
+    access, bucket, checks, cors, events, objects, policies, policy_check, query, resources, secret_answers,
+    secrets, service, sources, usage_policies, vault,
 };
 use crate::http::openapi::Document;
 use crate::http::{Api, observe, pages};

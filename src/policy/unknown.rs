@@ -6,7 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use super::document::{Condition, Effect, Listed, Located, Policy, PrincipalKind, Principals, Statement, Who};
+use super::document::{
+    Condition, Effect, Listed, Located, Policy, PrincipalKind, Principals, Statement, Who,
+};
 use super::request::Call;
 
 /// What is known of a request besides its context.
@@ -65,13 +67,7 @@ pub fn assume(policy: &Policy, call: &Call, known: &Known, side: Side) -> Policy
     assumed
 }
 
-fn doubt(
-    index: usize,
-    statement: &Statement,
-    policy: &Policy,
-    call: &Call,
-    known: &Known,
-) -> Option<Doubt> {
+fn doubt(index: usize, statement: &Statement, policy: &Policy, call: &Call, known: &Known) -> Option<Doubt> {
     let mut keys: Vec<String> = Vec::new();
     let mut add = |key: &str| {
         if is_unknown(key, call, known) && !keys.iter().any(|other| other.eq_ignore_ascii_case(key)) {
@@ -199,6 +195,7 @@ fn match_nothing(statement: &mut Statement) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::{Known, Side, assume, doubts};
@@ -239,7 +236,8 @@ mod tests {
     #[test]
     fn a_key_that_is_not_known_leaves_the_decision_open_and_one_that_is_known_does_not() {
         use Decision::{Allowed, ExplicitDeny, ImplicitDeny};
-        let allow = json!({"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::b/*"});
+        let allow =
+            json!({"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::b/*"});
         let from = |effect: &str| {
             let mut statement = allow.clone();
             statement["Effect"] = json!(effect);
@@ -291,14 +289,17 @@ mod tests {
             [Allowed, ImplicitDeny]
         );
         let elsewhere = "arn:aws:s3:::b/x/${aws:PrincipalTag/team}";
-        assert_eq!(decided(&json!([home("Allow", "Resource", elsewhere)]), &get, &known()), [ImplicitDeny; 2]);
+        assert_eq!(
+            decided(&json!([home("Allow", "Resource", elsewhere)]), &get, &known()),
+            [ImplicitDeny; 2]
+        );
         let all = home("Allow", "Resource", "arn:aws:s3:::b/*");
         let except = home("Deny", "NotResource", tag);
         assert_eq!(decided(&json!([all, except]), &get, &known()), [Allowed, ExplicitDeny]);
-        assert_eq!(decided(&json!([home("Allow", "Resource", "arn:aws:s3:::b/${*}")]), &get, &known()), [
-            ImplicitDeny;
-            2
-        ]);
+        assert_eq!(
+            decided(&json!([home("Allow", "Resource", "arn:aws:s3:::b/${*}")]), &get, &known()),
+            [ImplicitDeny; 2]
+        );
     }
 
     #[test]
@@ -311,6 +312,71 @@ mod tests {
             let assumed = assume(&policy, &get, &known(), side);
             let lines: Vec<u32> = assumed.statements.iter().map(|statement| statement.at.line).collect();
             assert_eq!(lines, [2, 3]);
+        }
+    }
+
+    /// A statement with a condition on a key that nobody knows, for everybody or for somebody.
+    fn statement() -> impl Strategy<Value = serde_json::Value> {
+        let operator = prop::sample::select(vec![
+            "StringEquals",
+            "StringNotEquals",
+            "StringLike",
+            "StringEqualsIfExists",
+            "StringNotEqualsIfExists",
+            "ForAnyValue:StringEquals",
+            "ForAllValues:StringNotEquals",
+            "Null",
+        ]);
+        let key = prop::sample::select(vec!["aws:SourceVpce", "aws:PrincipalTag/team", "aws:username"]);
+        let value = prop::sample::select(vec!["a", "b", "app", "*", "${aws:PrincipalTag/team}"]);
+        let resource = prop::sample::select(vec!["k", "*", "${aws:PrincipalTag/team}", "other"]);
+        (any::<bool>(), 0..3_usize, any::<bool>(), operator, key, value, resource, any::<bool>()).prop_map(
+            |(allow, who, not, operator, key, value, resource, bound)| {
+                let value = if operator == "Null" { "true" } else { value };
+                let effect = if allow { "Allow" } else { "Deny" };
+                let principal = [json!("*"), json!({"AWS": USER}), json!({"AWS": OTHER})][who].clone();
+                let mut statement =
+                    json!({"Effect": effect, "Principal": principal, "Action": "s3:GetObject"});
+                let field = if not { "NotResource" } else { "Resource" };
+                statement[field] = json!([format!("arn:aws:s3:::b/{resource}")]);
+                if bound {
+                    statement["Condition"] = json!({operator: {key: value}});
+                }
+                statement
+            },
+        )
+    }
+
+    const OTHER: &str = "arn:aws:iam::111122223333:user/other";
+
+    proptest! {
+        #[test]
+        fn what_both_sides_agree_on_holds_whatever_is_not_known(
+            statements in prop::collection::vec(statement(), 1..5),
+            endpoint in prop::option::of(prop::sample::select(vec!["a", "b"])),
+            team in prop::option::of(prop::sample::select(vec!["a", "k", "*"])),
+            is_other in any::<bool>(),
+        ) {
+            let nobody = Known { principal: false, canonical_id: true, ..Known::default() };
+            let bounds = decided(&json!(statements), &call("s3:GetObject", &[]), &nobody);
+            let given = [("aws:SourceVpce", endpoint), ("aws:PrincipalTag/team", team)];
+            let context = given.iter().filter_map(|(key, value)| Some(((*key).to_owned(), vec![(*value)?.to_owned()])));
+            let request = Request {
+                principal: (if is_other { OTHER } else { USER }).to_owned(),
+                action: "s3:GetObject".to_owned(),
+                resource: "arn:aws:s3:::b/k".to_owned(),
+                resource_account: None,
+                context: context.collect(),
+                canonical_id: None,
+            };
+            let text = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+            let mut policies = Policies::default();
+            policies.attach(Slot::Resource, &parse::parse(&text).unwrap()).unwrap();
+            let real = decide(&Call::new(&request, &Bucket::default()).unwrap(), &policies, &Bucket::default());
+            let [best, worst] = bounds.map(|decision| decision == Decision::Allowed);
+            let real = real.decision == Decision::Allowed;
+            prop_assert!(!worst || real, "certainly allowed, and denied: {statements:#?} {given:?}");
+            prop_assert!(best || !real, "certainly denied, and allowed: {statements:#?} {given:?}");
         }
     }
 }

@@ -24,7 +24,11 @@ pub(super) fn not_tried(read: Option<&PolicyRead>) -> Check {
 /// What it came to.
 pub(super) fn agrees(predicted: &Predicted) -> Check {
     if let Some(why) = &predicted.refused {
-        return Check::new(NAME, Status::Skipped, format!("the bucket policy decides, and it is not known: {why}"));
+        return Check::new(
+            NAME,
+            Status::Skipped,
+            format!("the bucket policy decides, and it is not known: {why}"),
+        );
     }
     let known = predicted.compared.iter().filter(|compared| compared.predicted != Answer::Unknown).count();
     let all = predicted.compared.len();
@@ -40,7 +44,8 @@ pub(super) fn agrees(predicted: &Predicted) -> Check {
                 ""
             };
             let denied = explained(predicted);
-            let text = format!("{known} of {all} calls that were tried came out as the policies say{rest}{denied}");
+            let text =
+                format!("{known} of {all} calls that were tried came out as the policies say{rest}{denied}");
             Check::new(NAME, Status::Passed, text)
         };
     };
@@ -53,7 +58,7 @@ pub(super) fn agrees(predicted: &Predicted) -> Check {
     let mut check = Check::new(NAME, Status::Warning, told.join("; "));
     check.cause = Some(CAUSE.to_owned());
     let general = error_catalogue::find(CAUSE).map_or("", |entry| entry.remedy);
-    check.remedy = Some(format!("{general}. What may be behind it: {}", first.reasons.join("; ")));
+    check.remedy = Some(format!("{general}; behind it may be {}", first.reasons.join(", or ")));
     check
 }
 
@@ -69,7 +74,8 @@ fn nothing_predicted(predicted: &Predicted) -> String {
     if predicted.compared.is_empty() {
         return "nothing was tried that policies decide".to_owned();
     }
-    let policy = if predicted.has_policy { "the bucket policy does not decide" } else { "the bucket has no policy" };
+    let policy =
+        if predicted.has_policy { "the bucket policy does not decide" } else { "the bucket has no policy" };
     let own = if predicted.nobody {
         "whose the key is could not be found out: `policy check --principal` takes its ARN"
     } else {

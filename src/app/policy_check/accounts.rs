@@ -75,9 +75,14 @@ mod tests {
         let mut accounts = Accounts::default();
         let user = accounts.lend("arn:aws:iam:::user/app");
         assert_eq!(user, "arn:aws:iam::999999999999:user/app");
-        assert_eq!(accounts.lend("arn:aws:sts::team:assumed-role/r/s"), "arn:aws:sts::999999999998:assumed-role/r/s");
+        assert_eq!(
+            accounts.lend("arn:aws:sts::team:assumed-role/r/s"),
+            "arn:aws:sts::999999999998:assumed-role/r/s"
+        );
         assert_eq!(accounts.lend("arn:aws:iam:::user/app"), user, "the same one again");
-        for same in ["arn:aws:iam::111122223333:user/app", "arn:aws:s3:::b/k", "*", "anonymous", "arn:aws:iam"] {
+        for same in
+            ["arn:aws:iam::111122223333:user/app", "arn:aws:s3:::b/k", "*", "anonymous", "arn:aws:iam"]
+        {
             assert_eq!(accounts.lend(same), same);
         }
         let told = accounts.give_back(&format!("`{user}` is not allowed"));

@@ -54,7 +54,8 @@ impl Facts {
     fn reasons_why_denied(&self, check: &Check, call: Option<&Call>) -> Vec<String> {
         let mut reasons = Vec::new();
         if check.cause.as_deref() == Some("KmsAccessDenied") {
-            reasons.push("the policy of the KMS key: it was the key that was denied, not the object".to_owned());
+            reasons
+                .push("the policy of the KMS key: it was the key that was denied, not the object".to_owned());
             return reasons;
         }
         // AWS names the kind of policy that denied
@@ -66,17 +67,24 @@ impl Facts {
         if self.is_aws {
             reasons.push("a service control or resource control policy of the organization".to_owned());
             if !self.identity_is_whole && self.principal != Principal::Anonymous {
-                reasons.push("a Deny in a policy of the identity, or its permissions boundary: neither was read".to_owned());
+                reasons.push(
+                    "a Deny in a policy of the identity, or its permissions boundary: neither was read"
+                        .to_owned(),
+                );
             }
             if self.requests.uses_kms {
                 reasons.push("the policy of the KMS key".to_owned());
             }
             reasons.push("the policy of the VPC endpoint that requests go through".to_owned());
         } else {
-            reasons.push("the store decides otherwise than AWS, or knows only a part of the policy language".to_owned());
+            reasons.push(
+                "the store decides otherwise than AWS, or knows only a part of the policy language"
+                    .to_owned(),
+            );
         }
         if call.is_some_and(|call| call.action.starts_with("s3:GetObject")) {
-            reasons.push("another account owns the object, so the bucket policy does not reach it".to_owned());
+            reasons
+                .push("another account owns the object, so the bucket policy does not reach it".to_owned());
         }
         reasons.push("credentials or a policy that changed less than a minute ago: try again".to_owned());
         reasons
@@ -95,18 +103,25 @@ impl Facts {
             });
         }
         if self.is_aws && !conditions.is_empty() {
-            reasons.push(format!("the condition {} sees another value than this service", conditions.join(" and ")));
+            reasons.push(format!(
+                "the condition {} sees another value than this service",
+                conditions.join(" and ")
+            ));
         }
         if call.statement.is_none() {
             reasons.push("an ACL of the object allows it".to_owned());
         }
-        reasons.push("the policy changed less than a minute ago, or between the test and this look: try again".to_owned());
+        reasons.push(
+            "the policy changed less than a minute ago, or between the test and this look: try again"
+                .to_owned(),
+        );
         reasons
     }
 
     /// ``Bool` on `aws:SecureTransport``.
     fn conditions_of(&self, statement: &DecidingStatement) -> Vec<String> {
-        let found = self.document(&statement.document).and_then(|policy| policy.statements.get(statement.index));
+        let found =
+            self.document(&statement.document).and_then(|policy| policy.statements.get(statement.index));
         let conditions = found.into_iter().flat_map(|found| &found.conditions);
         conditions
             .map(|condition| format!("`{}` on `{}`", condition.operator.value, condition.key.value))

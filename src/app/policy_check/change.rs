@@ -19,7 +19,8 @@ pub(super) fn missing(predictions: &[Prediction]) -> Vec<MissingRight> {
     let mut missing: Vec<MissingRight> = Vec::new();
     for prediction in predictions {
         for call in prediction.calls.iter().filter(|call| call.answer == Answer::No) {
-            let same = |right: &&mut MissingRight| right.action == call.action && right.resource == call.resource;
+            let same =
+                |right: &&mut MissingRight| right.action == call.action && right.resource == call.resource;
             match missing.iter_mut().find(same) {
                 Some(right) if right.operations.contains(&prediction.operation) => {}
                 Some(right) => right.operations.push(prediction.operation),
@@ -60,7 +61,13 @@ impl Facts {
             }
         }
         // an Allow is of no use where something denies
-        let allows: Vec<&MissingRight> = missing.iter().filter(|right| right.denied_by.is_none()).collect();
+        let denies = |right: &MissingRight| {
+            let mut calls = predictions.iter().flat_map(|prediction| &prediction.calls);
+            calls.any(|call| {
+                call.explicit && (&call.action, &call.resource) == (&right.action, &right.resource)
+            })
+        };
+        let allows: Vec<&MissingRight> = missing.iter().filter(|right| !denies(right)).collect();
         let wanted = self.wanted(&allows, bucket);
         let actions: BTreeSet<&str> = allows.iter().map(|right| right.action.as_str()).collect();
         let generated = wanted.and_then(|wanted| generate::generate(&wanted).ok());

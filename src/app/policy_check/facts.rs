@@ -126,7 +126,9 @@ impl Facts {
     /// expects the owner. Other stores than AWS have no accounts that could be others.
     pub(super) fn same_account(&mut self, proved: Option<bool>) {
         let expected = match (&self.principal, &self.requests.owner) {
-            (Principal::Known { arn, .. }, Some(owner)) => Some(arn.split(':').nth(4) == Some(owner.as_str())),
+            (Principal::Known { arn, .. }, Some(owner)) => {
+                Some(arn.split(':').nth(4) == Some(owner.as_str()))
+            }
             _ => None,
         };
         self.same_account = match self.principal {
@@ -145,7 +147,9 @@ impl Facts {
         let Some((_, name)) = arn.split_once(":user/") else { return Read::Is(false) };
         match self.acl.known().and_then(|acl| acl.owner.as_deref()) {
             // Ceph writes the tenant before the name
-            Some(owner) => Read::Is(owner == name || owner.rsplit_once('$').is_some_and(|(_, own)| own == name)),
+            Some(owner) => {
+                Read::Is(owner == name || owner.rsplit_once('$').is_some_and(|(_, own)| own == name))
+            }
             None => Read::Unknown,
         }
     }

@@ -114,10 +114,18 @@ mod tests {
 
     #[test]
     fn what_policies_cannot_name_is_no_identity() {
-        for good in ["iam::111122223333:user/a", "sts::111122223333:assumed-role/r/s", "iam::111122223333:root"] {
+        for good in
+            ["iam::111122223333:user/a", "sts::111122223333:assumed-role/r/s", "iam::111122223333:root"]
+        {
             assert!(is_identity(&format!("arn:aws:{good}")), "{good}");
         }
-        for bad in ["sts::123456789012:user/moto", "iam::1:user/a", "iam::111122223333:user/*", "iam::111122223333:user/", "s3:::b"] {
+        for bad in [
+            "sts::123456789012:user/moto",
+            "iam::1:user/a",
+            "iam::111122223333:user/*",
+            "iam::111122223333:user/",
+            "s3:::b",
+        ] {
             assert!(!is_identity(&format!("arn:aws:{bad}")), "{bad}");
         }
     }

@@ -107,10 +107,8 @@ impl Judged {
             needed_actions: None,
         };
         let needed = self.operations.iter().flat_map(|operation| operation.all_actions());
-        let of_identity = Validated {
-            bucket: None,
-            needed_actions: Some(needed.map(str::to_owned).collect()),
-        };
+        let of_identity =
+            Validated { bucket: None, needed_actions: Some(needed.map(str::to_owned).collect()) };
         let shown = parts.iter().flat_map(|part| &part.documents).filter(|text| text.name == BUCKET_POLICY);
         let all = shown.map(|text| (text, Kind::Bucket, &of_bucket));
         let all = all.chain(texts.iter().map(|text| (text, Kind::Identity, &of_identity)));
@@ -141,11 +139,7 @@ fn tried(report: &Report, operation: Operation) -> Option<Answer> {
 
 impl Facts {
     /// What an operation comes to. To sign needs no right: a URL does what its signer may.
-    pub(super) fn predict_operation(
-        &self,
-        operation: Operation,
-        accounts: &Accounts,
-    ) -> Prediction {
+    pub(super) fn predict_operation(&self, operation: Operation, accounts: &Accounts) -> Prediction {
         if operation == Operation::Sign {
             let [get, put] =
                 [Operation::Get, Operation::Put].map(|signed| self.predict_operation(signed, accounts));
@@ -214,11 +208,9 @@ impl Facts {
             add("service control and resource control policies of the organization");
             add("the policy of a VPC endpoint that requests go through");
             add("the setting of the account that blocks public access");
+            add("the policy of a KMS key, where one encrypts the objects");
         } else {
             add("what the store decides otherwise than AWS");
-        }
-        if self.requests.uses_kms {
-            add("the policy of the KMS key");
         }
         if self.ownership.known() != Some(&ObjectOwnership::BucketOwnerEnforced) {
             add("ACLs and owners of single objects");

@@ -27,7 +27,11 @@ pub(super) async fn read(connection: &Connection) -> Result<BucketSaid, AwsError
     let has = |feature: Feature| connection.plan.profile.has(feature);
     let s3 = &connection.s3;
     let policy = async {
-        if has(Feature::BucketPolicy) { s3.policy_text().await } else { Err(not_promised(Feature::BucketPolicy)) }
+        if has(Feature::BucketPolicy) {
+            s3.policy_text().await
+        } else {
+            Err(not_promised(Feature::BucketPolicy))
+        }
     };
     let setting = async |aspect: Aspect, feature: Feature| {
         if has(feature) { s3.setting(aspect).await } else { Err(not_promised(feature)) }

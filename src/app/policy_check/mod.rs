@@ -19,6 +19,7 @@ mod keys;
 mod live;
 mod parts;
 mod predict;
+mod question;
 mod tested;
 mod unused;
 
@@ -60,7 +61,8 @@ impl App {
         let permit = self.admit(caller).await?;
         let gathered = self.gather(&resource, environment, given, accounts, may_read).await;
         drop(permit);
-        let mut event = audit::event(caller, "resource.policy_check", resource.name().as_str(), self.clock.now_ms());
+        let mut event =
+            audit::event(caller, "resource.policy_check", resource.name().as_str(), self.clock.now_ms());
         let gathered = match gathered {
             Ok(gathered) => gathered,
             Err(error) => {
@@ -100,7 +102,9 @@ impl App {
 /// Why nothing of a bucket can be read.
 fn closed(requests: &Requests, may_read: bool) -> Option<&'static str> {
     if requests.through_access_point() {
-        return Some("the resource names an access point, and the policy of the bucket behind it cannot be read through it");
+        return Some(
+            "the resource names an access point, and the policy of the bucket behind it cannot be read through it",
+        );
     }
     (!may_read).then_some("the resource does not allow `get_bucket`, and the token has a role below editor")
 }

@@ -130,7 +130,13 @@ pub(super) fn block(asked: &Asked<Value>) -> Part<BlockPublicAccess> {
         }
         Ok(Some(value)) => match serde_json::from_value::<BlockPublicAccess>(value.clone()) {
             Ok(found) => {
-                let on: Vec<&str> = value.as_object().into_iter().flatten().filter(|(_, on)| **on == Value::Bool(true)).map(|(name, _)| name.as_str()).collect();
+                let on: Vec<&str> = value
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .filter(|(_, on)| **on == Value::Bool(true))
+                    .map(|(name, _)| name.as_str())
+                    .collect();
                 let detail = if on.is_empty() { "nothing is blocked".to_owned() } else { on.join(", ") };
                 Part { shown: part(NAME, PartState::Read, detail), value: Read::Is(found) }
             }

@@ -73,7 +73,8 @@ impl Check {
             return Err(usage("only one of the policies can be stdin"));
         }
         let mut body = json!({"test": self.test});
-        let mut put = |name: &str, value: Value| body.as_object_mut().map(|body| body.insert(name.to_owned(), value));
+        let mut put =
+            |name: &str, value: Value| body.as_object_mut().map(|body| body.insert(name.to_owned(), value));
         if let Some(principal) = &self.principal {
             put("principal", json!(principal));
         }
@@ -85,7 +86,9 @@ impl Check {
             }
             put("identity_policies", json!(policies));
         }
-        for (name, file) in [("permission_boundary", &self.boundary), ("session_policy", &self.session_policy)] {
+        for (name, file) in
+            [("permission_boundary", &self.boundary), ("session_policy", &self.session_policy)]
+        {
             if let Some(file) = file {
                 put(name, json!(input::text(file).await?));
             }
@@ -134,7 +137,9 @@ fn unused(mut row: Value) -> Value {
     let actions = row.get("actions").and_then(Value::as_array).into_iter().flatten();
     let actions: Vec<&str> = actions.filter_map(Value::as_str).collect();
     let shown = match actions.as_slice() {
-        [one, two, three, rest @ ..] if !rest.is_empty() => format!("{one}, {two}, {three} and {} more", rest.len()),
+        [one, two, three, rest @ ..] if !rest.is_empty() => {
+            format!("{one}, {two}, {three} and {} more", rest.len())
+        }
         few => few.join(", "),
     };
     if let Some(row) = row.as_object_mut() {
@@ -157,7 +162,10 @@ fn show_change(out: &Output, answer: &Value) -> anyhow::Result<()> {
     for step in change.get("steps").and_then(Value::as_array).into_iter().flatten() {
         out.line(format!("change: {}", one_line(step.as_str().unwrap_or_default())))?;
     }
-    for (name, title) in [("identity", "add to the identity"), ("bucket", "or add to the bucket policy")] {
+    let same = answer.pointer("/identity/same_account").and_then(Value::as_bool);
+    let both =
+        if same == Some(true) { "or add to the bucket policy" } else { "and add to the bucket policy" };
+    for (name, title) in [("identity", "add to the identity"), ("bucket", both)] {
         if let Some(policy) = change.get(name).filter(|policy| !policy.is_null()) {
             out.line(out.paint(Style::Faint, format!("# {title}")))?;
             out.line(plain(&serde_json::to_string_pretty(policy)?))?;
@@ -171,8 +179,10 @@ fn show_agreement(out: &Output, answer: &Value) -> anyhow::Result<()> {
         out.say("no test of this environment was kept: `--test` tries the operations");
         return Ok(());
     };
-    let list = |name: &str| agreement.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let text = |value: &Value, name: &str| one_line(value.get(name).and_then(Value::as_str).unwrap_or_default());
+    let list =
+        |name: &str| agreement.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let text =
+        |value: &Value, name: &str| one_line(value.get(name).and_then(Value::as_str).unwrap_or_default());
     let tested_at = text(agreement, "tested_at");
     out.line(format!("\nthe test of {tested_at} agrees on {} checks", list("agree").len()))?;
     for differs in list("differ") {

@@ -38,9 +38,7 @@ pub fn explain<'a>(call: &'a Call, policies: &'a Policies, bucket: &Bucket) -> A
     let Reason { explanation, repair } = reason::of(call, policies, bucket, verdict, &statements);
     let decisive = verdict.statement.and_then(|place| {
         let attached = policies.at(place)?;
-        statements
-            .iter()
-            .position(|trace| trace.index == place.statement && *trace.policy == *attached.label)
+        statements.iter().position(|trace| trace.index == place.statement && *trace.policy == *attached.label)
     });
     Answer {
         decision: verdict.decision,
