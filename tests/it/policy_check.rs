@@ -504,6 +504,90 @@ async fn the_policies_of_the_identity_are_read_where_iam_lets_it() {
     assert_eq!(answer(&found, "delete"), "unknown", "{found:#}");
 }
 
+/// Runs awscli as the one who may do everything on the moto that enforces policies.
+async fn iam(servers: &Servers, arguments: &[&str]) -> Value {
+    aws::aws_cli(servers, &servers.moto_auth, &servers.moto_auth_key, arguments).await
+}
+
+#[tokio::test]
+async fn managed_policies_groups_and_boundaries_are_read_too() {
+    let servers = Servers::get();
+    let root = aws::s3(&servers.moto_auth, &servers.moto_auth_key);
+    let bucket = aws::create_bucket(&root, "iam").await;
+    let inline = ["s3:ListBucket", "s3:GetBucketPolicy", "s3:GetBucketAcl", "iam:Get*", "iam:List*", "sts:*"];
+    let key = aws::create_moto_user(&servers, "grouped", &aws::allow(&inline, &["*"])).await;
+    let who = aws::aws_cli(&servers, &servers.moto_auth, &key, &["sts", "get-caller-identity"]).await;
+    let user = who["Arn"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    let (managed, group) = (aws::unique("managed"), aws::unique("group"));
+    let text = |actions: &[&str]| aws::allow(actions, &["*"]).to_string();
+    let make =
+        ["iam", "create-policy", "--policy-name", &managed, "--policy-document", &text(&["s3:GetObject"])];
+    let arn = iam(&servers, &make).await["Policy"]["Arn"].as_str().unwrap().to_owned();
+    iam(&servers, &["iam", "attach-user-policy", "--user-name", &user, "--policy-arn", &arn]).await;
+    iam(&servers, &["iam", "create-group", "--group-name", &group]).await;
+    iam(&servers, &["iam", "add-user-to-group", "--group-name", &group, "--user-name", &user]).await;
+    let delete = text(&["s3:DeleteObject"]);
+    let put =
+        ["iam", "put-group-policy", "--group-name", &group, "--policy-name", "deletes", "--policy-document"];
+    iam(&servers, &[put.as_slice(), &[delete.as_str()]].concat()).await;
+
+    let service = Setup::new().start().await;
+    let mut body = definition("main", &servers.moto_auth, &bucket, &key);
+    body["provider"] = json!("ceph");
+    body["operations"] = json!(["list", "get", "put", "delete"]);
+    expect(service.admin.post("/v1/resources", &body).await, 201);
+    let found = expect(service.admin.post("/v1/resources/main/policy/check", &json!({})).await, 200);
+    let own = part(&found, "identity_policies");
+    assert_eq!(own["state"], "read", "{found:#}");
+    let names: Vec<&str> =
+        own["documents"].as_array().unwrap().iter().map(|text| text["name"].as_str().unwrap()).collect();
+    let wanted = [
+        format!("the policy `main` of user `{user}`"),
+        format!("the policy `{arn}`"),
+        format!("the policy `deletes` of group `{group}`"),
+    ];
+    assert_eq!(names, wanted);
+    for (operation, answer) in [("list", "yes"), ("get", "yes"), ("delete", "yes"), ("put", "no")] {
+        assert_eq!(prediction(&found, operation)["answer"], answer, "{operation}: {found:#}");
+    }
+    assert_eq!(part(&found, "permission_boundary")["state"], "none", "{found:#}");
+    let statement = &prediction(&found, "delete")["statement"];
+    assert_eq!(statement["document"], wanted[2].as_str());
+
+    let only_lists = json!({"permission_boundary": aws::allow(&["s3:ListBucket"], &["*"])});
+    let found = expect(service.admin.post("/v1/resources/main/policy/check", &only_lists).await, 200);
+    assert_eq!(prediction(&found, "list")["answer"], "yes");
+    let get = prediction(&found, "get");
+    assert_eq!(get["answer"], "no", "{found:#}");
+    assert!(get["explanation"].as_str().unwrap().contains("boundary"), "{get:#}");
+}
+
+#[tokio::test]
+async fn the_policies_of_a_role_are_read_with_its_own_session() {
+    let servers = Servers::get();
+    let root = aws::s3(&servers.moto_auth, &servers.moto_auth_key);
+    let bucket = aws::create_bucket(&root, "iam").await;
+    let mut trust = aws::trust("*");
+    trust["Statement"][0]["Principal"] = json!({"AWS": "*"});
+    let may = ["s3:ListBucket", "s3:GetBucketPolicy", "s3:GetBucketAcl", "iam:Get*", "iam:List*"];
+    let role = aws::create_moto_role(&servers, "judged", &trust, &aws::allow(&may, &["*"])).await;
+    let key = aws::create_moto_user(&servers, "assumes", &aws::allow(&["sts:AssumeRole"], &["*"])).await;
+    let service = Setup::new().start().await;
+    let mut body = definition("main", &servers.moto_auth, &bucket, &key);
+    body["provider"] = json!("ceph");
+    body["operations"] = json!(["list", "get"]);
+    body["assume_role"] = json!({"role_arn": role});
+    expect(service.admin.post("/v1/resources", &body).await, 201);
+    let found = expect(service.admin.post("/v1/resources/main/policy/check", &json!({})).await, 200);
+    assert_eq!(found["identity"]["role"], role, "{found:#}");
+    let own = part(&found, "identity_policies");
+    assert_eq!(own["state"], "read", "{found:#}");
+    let name = role.rsplit('/').next().unwrap();
+    assert_eq!(own["documents"][0]["name"], format!("the policy `main` of role `{name}`"));
+    assert_eq!(prediction(&found, "list")["answer"], "yes", "{found:#}");
+    assert_eq!(prediction(&found, "get")["answer"], "no", "{found:#}");
+}
+
 #[tokio::test]
 async fn the_session_of_a_role_is_known_without_asking() {
     let servers = Servers::get();
@@ -549,7 +633,6 @@ async fn the_command_line_exits_with_3_when_something_is_denied() {
     world.set_policy(&[full, world.statement("Deny", &json!("s3:DeleteObject"), &world.everything())]).await;
     let denied = run(&[]).await;
     let said = String::from_utf8(denied.stdout).unwrap();
-    std::fs::write("/tmp/lp_cli.txt", &said).unwrap();
     assert_eq!(denied.status.code(), Some(3), "{said}");
     for words in ["s3:DeleteObject", "does not pass", "the bucket policy", "bucket_policy", "NOT NEEDED"] {
         assert!(said.contains(words), "`{words}` in\n{said}");

@@ -6,7 +6,6 @@ use serde_json::value::RawValue;
 
 use crate::app::policy_check::accounts::Accounts;
 use crate::app::policy_check::facts::{Facts, Principal};
-use crate::app::policy_check::predict::named;
 use crate::model::check::Answer;
 use crate::model::operation::Operation;
 use crate::model::policy_check::{MissingRight, PolicyChange, Prediction};
@@ -51,14 +50,7 @@ impl Facts {
         let mut steps: Vec<String> = Vec::new();
         let calls = predictions.iter().flat_map(|prediction| &prediction.calls);
         for call in calls.filter(|call| call.answer == Answer::No && call.explicit) {
-            let step = match (&call.statement, &call.repair) {
-                (Some(statement), Some(repair)) => format!("{}: {repair}", named(statement)),
-                (None, Some(repair)) => repair.clone(),
-                _ => continue,
-            };
-            if !steps.contains(&step) {
-                steps.push(step);
-            }
+            steps.extend(call.repair.clone().filter(|step| !steps.contains(step)));
         }
         // an Allow is of no use where something denies
         let denies = |right: &MissingRight| {

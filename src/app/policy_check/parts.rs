@@ -68,7 +68,9 @@ pub(super) fn bucket_policy(
         Ok(Some(text)) => {
             let document = Document::read(text, accounts);
             let (state, detail) = match &document.policy {
-                Ok(policy) => (PartState::Read, format!("it has {} statements", policy.statements.len())),
+                Ok(policy) => {
+                    (PartState::Read, format!("it has {}", counted(policy.statements.len(), "statement")))
+                }
                 Err(why) => (PartState::Invalid, format!("it cannot be used: {why}")),
             };
             let mut shown = part(NAME, state, detail);
@@ -157,7 +159,7 @@ pub(super) fn acl(asked: &Result<AclFound, AwsError>) -> Part<BucketAcl> {
             let grants: Option<Vec<AclGrant>> = found.grants.iter().map(grant).collect();
             match grants {
                 Some(grants) => Part {
-                    shown: part(NAME, PartState::Read, format!("it has {} grants", grants.len())),
+                    shown: part(NAME, PartState::Read, format!("it has {}", counted(grants.len(), "grant"))),
                     value: Read::Is(BucketAcl { owner: found.owner.clone(), grants }),
                 },
                 None => Part {
@@ -168,6 +170,11 @@ pub(super) fn acl(asked: &Result<AclFound, AwsError>) -> Part<BucketAcl> {
         }
         Err(error) => failed(NAME, error, "s3:GetBucketAcl", Some(BucketAcl::default())),
     }
+}
+
+/// `1 grant`, `2 grants`.
+fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 fn grant(grant: &StoreGrant) -> Option<AclGrant> {

@@ -4,6 +4,7 @@
 use crate::app::policy_check::accounts::Accounts;
 use crate::app::policy_check::calls::{Call, Form, Target};
 use crate::app::policy_check::facts::{Facts, Principal, Read};
+use crate::app::policy_check::keys::NOBODYS_KEY;
 use crate::app::policy_check::question::{Ready, SOMEBODY, STANDS_IN};
 use crate::model::check::Answer;
 use crate::model::policy_check::{DecidingStatement, PredictedCall};
@@ -105,15 +106,19 @@ impl Facts {
             },
         };
         let explicit = answer == Answer::No && decided.decision == Decision::ExplicitDeny;
+        // a key that stands for all others is not shown
+        let nobodys = key.ends_with(NOBODYS_KEY);
+        let told = |text: &str| {
+            let text =
+                if nobodys { text.replace(&arn, &self.shown(&Target::Objects)) } else { text.to_owned() };
+            accounts.give_back(&self.renamed(&text))
+        };
         PredictedCall {
             action: call.action.to_owned(),
-            resource: arn,
             answer,
-            explanation: accounts.give_back(&self.renamed(&decided.explanation)),
-            repair: decided
-                .repair
-                .filter(|_| answer == Answer::No)
-                .map(|text| accounts.give_back(&self.renamed(&text))),
+            explanation: told(&decided.explanation),
+            repair: decided.repair.filter(|_| answer == Answer::No).map(|text| told(&text)),
+            resource: arn,
             statement: decided.statement,
             explicit,
         }
@@ -237,7 +242,7 @@ impl Decided {
 }
 
 /// `statement `Sid` (line 7) of the bucket policy`.
-pub(super) fn named(statement: &DecidingStatement) -> String {
+fn named(statement: &DecidingStatement) -> String {
     match &statement.sid {
         Some(sid) => format!("statement `{sid}` (line {}) of {}", statement.line, statement.document),
         None => format!("statement {} (line {}) of {}", statement.index, statement.line, statement.document),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::accounts::Accounts;
@@ -270,6 +271,34 @@ fn an_owner_at_a_store_without_accounts_may_do_what_nothing_denies() {
     assert_eq!(answer(&found, Operation::Delete), Answer::No);
     found.owns_bucket = Read::Unknown;
     assert_eq!(answer(&found, Operation::Get), Answer::Unknown);
+}
+
+proptest! {
+    #[test]
+    fn no_policy_makes_a_prediction_panic(
+        effect in prop::sample::select(vec!["Allow", "Deny"]),
+        principal in prop::sample::select(vec![json!("*"), json!({"AWS": "*"}), json!({"AWS": USER}), json!({"AWS": []}), json!({"CanonicalUser": "x"}), json!({"Service": "s3.amazonaws.com"})]),
+        texts in prop::collection::vec(
+            prop_oneof![any::<String>(), "[a-z:*?$]{0,12}", Just("s3:*".to_owned()), Just("arn:aws:s3:::b/${aws:userid}*".to_owned()), Just("arn:aws:s3:::b/${".to_owned())],
+            4..9,
+        ),
+        operator in prop::sample::select(vec!["StringLike", "Null", "IpAddress", "ForAllValues:StringEquals", "DateLessThan", "Nonsense"]),
+        not in any::<bool>(),
+    ) {
+        let [action, resource, key, value, rest @ ..] = texts.as_slice() else { unreachable!("four at the least") };
+        let statement = json!({"Effect": effect, "Principal": principal, "Action": [action, "s3:GetObject"], (if not { "NotResource" } else { "Resource" }): [resource, "arn:aws:s3:::b/*"], "Condition": {operator: {format!("aws:{key}"): [value]}}});
+        let text = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+        for text in rest.iter().chain([&text]) {
+            let read = Document::read(text, &mut Accounts::default());
+            let found = match read.policy {
+                Ok(policy) => Facts { bucket_policy: Read::Is(Some(policy)), ..facts() },
+                Err(_) => Facts { bucket_policy: Read::Unknown, ..facts() },
+            };
+            for operation in [Operation::List, Operation::Get, Operation::Put] {
+                row(&found, operation);
+            }
+        }
+    }
 }
 
 #[test]
