@@ -183,6 +183,11 @@ impl Plan {
         }
     }
 
+    /// Whether it begins with a key that is not temporary.
+    pub(super) fn has_lasting_key(&self) -> bool {
+        matches!(&self.base, Some(Base::Key(key)) if key.token.is_none())
+    }
+
     /// Whether both lead to the same place in the same way, with whichever keys.
     pub(super) fn leads_where(&self, other: &Plan) -> bool {
         let role = |plan: &Plan| plan.role.as_ref().map(|role| role.arn.clone());

@@ -27,6 +27,7 @@ mod meters;
 mod move_to_local;
 mod naming;
 mod objects;
+mod policy_check;
 mod propose;
 mod provider_findings;
 mod rechecks;

@@ -12,6 +12,7 @@ mod direct;
 pub mod egress;
 pub mod error;
 pub mod http;
+pub mod iam;
 pub mod kms;
 mod parts;
 pub mod probe;

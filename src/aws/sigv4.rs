@@ -56,10 +56,11 @@ pub(super) struct Target<'a> {
     pub(super) payload: Signed<'a>,
 }
 
-/// Signs for one region. The day's key is shared by all clones.
+/// Signs for one region and service. The day's key is shared by all clones.
 #[derive(Clone)]
 pub(super) struct Signer {
     region: Arc<str>,
+    service: &'static str,
     day: Arc<ArcSwapOption<DayKey>>,
 }
 
@@ -80,8 +81,14 @@ struct DayKey {
 }
 
 impl Signer {
+    /// For S3.
     pub(super) fn new(region: &str) -> Signer {
-        Signer { region: region.into(), day: Arc::new(ArcSwapOption::empty()) }
+        Signer::of(SERVICE, region)
+    }
+
+    /// For another service.
+    pub(super) fn of(service: &'static str, region: &str) -> Signer {
+        Signer { region: region.into(), service, day: Arc::new(ArcSwapOption::empty()) }
     }
 
     /// Adds the headers that sign the request: every header that is there is signed, apart from `user-agent`. `host`
@@ -151,13 +158,13 @@ impl Signer {
             return Arc::clone(key);
         }
         let date = date.split_once('T').map_or(date, |(date, _)| date);
-        let key = signing_key(credentials, date, &self.region, SERVICE);
+        let key = signing_key(credentials, date, &self.region, self.service);
         let made = Arc::new(DayKey {
             id: credentials.access_key_id().to_owned(),
             secret: Zeroizing::new(credentials.secret_access_key().to_owned()),
             day,
             key,
-            scope: format!("{date}/{}/{SERVICE}/aws4_request", self.region),
+            scope: format!("{date}/{}/{}/aws4_request", self.region, self.service),
         });
         self.day.store(Some(Arc::clone(&made)));
         made

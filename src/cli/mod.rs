@@ -123,7 +123,7 @@ enum Command {
     /// Rules for which secrets may be used where
     #[command(subcommand)]
     UsagePolicy(UsagePolicyCommand),
-    /// IAM policies: check, evaluate, write and compare them; needs no server
+    /// IAM policies: check, evaluate, write and compare them; only `check` needs a server
     #[command(subcommand)]
     Policy(Box<PolicyCommand>),
     /// API tokens
@@ -239,7 +239,7 @@ async fn dispatch(command: Command, connection: &Connection, out: &Rc<Output>) -
         Command::Secret(SecretCommand::Answers(answer)) if answer.is_offline() => answer.offline(out).await,
         Command::Secret(command) => command.run(&session()?).await,
         Command::UsagePolicy(command) => command.run(&session()?).await,
-        Command::Policy(command) => command.run(out).await,
+        Command::Policy(command) => (*command).run(out, session).await,
         Command::Token(TokenCommand::Generate) => token::generate(out),
         Command::Token(command) => command.run(&session()?).await,
         Command::Project(command) => command.run(&session()?).await,

@@ -7,8 +7,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::api::{
-    access, bucket, checks, cors, events, objects, policies, query, resources, secret_answers, secrets,
-    service, sources, usage_policies, vault,
+    access, bucket, checks, cors, events, objects, policies, policy_check, query, resources, secret_answers,
+    secrets, service, sources, usage_policies, vault,
 };
 use crate::http::openapi::Document;
 use crate::http::{Api, observe, pages};
@@ -142,13 +142,14 @@ fn many_and_metadata() -> OpenApiRouter<Api> {
         .routes(routes!(bucket::put_bucket_policy, bucket::delete_bucket_policy))
 }
 
-/// What can be told of IAM policies by themselves.
+/// What can be told of IAM policies by themselves, and of those of a bucket.
 fn about_policies() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(policies::validate_policy))
         .routes(routes!(policies::evaluate_policies))
         .routes(routes!(policies::generate_policies))
         .routes(routes!(policies::diff_policies))
+        .routes(routes!(policy_check::check_policy))
 }
 
 /// The service.

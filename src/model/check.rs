@@ -141,9 +141,12 @@ pub enum KnownBy {
     /// The call was made.
     #[serde(rename = "tried")]
     Tried,
-    /// It follows from other calls.
+    /// It follows from other calls, or from the policies that could be read.
     #[serde(rename = "predicted")]
     Predicted,
+    /// The call was made, and came out as the policies say.
+    #[serde(rename = "both")]
+    Both,
     /// Neither.
     #[serde(rename = "not tried")]
     NotTried,

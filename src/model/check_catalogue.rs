@@ -247,6 +247,14 @@ pub const CHECKS: &[CheckEntry] = &[
         essential: false,
         writes: true,
     },
+    CheckEntry {
+        name: "policy-agrees",
+        claim: "What was tried came out as the policy of the bucket and the session policy say. A difference is a warning, and names the statement, and what may be behind it: an organization's policy, the policy of a key or of a VPC endpoint, a store that decides otherwise than AWS.",
+        how: "Nothing is sent: the policy that `policy-readable` read is evaluated for every call that was tried, and for the operations that were not, which the matrix then has as `predicted`. What needs policies of the identity is left open: `s3-connector policy check NAME` looks for those, too.",
+        needs: &["policy-readable"],
+        essential: false,
+        writes: false,
+    },
 ];
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub mod object;
 pub mod object_facts;
 pub mod operation;
 pub mod parsed;
+pub mod policy_check;
 pub mod principal;
 pub mod provider;
 pub mod query_actions;

@@ -3,7 +3,7 @@
 //! What it does: `parse` makes a typed [`document::Policy`] from text, `print` writes one, and `validate` says what
 //! its author should know, with the place and, where there is one, the repair. `evaluate` decides a request from every
 //! policy that applies and says why; `public_access` says what S3 calls public; `generate` writes the least policy for
-//! a wish; `diff` shows what a change changes.
+//! a wish; `diff` shows what a change changes; `unknown` bounds a decision where not everything about a request is known.
 //!
 //! What it must not do: IO, async, clocks, and guesses. A policy that AWS would refuse is never evaluated.
 //!
@@ -25,5 +25,6 @@ mod principal;
 pub mod print;
 pub mod public_access;
 pub mod request;
+pub mod unknown;
 pub mod validate;
 mod variable;

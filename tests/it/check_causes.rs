@@ -215,6 +215,8 @@ async fn rights() -> Vec<Case> {
     let off = ("acl-accepted", "AccessControlListNotSupported");
     cases.push(case("ACLs are off, and there is a default ACL", off, acl, vec![Box::new(embedded)]));
 
+    cases.push(disagrees().await);
+
     let (paying, user) = granted(&ALL).await;
     let payer = aws_sdk_s3::types::RequestPaymentConfiguration::builder()
         .payer(aws_sdk_s3::types::Payer::Requester)
@@ -311,6 +313,20 @@ async fn roles() -> Vec<Case> {
     }
     cases.push(unscoped(with(&owner, &trusting), &place).await);
     cases
+}
+
+/// A store that decides otherwise than its policy says: radosgw does not know which requests come without TLS.
+async fn disagrees() -> Case {
+    let place = Place::radosgw().await;
+    aws::put_object(&place.client(), &place.bucket, "there", "content").await;
+    let objects = format!("arn:aws:s3:::{}/*", place.bucket);
+    let insecure = json!({"Bool": {"aws:SecureTransport": "false"}});
+    let deny = json!({"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": [objects], "Condition": insecure});
+    let policy = json!({"Version": "2012-10-17", "Statement": [deny]}).to_string();
+    place.client().put_bucket_policy().bucket(&place.bucket).policy(policy).send().await.unwrap();
+    let body = place.definition("x");
+    let told = ("policy-agrees", "PolicyDisagrees");
+    Case { status: "warning", ..case("the store decides otherwise", told, body, vec![]) }
 }
 
 /// A store whose sessions reach more than their policy allows.

@@ -29,6 +29,7 @@ mod openapi;
 mod outside_clients;
 mod planted;
 mod policies;
+mod policy_check;
 mod query_bucket;
 mod query_bulk;
 mod query_bulk_page;

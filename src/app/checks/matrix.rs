@@ -1,4 +1,5 @@
-//! The permission matrix: one row an operation that the resource allows, from what was tried.
+//! The permission matrix: one row an operation that the resource allows, from what was tried and from what the policies
+//! say.
 
 use crate::app::checks::Checks;
 use crate::model::check::{Answer, Check, KnownBy, Permission, Status};
@@ -28,10 +29,19 @@ fn row(checks: &Checks, operation: Operation) -> Permission {
     let answer = match proof {
         Proof::Holds => Answer::Yes,
         Proof::Refuted => Answer::No,
-        Proof::Open => Answer::Unknown,
+        Proof::Open => return predicted(checks, operation),
     };
-    let known_by = if answer == Answer::Unknown { KnownBy::NotTried } else { known_by };
+    let confirmed = known_by == KnownBy::Tried && checks.predicted.confirms(own_checks(operation), answer);
+    let known_by = if confirmed { KnownBy::Both } else { known_by };
     let missing = (answer == Answer::No).then(|| missing(checks, operation)).flatten();
+    Permission { operation, answer, known_by, missing_action: missing }
+}
+
+/// What was not tried, as the policies have it.
+fn predicted(checks: &Checks, operation: Operation) -> Permission {
+    let (answer, missing) = checks.predicted.of(operation);
+    let known_by = if answer == Answer::Unknown { KnownBy::NotTried } else { KnownBy::Predicted };
+    let missing = missing.filter(|_| answer == Answer::No).map(str::to_owned);
     Permission { operation, answer, known_by, missing_action: missing }
 }
 

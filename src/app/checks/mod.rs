@@ -12,6 +12,7 @@ mod identity;
 mod matrix;
 mod objects;
 mod pages;
+mod policy;
 mod rights;
 mod run;
 mod scoped;
@@ -25,10 +26,11 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::app::App;
 use crate::app::connection::{Connection, Subject};
+use crate::app::policy_check::{PolicyRead, Predicted, Tested};
 use crate::app::propose::Written;
 use crate::app::sources::elapsed_ms;
 use crate::clock::rfc3339;
-use crate::model::check::{Answer, Check, Report, Status, Verdict, verdict};
+use crate::model::check::{Answer, Check, KnownBy, Permission, Report, Status, Verdict, verdict};
 use crate::model::check_catalogue::{self, CHECKS};
 use crate::model::operation::Operation;
 use crate::model::principal::Caller;
@@ -40,6 +42,16 @@ pub(super) struct Checks {
     done: Vec<Check>,
     /// Who is told of each check when it ends.
     told: Option<UnboundedSender<Check>>,
+    /// What policies say of them.
+    predicted: Predicted,
+}
+
+/// What was read in the bucket that later checks look at.
+struct InBucket {
+    /// The bucket policy; none when it was not asked for.
+    policy: Option<PolicyRead>,
+    /// The full key of the first object.
+    first: Option<String>,
 }
 
 impl Checks {
@@ -98,11 +110,13 @@ impl App {
         told: Option<UnboundedSender<Check>>,
     ) -> Report {
         let started = Instant::now();
-        let mut checks = Checks { done: Vec::new(), told };
+        let mut checks = Checks { done: Vec::new(), told, predicted: Predicted::default() };
         self.walk(caller, subject, options, &mut checks).await;
         let permissions = matrix::permissions(&checks, subject.definition);
         let checks = checks.finish(options);
-        let can = |answer| permissions.iter().any(|row| row.answer == answer);
+        // what policies alone say makes no verdict
+        let tried = |row: &&Permission| row.known_by != KnownBy::Predicted;
+        let can = |answer| permissions.iter().filter(tried).any(|row| row.answer == answer);
         let nothing_works = can(Answer::No) && !can(Answer::Yes);
         let first = checks.iter().find(|check| check.status == Status::Failed);
         let essential: Vec<&str> =
@@ -159,7 +173,8 @@ impl App {
             return;
         }
         if self.bucket_found(written, &connection, checks).await {
-            self.in_bucket(subject, &connection, options, checks).await;
+            let read = self.in_bucket(subject, &connection, options, checks).await;
+            self.policy_agrees(subject, &connection, (identity, read), checks).await;
         }
     }
 
@@ -170,7 +185,7 @@ impl App {
         connection: &Connection,
         options: &TestOptions,
         checks: &mut Checks,
-    ) {
+    ) -> InBucket {
         let allows = |operations: &[Operation]| {
             let allowed = subject.definition.operations.as_ref();
             allowed.is_none_or(|allowed| operations.iter().any(|operation| allowed.contains(operation)))
@@ -186,7 +201,8 @@ impl App {
         } else {
             checks.not_needed("objects-readable");
         }
-        rights::read(subject.definition, connection, &listed, checks).await;
+        let policy = rights::read(subject.definition, connection, &listed, checks).await;
+        let read = InBucket { policy, first: listed.first().map(|key| key.as_str().to_owned()) };
         if allows(&[Operation::Put, Operation::Multipart, Operation::Copy, Operation::Sign]) {
             uploads::allowed(connection, checks).await;
         } else {
@@ -197,7 +213,7 @@ impl App {
         let written = Written { definition: subject.definition, environment: subject.environment };
         self.cors_allows_browser(written, connection, checks).await;
         if !options.write {
-            return;
+            return read;
         }
         // what is written must be deleted again, and a test does nothing that the resource does not allow
         if allows(&[Operation::Put]) && allows(&[Operation::Delete]) {
@@ -207,5 +223,39 @@ impl App {
                 checks.not_needed(entry.name);
             }
         }
+        read
+    }
+
+    /// What was read and tried, beside what the policies say.
+    async fn policy_agrees(
+        &self,
+        subject: &Subject<'_>,
+        connection: &Connection,
+        (identity, read): (Option<String>, InBucket),
+        checks: &mut Checks,
+    ) {
+        let started = Instant::now();
+        let predicted = match &read.policy {
+            None => None,
+            Some(policy) => {
+                let operations = subject.definition.operations.clone();
+                let tested = Tested {
+                    plan: connection.plan.clone(),
+                    identity,
+                    policy: policy.clone(),
+                    checks: checks.done.clone(),
+                    first: read.first,
+                    operations: operations.unwrap_or_else(|| Operation::ALL.to_vec()),
+                    now_ms: self.clock.now_ms(),
+                };
+                policy::predicted(tested).await
+            }
+        };
+        let Some(predicted) = predicted else {
+            checks.push(policy::not_tried(read.policy.as_ref()), started);
+            return;
+        };
+        checks.push(policy::agrees(&predicted), started);
+        checks.predicted = predicted;
     }
 }

@@ -11,6 +11,7 @@ use crate::app::checks::Checks;
 use crate::app::checks::fixes::{On, denied};
 use crate::app::checks::objects::Listed;
 use crate::app::connection::Connection;
+use crate::app::policy_check::PolicyRead;
 use crate::app::sources::elapsed_ms;
 use crate::aws::s3::VersionsRequest;
 use crate::aws::{AwsError, ErrorKind};
@@ -35,6 +36,8 @@ struct Right {
     /// Whether it can only be tried with an object.
     of_object: bool,
 }
+
+const POLICY: &str = "policy-readable";
 
 const RIGHTS: [Right; 6] = [
     Right {
@@ -74,7 +77,7 @@ const RIGHTS: [Right; 6] = [
         of_object: false,
     },
     Right {
-        check: "policy-readable",
+        check: POLICY,
         call: "s3:GetBucketPolicy",
         action: "s3:GetBucketPolicy",
         on: || On::Bucket,
@@ -93,17 +96,20 @@ const RIGHTS: [Right; 6] = [
     },
 ];
 
-/// Tries all of them at once.
+/// Tries all of them at once, and gives back what the bucket policy came to; none when it was not asked for.
 pub(super) async fn read(
     definition: &Definition,
     connection: &Connection,
     listed: &Listed,
     checks: &mut Checks,
-) {
+) -> Option<PolicyRead> {
     let tried = RIGHTS.iter().map(|right| try_right(right, definition, connection, listed.first()));
-    for check in join_all(tried).await {
+    let mut policy = None;
+    for (check, read) in join_all(tried).await {
         checks.note(check);
+        policy = policy.or(read);
     }
+    policy
 }
 
 async fn try_right(
@@ -111,21 +117,29 @@ async fn try_right(
     definition: &Definition,
     connection: &Connection,
     first: Option<&ObjectKey>,
-) -> Check {
+) -> (Check, Option<PolicyRead>) {
     let profile = connection.plan.profile;
     if right.feature.is_some_and(|feature| !profile.has(feature)) {
         let text = format!("the provider `{}` does not promise it", profile.id);
-        return Check::new(right.check, Status::Unsupported, text);
+        return (Check::new(right.check, Status::Unsupported, text), None);
     }
     let named = definition.operations.as_ref().map(|named| named.contains(&right.operation));
     if named == Some(false) {
-        return Check::new(right.check, Status::Skipped, "no operation of the resource needs it");
+        let text = "no operation of the resource needs it";
+        return (Check::new(right.check, Status::Skipped, text), None);
     }
     if right.of_object && first.is_none() {
-        return Check::new(right.check, Status::Skipped, "there is no object to try it with");
+        let text = "there is no object to try it with";
+        return (Check::new(right.check, Status::Skipped, text), None);
     }
     let started = Instant::now();
-    let mut check = match read_one(right, connection, first).await {
+    let (read, policy) = if right.check == POLICY {
+        let read = connection.s3.policy_text().await;
+        (described_policy(&read), Some(read))
+    } else {
+        (read_one(right, connection, first).await, None)
+    };
+    let mut check = match read {
         Ok((text, request_id)) => {
             let mut check = Check::new(right.check, Status::Passed, text);
             check.request_id = request_id;
@@ -147,7 +161,12 @@ async fn try_right(
     };
     check.call = Some(right.call.to_owned());
     check.took_ms = elapsed_ms(started);
-    check
+    (check, policy)
+}
+
+fn described_policy(read: &PolicyRead) -> Read {
+    let has = if read.as_ref().map_err(Clone::clone)?.is_some() { "a" } else { "no" };
+    Ok((format!("the bucket has {has} policy configuration"), None))
 }
 
 async fn read_one(right: &Right, connection: &Connection, first: Option<&ObjectKey>) -> Read {
@@ -168,11 +187,7 @@ async fn read_one(right: &Right, connection: &Connection, first: Option<&ObjectK
             Ok((format!("the first object has {} grants", found.grants.len()), found.request_id))
         }
         _ => {
-            let aspect = match right.check {
-                "cors-readable" => Aspect::Cors,
-                "policy-readable" => Aspect::Policy,
-                _ => Aspect::Location,
-            };
+            let aspect = if right.check == "cors-readable" { Aspect::Cors } else { Aspect::Location };
             let found = s3.setting(aspect).await?;
             let what = aspect.as_str();
             let text = match (aspect, found) {

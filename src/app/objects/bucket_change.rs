@@ -10,6 +10,7 @@ use crate::app::connection::{Connection, Plan};
 use crate::app::objects::bucket::ask;
 use crate::app::objects::change::OwnedTarget;
 use crate::app::objects::{Answered, Outcome, Target, require};
+use crate::app::policy_check::session_arn;
 use crate::app::{App, Error};
 use crate::aws::{AwsError, ErrorKind};
 use crate::cors;
@@ -258,13 +259,6 @@ impl Wanted {
     }
 }
 
-/// The ARN of a role's session, which has no path (IAM user guide, principal elements).
-fn session_arn(role: &str, session: &str) -> Option<String> {
-    let (head, path) = role.split_once(":role/")?;
-    let name = path.rsplit('/').next()?;
-    Some(format!("{}:assumed-role/{name}/{session}", head.replacen(":iam:", ":sts:", 1)))
-}
-
 /// Only what no store takes: what a policy means is the store's to judge.
 fn policy_shape(policy: &Value) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -295,17 +289,4 @@ fn unread(which: &str, aspect: Aspect) -> Finding {
     let text = format!("what the bucket has {which} the change could not be read");
     Finding::warning("NOT_READ", which, text)
         .with_help(format!("allow `{}` for the resource's identity", aspect.action()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::session_arn;
-
-    #[test]
-    fn a_session_is_named_without_the_path_of_its_role() {
-        let role = "arn:aws:iam::111122223333:role/team/invoices";
-        let session = "arn:aws:sts::111122223333:assumed-role/invoices/s3c";
-        assert_eq!(session_arn(role, "s3c").as_deref(), Some(session));
-        assert_eq!(session_arn("arn:aws:iam::111122223333:user/a", "s3c"), None);
-    }
 }

@@ -1,4 +1,4 @@
-//! Access control lists of objects.
+//! Access control lists of objects, and of the bucket.
 
 use aws_sdk_s3::operation::RequestId;
 use aws_sdk_s3::types::{Grant, ObjectCannedAcl};
@@ -31,6 +31,19 @@ impl S3 {
             .set_version_id(version.map(str::to_owned))
             .set_expected_bucket_owner(self.expected_owner.clone())
             .set_request_payer(self.payer.clone());
+        let found = self.timed(call.send()).await?;
+        let request_id = found.request_id().map(str::to_owned);
+        let grants = found.grants.unwrap_or_default().into_iter().filter_map(grant).collect();
+        Ok(AclFound { owner: found.owner.and_then(|owner| owner.id), grants, request_id })
+    }
+
+    /// The ACL of the bucket.
+    pub async fn bucket_acl(&self) -> Result<AclFound, AwsError> {
+        let call = self
+            .client
+            .get_bucket_acl()
+            .bucket(&self.bucket)
+            .set_expected_bucket_owner(self.expected_owner.clone());
         let found = self.timed(call.send()).await?;
         let request_id = found.request_id().map(str::to_owned);
         let grants = found.grants.unwrap_or_default().into_iter().filter_map(grant).collect();

@@ -33,20 +33,12 @@ impl S3 {
             Aspect::Cors => self.cors().await,
             Aspect::Lifecycle => self.lifecycle().await,
         };
-        match asked {
-            Err(error) if NOT_SET.contains(&error.code.as_str()) => Ok(None),
-            // a store that does not know the setting lists the bucket instead, which is no answer to this
-            Err(error) if error.status.is_some_and(|status| status < 300) => {
-                let text = "the store answers something else: it does not know this setting";
-                Err(AwsError {
-                    kind: ErrorKind::Unsupported,
-                    code: "NotImplemented".to_owned(),
-                    message: text.to_owned(),
-                    ..error
-                })
-            }
-            asked => asked,
-        }
+        or_not_set(asked)
+    }
+
+    /// The bucket's policy as the store has it, down to its lines; `None` when there is none.
+    pub async fn policy_text(&self) -> Result<Option<String>, AwsError> {
+        or_not_set(self.read_policy().await)
     }
 
     /// Gives the bucket this CORS configuration in place of the one that it has.
@@ -187,14 +179,18 @@ impl S3 {
     }
 
     async fn policy(&self) -> Result<Option<Value>, AwsError> {
+        let text = self.read_policy().await?;
+        // what is no JSON is shown as the text that it is
+        Ok(text.map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text))))
+    }
+
+    async fn read_policy(&self) -> Result<Option<String>, AwsError> {
         let call = self
             .client
             .get_bucket_policy()
             .bucket(&self.bucket)
             .set_expected_bucket_owner(self.expected_owner.clone());
-        let text = self.timed(call.send()).await?.policy.filter(|text| !text.trim().is_empty());
-        // what is no JSON is shown as the text that it is
-        Ok(text.map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text))))
+        Ok(self.timed(call.send()).await?.policy.filter(|text| !text.trim().is_empty()))
     }
 
     async fn cors(&self) -> Result<Option<Value>, AwsError> {
@@ -224,6 +220,24 @@ impl S3 {
             .set_expected_bucket_owner(self.expected_owner.clone());
         let rules = self.timed(call.send()).await?.rules.unwrap_or_default();
         Ok(listed(rules.into_iter().map(lifecycle_rule).collect()).map(|rules| json!({"rules": rules})))
+    }
+}
+
+/// What a store answers that has no such setting is no failure.
+fn or_not_set<T>(asked: Result<Option<T>, AwsError>) -> Result<Option<T>, AwsError> {
+    match asked {
+        Err(error) if NOT_SET.contains(&error.code.as_str()) => Ok(None),
+        // a store that does not know the setting lists the bucket instead, which is no answer to this
+        Err(error) if error.status.is_some_and(|status| status < 300) => {
+            let text = "the store answers something else: it does not know this setting";
+            Err(AwsError {
+                kind: ErrorKind::Unsupported,
+                code: "NotImplemented".to_owned(),
+                message: text.to_owned(),
+                ..error
+            })
+        }
+        asked => asked,
     }
 }
 

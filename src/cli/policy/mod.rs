@@ -1,6 +1,7 @@
-//! `policy`: IAM policies, judged here from their text alone. A file for each command, besides `snippet` (a place in a
-//! text, shown) and `words` (the words that the engine takes).
+//! `policy`: IAM policies, judged here from their text alone; only `check` asks a server, for the live ones of a bucket.
+//! A file for each command, besides `snippet` (a place in a text, shown) and `words` (the words that the engine takes).
 
+mod check;
 mod diff;
 mod evaluate;
 mod generate;
@@ -12,9 +13,11 @@ use std::path::Path;
 
 use clap::Subcommand;
 
+use crate::cli::Session;
 use crate::cli::exit::{Exit, usage};
 use crate::cli::output::Output;
 
+use check::Check;
 use diff::Diff;
 use evaluate::Evaluate;
 use generate::Generate;
@@ -56,15 +59,30 @@ Exits with 3 when the request is denied or a policy is invalid.")]
 
 Every difference was evaluated both ways. That none is found is no proof that there is none.")]
     Diff(Diff),
+    /// Tells what the live policies of a resource's bucket come to, and whether a test agrees
+    #[command(after_help = "Examples:
+  s3-connector policy check invoices
+  s3-connector policy check invoices --test --identity-policy policy.json
+  s3-connector policy check archive --principal arn:aws:iam:::user/app --no-identity-policies --output json
+
+Asks the server, which reads the bucket with the resource's own credentials. What may not be read is named, and what
+depends on it is unknown. Exits with 3 when a finding is an error, or an operation that the resource allows is denied.")]
+    Check(Check),
 }
 
 impl PolicyCommand {
-    pub(crate) async fn run(self, out: &Output) -> anyhow::Result<Exit> {
+    /// `session` is opened only where a server is asked: the rest works without the settings of one.
+    pub(crate) async fn run(
+        self,
+        out: &Output,
+        session: impl FnOnce() -> anyhow::Result<Session>,
+    ) -> anyhow::Result<Exit> {
         match self {
             PolicyCommand::Validate(validate) => validate.run(out).await,
             PolicyCommand::Evaluate(evaluate) => evaluate.run(out).await,
             PolicyCommand::Generate(generate) => generate.run(out),
             PolicyCommand::Diff(diff) => diff.run(out).await,
+            PolicyCommand::Check(check) => check.run(&session()?).await,
         }
     }
 }

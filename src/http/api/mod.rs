@@ -7,6 +7,7 @@ pub mod cors;
 pub mod events;
 pub mod objects;
 pub mod policies;
+pub mod policy_check;
 pub mod query;
 pub mod resources;
 pub mod secret_answers;

@@ -72,6 +72,12 @@ pub(super) const ENTRIES: &[ErrorEntry] = &[
         ResourceEditor,
     ),
     entry(
+        "PolicyDisagrees",
+        "a call came out otherwise than the policies that were read say",
+        "look at what is not read: policies of the organization, of the KMS key, of the VPC endpoint and of the identity; `s3-connector policy check` says which",
+        CloudAdmin,
+    ),
+    entry(
         "RequesterPays",
         "the bucket lets in only those who say that they pay for the request",
         "set `requester_pays` of the resource, if its account shall pay",

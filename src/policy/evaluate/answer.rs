@@ -26,6 +26,9 @@ pub struct Answer<'a> {
     /// What to add or remove, and where, when the request should go through.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repair: Option<String>,
+    /// The place in `statements` of the one that decided, when one did.
+    #[serde(skip)]
+    pub decisive: Option<usize>,
 }
 
 /// Decides a request and tells why.
@@ -33,6 +36,10 @@ pub fn explain<'a>(call: &'a Call, policies: &'a Policies, bucket: &Bucket) -> A
     let verdict = decide::decide(call, policies, bucket);
     let statements = trace::statements(call, policies);
     let Reason { explanation, repair } = reason::of(call, policies, bucket, verdict, &statements);
+    let decisive = verdict.statement.and_then(|place| {
+        let attached = policies.at(place)?;
+        statements.iter().position(|trace| trace.index == place.statement && *trace.policy == *attached.label)
+    });
     Answer {
         decision: verdict.decision,
         decided_by: verdict.decided_by,
@@ -40,6 +47,7 @@ pub fn explain<'a>(call: &'a Call, policies: &'a Policies, bucket: &Bucket) -> A
         statements,
         explanation,
         repair,
+        decisive,
     }
 }
 
@@ -84,6 +92,7 @@ impl Evaluation {
             statements: Vec::new(),
             explanation: format!("AWS would refuse the policy `{label}`: in {invalid}"),
             repair: Some(format!("correct `{label}` at line {}, column {}", invalid.line, invalid.column)),
+            decisive: None,
         }
     }
 

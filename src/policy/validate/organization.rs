@@ -30,6 +30,20 @@ fn check_service_control(statement: &DraftStatement, report: &mut Report) {
             .help("take it away; the policy is for the accounts it is attached to")
             .repair([Edit::Remove(at)]);
     }
+    for action in statement.actions().iter().filter(|action| has_wildcard_before_end(&action.value)) {
+        report
+            .add(
+                &warnings::SCP_SYNTAX_ERROR_ACTION_WILDCARD,
+                action.at,
+                format!("{} has a wildcard before its end", shown(&action.value)),
+            )
+            .help("AWS takes it since September 2025; tools that are older want `*` at the end alone");
+    }
+}
+
+/// `s3:*` and `s3:Get*` end in their only wildcard.
+fn has_wildcard_before_end(action: &str) -> bool {
+    action.strip_suffix('*').unwrap_or(action).contains(['*', '?'])
 }
 
 fn check_resource_control(statement: &DraftStatement, report: &mut Report) {

@@ -21,6 +21,7 @@ rules! { Warning:
     RCP_MISSING_RELATED_PRINCIPAL_CONDITION_KEY C "A Deny for principals from elsewhere also meets AWS services."
     RCP_MISSING_RELATED_SERVICE_PRINCIPAL_CONDITION_KEY C "A Deny for services that act for others also meets principals that are no services."
     RCP_MISSING_SERVICE_CONDITION_KEY_NULL_CHECK C "A Deny for services that act for others also meets calls that say for nobody whom."
+    SCP_SYNTAX_ERROR_ACTION_WILDCARD S "An action has a wildcard before its end, which service control policies could not have before September 2025."
     SPECIFIC_GITHUB_REPO_AND_BRANCH_RECOMMENDED T "GitHub's subject names no repository."
     TYPE_MISMATCH ALL "An operator does not fit the type of its condition key."
     TYPE_MISMATCH_BOOLEAN ALL "A value of a boolean operator is neither true nor false."
