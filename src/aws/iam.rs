@@ -122,10 +122,14 @@ impl Iam {
     pub async fn policies(&self, identity: &IamIdentity) -> IamPolicies {
         let mut found = IamPolicies::default();
         self.attached(identity.kind(), identity.name(), &mut found).await;
-        if let IamIdentity::User(name) = identity {
+        if let (IamIdentity::User(name), false) = (identity, found.is_out_of_reach()) {
             self.of_groups(name, &mut found).await;
         }
-        self.boundary(identity, &mut found).await;
+        if found.is_out_of_reach() {
+            found.boundary_missing.clone_from(&found.missing);
+        } else {
+            self.boundary(identity, &mut found).await;
+        }
         found
     }
 
@@ -159,6 +163,9 @@ impl Iam {
                 }
             }
             Err(error) => found.lacks(&list, error),
+        }
+        if found.is_out_of_reach() {
+            return;
         }
         let list = format!("ListAttached{kind}Policies");
         match self.list(&list, &[whose], "PolicyArn").await {
@@ -286,6 +293,13 @@ impl IamPolicies {
             Ok(None) => self.lacks(action, unusable("the answer has no document")),
             Err(error) => self.lacks(action, error),
         }
+    }
+
+    /// Whether asking again would only take time.
+    fn is_out_of_reach(&self) -> bool {
+        self.missing.as_ref().is_some_and(|error| {
+            matches!(error.kind, ErrorKind::Timeout | ErrorKind::Unreachable | ErrorKind::Blocked)
+        })
     }
 
     /// The first reason counts.

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::connection::{check, permission, status, test_saved};
 use crate::harness::aws::{self, RgwUser};
-use crate::harness::http_fault::{Answer, HttpFault};
+use crate::harness::http_fault::{Answer, HttpFault, Recorded};
 use crate::harness::servers::{AccessKey, Servers};
 use crate::stores::Place;
 use crate::support::{Service, Setup, binary, definition, expect};
@@ -502,6 +502,61 @@ async fn the_policies_of_the_identity_are_read_where_iam_lets_it() {
         "{found:#}"
     );
     assert_eq!(answer(&found, "delete"), "unknown", "{found:#}");
+}
+
+#[tokio::test]
+async fn at_aws_reading_the_policy_proves_whose_the_bucket_is() {
+    const APP: &str = "arn:aws:iam::111122223333:user/app";
+    let place = Place::radosgw().await;
+    let front = HttpFault::start(&place.url).await;
+    let service = Setup::new().start().await;
+    let mut body = definition("main", &front.url(), &place.bucket, &place.key);
+    (body["provider"], body["addressing"]) = (json!("aws"), json!("path"));
+    body["operations"] = json!(["list", "get", "put"]);
+    body["default_acl"] = json!("private");
+    expect(service.admin.post("/v1/resources", &body).await, 201);
+    let objects = format!("arn:aws:s3:::{}/*", place.bucket);
+    let statement = json!({"Effect": "Allow", "Principal": {"AWS": APP}, "Action": ["s3:GetObject", "s3:PutObject", "s3:PutObjectAcl"], "Resource": objects});
+    let policy = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+    let answers = |text: &str| Answer::new(200, "application/xml", text);
+    let asks = |what: &'static str| move |request: &Recorded| request.path.contains(what);
+    front.answer_when(asks("?policy"), Answer::new(200, "application/json", policy));
+    front.answer_when(
+        asks("?ownershipControls"),
+        answers("<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>"),
+    );
+    front.answer_when(
+        asks("?publicAccessBlock"),
+        answers("<PublicAccessBlockConfiguration><BlockPublicPolicy>true</BlockPublicPolicy></PublicAccessBlockConfiguration>"),
+    );
+    let given = json!({"principal": APP, "identity_policies": []});
+    let path = "/v1/resources/main/policy/check";
+    let found = expect(service.admin.post(path, &given).await, 200);
+    assert_eq!(found["identity"]["same_account"], true, "{found:#}");
+    assert_eq!(part(&found, "ownership")["detail"], "it is BucketOwnerEnforced", "{found:#}");
+    assert_eq!(part(&found, "public_access_block")["detail"], "block_public_policy", "{found:#}");
+    for (operation, answer) in [("get", "yes"), ("list", "no"), ("put", "no")] {
+        assert_eq!(prediction(&found, operation)["answer"], answer, "{operation}: {found:#}");
+    }
+    let put = prediction(&found, "put")["explanation"].as_str().unwrap();
+    assert!(put.contains("AccessControlListNotSupported"), "the default ACL is refused: {put}");
+    let identity = found["change"]["identity"].to_string();
+    assert!(identity.contains("s3:ListBucket") && !identity.contains("s3:PutObject"), "{identity}");
+    assert!(found["unseen"].to_string().contains("service control"), "{found:#}");
+
+    front.pass();
+    front.answer_when(asks("?policy"), Answer::s3_error(405, "MethodNotAllowed"));
+    let found = expect(service.admin.post(path, &given).await, 200);
+    assert_eq!(found["identity"]["same_account"], false, "{found:#}");
+    assert_eq!(part(&found, "bucket_policy")["state"], "denied", "{found:#}");
+    assert_eq!(
+        prediction(&found, "get")["answer"],
+        "no",
+        "no policy of its own allows it, and both sides must"
+    );
+    let own = json!({"principal": APP, "identity_policies": [aws::allow(&["s3:*"], &["*"])]});
+    let found = expect(service.admin.post(path, &own).await, 200);
+    assert_eq!(prediction(&found, "get")["answer"], "unknown", "{found:#}");
 }
 
 /// Runs awscli as the one who may do everything on the moto that enforces policies.

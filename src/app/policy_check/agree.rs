@@ -118,7 +118,7 @@ impl Facts {
         reasons
     }
 
-    /// ``Bool` on `aws:SecureTransport``.
+    /// Operators and keys: `Bool` on `aws:SecureTransport`.
     fn conditions_of(&self, statement: &DecidingStatement) -> Vec<String> {
         let found =
             self.document(&statement.document).and_then(|policy| policy.statements.get(statement.index));
