@@ -20,6 +20,7 @@ use crate::app::source::{self, Source};
 use crate::app::{App, Error, Resource, Unresolved, scope};
 use crate::aws::capture::throw_away;
 use crate::aws::credentials::{AccessKey, Base, Role, StsTarget};
+use crate::aws::egress::Endpoint;
 use crate::aws::s3::{S3, Settings, UploadDefaults};
 use crate::aws::{AwsError, ErrorKind};
 use crate::cache::SecretKey;
@@ -446,6 +447,27 @@ pub(super) fn sts_target(plan: &Plan) -> StsTarget {
         port: own.map_or(443, |endpoint| endpoint.port),
         ca_pem: plan.ca_pem.clone(),
     }
+}
+
+/// The credentials whose owner can be asked for, and where; or why nobody is asked. A key for a store that only speaks
+/// like S3 of AWS is never shown to STS of AWS.
+pub(super) fn identity_target(plan: &Plan) -> Result<(&Base, StsTarget), String> {
+    let base = plan.base.as_ref().ok_or("requests are anonymous")?;
+    if plan.profile.sts == Sts::None {
+        return Err(format!("the provider `{}` has no STS", plan.profile.id));
+    }
+    let elsewhere = |endpoint: &Endpoint| {
+        let is_amazon = |suffix: &&str| endpoint.host.to_ascii_lowercase().ends_with(*suffix);
+        plan.profile.sts == Sts::Aws && !plan.profile.hosts.iter().any(is_amazon)
+    };
+    let own_key = matches!(base, Base::Key(_)) && plan.role.is_none();
+    if own_key && let Some(endpoint) = plan.endpoint.as_ref().filter(|endpoint| elsewhere(endpoint)) {
+        return Err(format!(
+            "`{}` is no endpoint of AWS, so STS of AWS is not asked about the key",
+            endpoint.host
+        ));
+    }
+    Ok((base, sts_target(plan)))
 }
 
 /// The templates of a definition that was checked when it was saved.

@@ -273,12 +273,12 @@ impl Source {
         self.collect_into(BytesMut::new(), most).await
     }
 
-    /// The same behind what is collected already.
-    pub(super) async fn collect_into(
-        &self,
-        mut collected: BytesMut,
-        most: usize,
-    ) -> Result<Bytes, BodyError> {
+    /// The same where so many are expected: memory is taken once, and no more than that.
+    pub(super) async fn collect_part(&self, most: usize) -> Result<Bytes, BodyError> {
+        self.collect_into(BytesMut::with_capacity(most), most).await
+    }
+
+    async fn collect_into(&self, mut collected: BytesMut, most: usize) -> Result<Bytes, BodyError> {
         let turn = self.turn();
         while collected.len() < most {
             let room = (most - collected.len()) as u64;
@@ -290,6 +290,22 @@ impl Source {
             }
         }
         Ok(collected.freeze())
+    }
+
+    /// The same as it came: nothing is copied to have it in one piece.
+    pub(super) async fn collect_frames(&self, most: u64) -> Result<Frames, BodyError> {
+        let turn = self.turn();
+        let mut collected = Frames::default();
+        while collected.length < most {
+            let room = most - collected.length;
+            let next = std::future::poll_fn(|context| self.poll_bytes(context, turn, room)).await;
+            match next {
+                Some(Ok(bytes)) => collected.push(bytes),
+                Some(Err(error)) => return Err(error),
+                None => break,
+            }
+        }
+        Ok(collected)
     }
 
     fn turn(&self) -> u64 {
@@ -345,19 +361,54 @@ impl Source {
     }
 }
 
-/// Bytes that one frame takes of those in memory: what tells how far they got.
-const FRAME: usize = 256 * 1024;
+/// Bytes in memory, in the pieces that they came in.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Frames {
+    frames: Vec<Bytes>,
+    length: u64,
+}
+
+/// A piece of fewer bytes is copied: it would keep the memory that it was read into, which is larger.
+const SMALL: usize = 8 * 1024;
+
+impl Frames {
+    fn push(&mut self, bytes: Bytes) {
+        self.length += bytes.len() as u64;
+        self.frames.push(if bytes.len() < SMALL { Bytes::copy_from_slice(&bytes) } else { bytes });
+    }
+
+    /// All their bytes.
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// One after the other.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.frames.iter().map(AsRef::as_ref)
+    }
+}
+
+impl From<Bytes> for Frames {
+    fn from(bytes: Bytes) -> Frames {
+        Frames { length: bytes.len() as u64, frames: vec![bytes] }
+    }
+}
+
+/// Bytes that are sent at once of those in memory: what tells how far they got.
+const SENT_AT_ONCE: usize = 256 * 1024;
 
 /// Bytes in memory as a body that can be sent again, and that adds up in `sent` what was taken of it.
-pub(super) fn counted(bytes: Bytes, sent: &Arc<AtomicU64>) -> SdkBody {
+pub(super) fn counted(frames: Frames, sent: &Arc<AtomicU64>) -> SdkBody {
     let sent = Arc::clone(sent);
     SdkBody::retryable(move || {
-        SdkBody::from_body_1_x(Counted { bytes: bytes.clone(), sent: Arc::clone(&sent) })
+        let Frames { frames, length } = frames.clone();
+        SdkBody::from_body_1_x(Counted { frames: frames.into(), left: length, sent: Arc::clone(&sent) })
     })
 }
 
 struct Counted {
-    bytes: Bytes,
+    frames: VecDeque<Bytes>,
+    left: u64,
     sent: Arc<AtomicU64>,
 }
 
@@ -369,21 +420,23 @@ impl Body for Counted {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.bytes.is_empty() {
-            return Poll::Ready(None);
+        let Some(mut bytes) = self.frames.pop_front() else { return Poll::Ready(None) };
+        if bytes.len() > SENT_AT_ONCE {
+            let rest = bytes.split_off(SENT_AT_ONCE);
+            self.frames.push_front(rest);
         }
-        let next = FRAME.min(self.bytes.len());
-        let frame = self.bytes.split_to(next);
-        self.sent.fetch_add(frame.len() as u64, Ordering::Relaxed);
-        Poll::Ready(Some(Ok(Frame::data(frame))))
+        let length = bytes.len() as u64;
+        self.left = self.left.saturating_sub(length);
+        self.sent.fetch_add(length, Ordering::Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_empty()
+        self.left == 0
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes.len() as u64)
+        SizeHint::with_exact(self.left)
     }
 }
 

@@ -8,20 +8,20 @@
 //! Whatever fails after the start of an upload aborts it, so that no parts are left to pay for. What is under way then is
 //! let end first: a part that arrives after the abort would stay.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_s3::types::CompletedPart;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::stream::{self, FuturesUnordered};
 use futures_util::{Stream, StreamExt};
 use tokio::sync::SemaphorePermit;
 
-use crate::aws::body::{Source, counted};
-use crate::aws::s3::checksum::{Sums, checksum_header, completed_part};
+use crate::aws::body::{Frames, Source, counted};
+use crate::aws::s3::checksum::{Sums, checksum_header, checksum_of, completed_part};
 use crate::aws::s3::{S3, Uploaded, part_checksum, with_headers};
-use crate::aws::upload::{Leftovers, broken, default_checksum, gather_into, own_checksum};
+use crate::aws::upload::{DEFAULT_CHECKSUM, Leftovers, broken, gather_frames, own_checksum};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{ObjectKey, PutOptions};
 use crate::model::provider::Profile;
@@ -53,15 +53,12 @@ struct Upload<'a> {
     length: Option<u64>,
     /// Of each part but the last.
     size: u64,
-    /// The memory of parts that are through, for those that come: taken anew for each, an allocator keeps several times
-    /// as much.
-    spare: Mutex<Vec<BytesMut>>,
 }
 
 /// A part in memory.
 struct Gathered {
     number: i32,
-    bytes: Bytes,
+    frames: Frames,
     /// What it is sent with.
     checksum: Option<Checksum>,
 }
@@ -98,7 +95,7 @@ impl S3 {
             .create_multipart_with(key, options, part_checksum(self.profile))
             .await
             .inspect_err(|_| first.iter().for_each(|gathered| source.put_back(gathered)))?;
-        let upload = Upload { key, id: &id, source, length, size, spare: Mutex::default() };
+        let upload = Upload { key, id: &id, source, length, size };
         let outcome = async {
             let mut sums = Sums::new(&options.extras);
             let parts = self.send_parts(&upload, first, &mut sums).await?;
@@ -210,35 +207,18 @@ impl S3 {
 
     /// Sends a part that is in memory; a failure that may be gone a moment later is tried again.
     async fn send_part(&self, upload: &Upload<'_>, part: Gathered) -> Result<CompletedPart, AwsError> {
-        let Gathered { number, bytes, checksum } = part;
+        let Gathered { number, frames, checksum } = part;
         let headers = checksum.iter().filter_map(checksum_header).collect();
-        let (length, sent) = (bytes.len() as u64, Arc::new(AtomicU64::new(0)));
+        let (length, sent) = (frames.length(), Arc::new(AtomicU64::new(0)));
         let call = self
-            .part_call(upload.key, upload.id, number, length, counted(bytes.clone(), &sent))
+            .part_call(upload.key, upload.id, number, length, counted(frames, &sent))
             .customize()
             .mutate_request(with_headers(headers))
             .disable_payload_signing()
             // the checksum is ours, or none is wanted
             .config_override(own_checksum());
         let done = self.watched(|| sent.load(Ordering::Relaxed), call.send()).await?;
-        upload.take_back(bytes);
         Ok(completed_part(number, done.e_tag, checksum))
-    }
-}
-
-impl Upload<'_> {
-    /// Memory for a part, of one that is through where there is one.
-    fn buffer(&self) -> BytesMut {
-        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        spare.unwrap_or_else(|| BytesMut::with_capacity(usize::try_from(self.size).unwrap_or(0)))
-    }
-
-    /// Where something still holds the bytes, their memory goes with it.
-    fn take_back(&self, bytes: Bytes) {
-        if let Ok(mut buffer) = bytes.try_into_mut() {
-            buffer.clear();
-            self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
-        }
     }
 }
 
@@ -256,27 +236,24 @@ fn gathered_parts<'a>(
             return Ok(None);
         }
         let size = left.map_or(upload.size, |left| left.min(upload.size));
-        let bytes = match (first, left) {
-            (Some(bytes), _) => bytes,
-            (None, Some(_)) => gather_into(upload.buffer(), upload.source, size).await?,
-            (None, None) => {
-                let most = usize::try_from(size).unwrap_or(usize::MAX);
-                let read = upload.source.collect_into(upload.buffer(), most).await;
-                read.map_err(|error| broken(&error))?
-            }
+        let frames = match (first, left) {
+            (Some(bytes), _) => Frames::from(bytes),
+            (None, Some(_)) => gather_frames(upload.source, size).await?,
+            (None, None) => upload.source.collect_frames(size).await.map_err(|error| broken(&error))?,
         };
-        if bytes.is_empty() {
+        let length = frames.length();
+        if length == 0 {
             return Ok(None);
         }
-        let last = (bytes.len() as u64) < size;
-        let own = sums.add(&bytes);
+        let last = length < size;
+        let own = sums.add(&frames);
         let checksum = match part_checksum(profile) {
             // as the SDK does it by itself
-            Some(_) if own.is_none() => Some(default_checksum(&bytes)?),
+            Some(_) if own.is_none() => Some(checksum_of(DEFAULT_CHECKSUM, &frames)?),
             _ => own,
         };
-        let left = left.map(|left| left - bytes.len() as u64);
-        Ok(Some((Gathered { number, bytes, checksum }, (None, left, number + 1, last, sums))))
+        let left = left.map(|left| left - length);
+        Ok(Some((Gathered { number, frames, checksum }, (None, left, number + 1, last, sums))))
     })
 }
 

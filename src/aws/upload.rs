@@ -14,9 +14,9 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::body::SdkBody;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
-use crate::aws::body::Source;
+use crate::aws::body::{Frames, Source};
 use crate::aws::error::body_code;
 use crate::aws::s3::checksum::{checked, checksum_header};
 use crate::aws::s3::options::{HeaderList, UploadCall};
@@ -29,6 +29,8 @@ use crate::model::upload::{Checksum, ChecksumAlgorithm};
 const SERVICE: &str = "s3";
 /// From this size on an upload goes in parts.
 pub const MULTIPART_FROM: u64 = 16 << 20;
+/// The algorithm that the SDK takes where none is named.
+pub(in crate::aws) const DEFAULT_CHECKSUM: ChecksumAlgorithm = ChecksumAlgorithm::Crc32;
 /// An upload that moves no byte for this long, besides the answer's own timeout, is dead.
 const IDLE: Duration = Duration::from_mins(1);
 
@@ -221,8 +223,8 @@ impl S3 {
 }
 
 /// The one that the SDK would add.
-pub(in crate::aws) fn default_checksum(bytes: &[u8]) -> Result<Checksum, AwsError> {
-    checked(&Checksum { algorithm: ChecksumAlgorithm::Crc32, value: None }, bytes)
+fn default_checksum(bytes: &[u8]) -> Result<Checksum, AwsError> {
+    checked(&Checksum { algorithm: DEFAULT_CHECKSUM, value: None }, bytes)
 }
 
 /// For calls that carry a checksum of ours.
@@ -239,21 +241,24 @@ fn put_outcome(
 }
 
 /// The next bytes of a body, all of them.
-pub(in crate::aws) async fn gather(source: &Source, length: u64) -> Result<Bytes, AwsError> {
-    gather_into(BytesMut::with_capacity(usize::try_from(length).unwrap_or(0)), source, length).await
+async fn gather(source: &Source, length: u64) -> Result<Bytes, AwsError> {
+    let bytes = source.collect_part(usize::try_from(length).unwrap_or(usize::MAX)).await;
+    let bytes = bytes.map_err(|error| broken(&error))?;
+    whole(bytes.len() as u64, length)?;
+    Ok(bytes)
 }
 
-/// The same in memory that is there.
-pub(in crate::aws) async fn gather_into(
-    buffer: BytesMut,
-    source: &Source,
-    length: u64,
-) -> Result<Bytes, AwsError> {
-    let bytes = source.collect_into(buffer, usize::try_from(length).unwrap_or(usize::MAX)).await;
-    let bytes = bytes.map_err(|error| broken(&error))?;
-    match length.checked_sub(bytes.len() as u64) {
-        None | Some(0) => Ok(bytes),
-        Some(left) => Err(broken(&BodyError::EndedEarly(format!("{left} bytes were still to come")))),
+/// The same in the pieces that they come in.
+pub(in crate::aws) async fn gather_frames(source: &Source, length: u64) -> Result<Frames, AwsError> {
+    let frames = source.collect_frames(length).await.map_err(|error| broken(&error))?;
+    whole(frames.length(), length)?;
+    Ok(frames)
+}
+
+fn whole(came: u64, length: u64) -> Result<(), AwsError> {
+    match length.saturating_sub(came) {
+        0 => Ok(()),
+        left => Err(broken(&BodyError::EndedEarly(format!("{left} bytes were still to come")))),
     }
 }
 

@@ -296,7 +296,8 @@ mod tests {
     async fn rows_of_an_earlier_version_become_pages() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().to_owned();
-        let settings = config::Store { data, url: String::new(), max_connections: 2, poll_ms: 1000 };
+        let url = String::new();
+        let settings = config::Store { data, url, max_connections: 2, poll_ms: 1000, min_free_bytes: 0 };
         let pool = open_pool(&settings).await.unwrap();
         let mut earlier = MIGRATIONS.migrations.to_vec();
         earlier.retain(|migration| migration.version < 9);

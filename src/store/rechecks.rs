@@ -12,7 +12,7 @@ use crate::model::audit::Event;
 use crate::model::check::Report;
 use crate::model::recheck::{Delivery, Health};
 use crate::store::resources::keep_test;
-use crate::store::{Change, Result, Store, StoreError, audit, new_id};
+use crate::store::{AuditText, Change, Result, Store, StoreError, audit, new_id};
 
 /// The re-check of a resource in one environment.
 #[derive(Debug, Clone)]
@@ -179,8 +179,7 @@ impl Store {
                     .execute(&mut *transaction)
                     .await?;
             }
-            self.count(4);
-            audit::append(&mut transaction, std::slice::from_ref(&news.event)).await?;
+            self.count(audit::append(&mut transaction, &[AuditText::of(news.event.clone())?]).await?);
         }
         transaction.commit().await?;
         Ok(true)

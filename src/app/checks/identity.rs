@@ -11,7 +11,6 @@ use crate::app::sources::failed;
 use crate::aws::ErrorKind;
 use crate::model::check::{Check, Status};
 use crate::model::error_catalogue;
-use crate::model::provider::Sts;
 
 /// Seconds of skew from which a warning is given; the store refuses at 15 minutes.
 const SKEW_WARNING: i64 = 60;
@@ -20,14 +19,14 @@ const SKEW_FAILURE: i64 = 300;
 impl App {
     /// Whose the credentials are, and their ARN where STS says it.
     pub(super) async fn identity_known(&self, plan: &Plan) -> (Check, Option<String>) {
-        let Some(base) = &plan.base else {
-            return (Check::new("identity-known", Status::Skipped, "requests are anonymous"), None);
+        let (base, target) = match connect::identity_target(plan) {
+            Ok(asked) => asked,
+            Err(reason) => {
+                let status = if plan.base.is_none() { Status::Skipped } else { Status::Unsupported };
+                return (Check::new("identity-known", status, reason), None);
+            }
         };
-        if plan.profile.sts == Sts::None {
-            let text = format!("the provider `{}` has no STS", plan.profile.id);
-            return (Check::new("identity-known", Status::Unsupported, text), None);
-        }
-        let outcome = self.identities.caller_identity(base, &connect::sts_target(plan)).await;
+        let outcome = self.identities.caller_identity(base, &target).await;
         let arn = outcome.as_ref().ok().cloned();
         let mut check = match outcome {
             Ok(arn) => {

@@ -20,7 +20,7 @@ use crate::model::cors_question::{CorsProvider, of_document};
 use crate::model::lockout::{Tenant, statements};
 use crate::model::operation::Operation;
 use crate::model::principal::Role;
-use crate::model::provider::{Feature, Sts};
+use crate::model::provider::Feature;
 use crate::model::resource::Definition;
 
 /// Bytes of a bucket policy (S3 user guide, bucket policies).
@@ -181,10 +181,8 @@ impl App {
                 .chain([role.arn.clone()])
                 .collect();
         }
-        let Some(base) = plan.base.as_ref().filter(|_| plan.profile.sts != Sts::None) else {
-            return Vec::new();
-        };
-        let asked = self.identities.caller_identity(base, &connect::sts_target(plan)).await;
+        let Ok((base, target)) = connect::identity_target(plan) else { return Vec::new() };
+        let asked = self.identities.caller_identity(base, &target).await;
         // a store without the call leaves the identity unknown, which the check is careful with
         asked.ok().filter(|arn| arn.starts_with("arn:")).into_iter().collect()
     }

@@ -1,11 +1,10 @@
 //! Who asks: as STS says, as the role of the resource says, or as the caller says.
 
 use crate::app::App;
-use crate::app::connect::sts_target;
+use crate::app::connect::identity_target;
 use crate::app::connection::Plan;
 use crate::app::policy_check::accounts::Accounts;
 use crate::app::policy_check::facts::Principal;
-use crate::model::provider::Sts;
 
 /// Who asks, and how that is known.
 #[derive(Debug, Clone)]
@@ -25,11 +24,11 @@ impl App {
         if let Some(asking) = without_asking(plan, given, accounts) {
             return asking;
         }
-        let base = plan.base.as_ref().filter(|_| plan.profile.sts != Sts::None);
-        let Some(base) = base else {
-            return Asking::unknown(format!("the provider `{}` has no STS to ask", plan.profile.id));
+        let (base, target) = match identity_target(plan) {
+            Ok(asked) => asked,
+            Err(reason) => return Asking::unknown(reason),
         };
-        match self.identities.caller_identity(base, &sts_target(plan)).await {
+        match self.identities.caller_identity(base, &target).await {
             Ok(arn) => told(&arn, accounts),
             Err(error) => Asking::unknown(format!("GetCallerIdentity was not answered ({})", error.code)),
         }

@@ -47,7 +47,8 @@ async fn test(app: &Arc<App>, wanted: &Wanted, claimed: &RecheckRow) -> Option<R
     let definition = record.definition.in_environment(&wanted.environment);
     let subject = Subject::of(record, &definition, &wanted.environment);
     // boxed, because its state is large
-    let mut report = Box::pin(app.report(&caller, &subject, TestOptions::default(), None));
+    let options = TestOptions::default();
+    let mut report = Box::pin(app.report(&caller, &subject, &options, None));
     let mut renew = tokio::time::interval(RENEW);
     renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
     renew.tick().await;

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use s3s::crypto::{Checksum as _, Md5};
 
+use crate::aws::body::Frames;
 use crate::aws::s3::SERVICE;
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::upload::{Checksum, ChecksumAlgorithm, UploadExtras};
@@ -58,6 +59,16 @@ pub(in crate::aws) fn checked(wanted: &Checksum, bytes: &[u8]) -> Result<Checksu
     sum.checked(wanted.value.as_deref())
 }
 
+/// The same of bytes in pieces.
+pub(in crate::aws) fn checksum_of(
+    algorithm: ChecksumAlgorithm,
+    frames: &Frames,
+) -> Result<Checksum, AwsError> {
+    let mut sum = Summed::new(algorithm);
+    frames.iter().for_each(|bytes| sum.add(bytes));
+    sum.checked(None)
+}
+
 /// The header that carries it.
 pub(in crate::aws) fn checksum_header(checksum: &Checksum) -> Option<(String, String)> {
     Some((format!("x-amz-checksum-{}", checksum.algorithm.as_str()), checksum.value.clone()?))
@@ -102,15 +113,13 @@ impl Sums {
     }
 
     /// Adds a part; its own checksum comes back.
-    pub(in crate::aws) fn add(&mut self, part: &[u8]) -> Option<Checksum> {
+    pub(in crate::aws) fn add(&mut self, part: &Frames) -> Option<Checksum> {
         if let Some(md5) = &mut self.md5 {
-            md5.update(part);
+            part.iter().for_each(|bytes| md5.update(bytes));
         }
         let whole = self.whole.as_mut()?;
-        whole.add(part);
-        let mut own = Summed::new(whole.algorithm);
-        own.add(part);
-        own.checked(None).ok()
+        part.iter().for_each(|bytes| whole.add(bytes));
+        checksum_of(whole.algorithm, part).ok()
     }
 
     /// The checksum of the whole; an error where the caller gave another one.
@@ -132,6 +141,8 @@ impl Sums {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::{Summed, Sums};
     use crate::model::upload::{Checksum, ChecksumAlgorithm, UploadExtras};
 
@@ -148,8 +159,8 @@ mod tests {
             let checksum = Some(Checksum { algorithm, value: Some(expected.to_owned()) });
             let extras = UploadExtras { checksum, ..UploadExtras::default() };
             let mut sums = Sums::new(&extras);
-            sums.add(b"1234");
-            sums.add(b"56789");
+            sums.add(&Bytes::from_static(b"1234").into());
+            sums.add(&Bytes::from_static(b"56789").into());
             assert_eq!(sums.checked(&extras).unwrap(), extras.checksum, "{}", algorithm.as_str());
         }
     }
@@ -162,7 +173,7 @@ mod tests {
         let content_md5 = Some("AAAAAAAAAAAAAAAAAAAAAA==".to_owned());
         let extras = UploadExtras { content_md5, ..UploadExtras::default() };
         let mut sums = Sums::new(&extras);
-        sums.add(b"123456789");
+        sums.add(&Bytes::from_static(b"123456789").into());
         assert_eq!(sums.checked(&extras).unwrap_err().code, "BadDigest");
     }
 }
