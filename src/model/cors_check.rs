@@ -83,12 +83,17 @@ impl CorsCheckWanted {
     /// Every request of every use, origin by origin.
     pub fn requests(&self) -> Result<Vec<(Operation, PageRequest)>, RecommendError> {
         let mut all = Vec::new();
+        // each question once, however often it is given
+        let first =
+            |(index, use_): &(usize, &Operation)| !self.uses.iter().take(*index).any(|other| other == *use_);
+        let uses: Vec<&Operation> =
+            self.uses.iter().enumerate().filter(first).map(|(_, use_)| use_).collect();
         for origin in &self.origins {
-            for operation in &self.uses {
+            for operation in &uses {
                 let single =
-                    Use { origins: vec![origin.clone()], operations: vec![*operation], ..self.whole() };
+                    Use { origins: vec![origin.clone()], operations: vec![**operation], ..self.whole() };
                 let requests = cors::requests(&[single])?;
-                all.extend(requests.into_iter().map(|request| (*operation, request)));
+                all.extend(requests.into_iter().map(|request| (**operation, request)));
             }
         }
         Ok(all)

@@ -20,7 +20,7 @@ const ROWS_OF_PAGE: usize = 256;
 /// A page that has so many bytes takes no more rows. Who lists a few rows reads a page for them.
 const BYTES_OF_PAGE: usize = 128 * 1024;
 /// Pages that one statement reads.
-const PAGES_AT_ONCE: i64 = 16;
+const PAGES_AT_ONCE: usize = 16;
 /// Characters of a hash.
 const HASH: usize = 64;
 
@@ -97,7 +97,7 @@ impl Store {
         let mut below = before;
         let mut found = Vec::new();
         while found.len() < limit {
-            let pages = self.pages_below(project, below).await?;
+            let pages = self.pages_below(project, below, PAGES_AT_ONCE.min(limit)).await?;
             let Some(last) = pages.last() else { break };
             below = last.first_id;
             for page in &pages {
@@ -119,7 +119,7 @@ impl Store {
     }
 
     /// The newest pages that begin before that row, newest first.
-    async fn pages_below(&self, project: Option<&str>, first_id: i64) -> Result<Vec<Page>> {
+    async fn pages_below(&self, project: Option<&str>, first_id: i64, most: usize) -> Result<Vec<Page>> {
         self.count(1);
         let sql = match project {
             None => {
@@ -134,7 +134,7 @@ impl Store {
         let rows = sqlx::query(sql)
             .bind(first_id)
             .bind(project.unwrap_or_default())
-            .bind(PAGES_AT_ONCE)
+            .bind(i64::try_from(most).unwrap_or(1))
             .fetch_all(&self.pool)
             .await?;
         rows.iter().map(page).collect()
@@ -144,14 +144,14 @@ impl Store {
     pub async fn verify_audit(&self) -> Result<Verification> {
         let mut found = Verification { rows: 0, broken_at: None, head: String::new() };
         let mut after = 0_i64;
+        let most = i64::try_from(PAGES_AT_ONCE).unwrap_or(1);
         // read first: rows that are appended meanwhile are not walked
         let head = self.audit_head().await?;
         let last = head.split_once(':').and_then(|(id, _)| id.parse::<i64>().ok()).unwrap_or(0);
         loop {
             self.count(1);
             let sql = "SELECT first_id, rows_text FROM audit_pages WHERE first_id > $1 AND first_id <= $2 ORDER BY first_id LIMIT $3";
-            let pages =
-                sqlx::query(sql).bind(after).bind(last).bind(PAGES_AT_ONCE).fetch_all(&self.pool).await?;
+            let pages = sqlx::query(sql).bind(after).bind(last).bind(most).fetch_all(&self.pool).await?;
             if pages.is_empty() {
                 break;
             }

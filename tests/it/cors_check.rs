@@ -368,13 +368,13 @@ async fn what_no_answer_changes_is_said_without_asking() {
         true,
         "the same origin: {checked:#}"
     );
-    // a public endpoint that is not there leaves the configuration alone
+    // a public endpoint that is not there lets no page in, whatever the configuration says
     create(&service.admin, &place, "dark", &json!({"public_endpoint": "http://127.0.0.1:9"})).await;
     set_cors(&place, &configuration(&open(ORIGIN))).await;
     let checked = check(&service.admin, "dark", &json!({"origins": [ORIGIN], "uses": ["put"]})).await;
     let put = row(&checked, ORIGIN, "put");
-    assert_eq!((&put["decided_by"], &put["works"]), (&json!("configuration"), &json!(true)), "{put:#}");
-    assert_eq!(causes(&checked), (true, Some("ConnectionRefused")), "{checked:#}");
+    assert_eq!((&put["decided_by"], &put["works"]), (&json!("configuration"), &json!(false)), "{put:#}");
+    assert_eq!(causes(&checked), (false, Some("ConnectionRefused")), "{checked:#}");
 }
 
 #[tokio::test]

@@ -107,7 +107,8 @@ pub(super) async fn conclude(
     wanted: &CorsCheckWanted,
     (read, rows): (&AspectAnswer, &[Row]),
 ) -> Conclusion {
-    let recommended = cors::recommend(&[wanted.whole()], live.profile);
+    let (uses, profile) = (vec![wanted.whole()], live.profile);
+    let recommended = aside(move || cors::recommend(&uses, profile).ok()).await.flatten();
     let failing = rows.iter().find(|row| !row.shown.works);
     let Some(row) = failing.or_else(|| rows.iter().find(|row| row.shown.cause.is_some())) else {
         return Conclusion {
@@ -115,12 +116,12 @@ pub(super) async fn conclude(
             detail: format!("all that the pages do works ({} requests){}", rows.len(), unread(read)),
             remedy: None,
             fix: None,
-            recommended: recommended.ok().map(|found| found.configuration),
+            recommended: recommended.map(|found| found.configuration),
         };
     };
     let cause = row.shown.cause.clone().unwrap_or_else(|| "CorsNotAllowed".to_owned());
     let (remedy, fix) = match cause.as_str() {
-        "CorsNotSet" | "CorsNotAllowed" => allowing(live, wanted, read),
+        "CorsNotSet" | "CorsNotAllowed" => allowing(live, wanted, read).await,
         "CorsDeviates" => other_provider(live, row),
         "CorsNotPropagated" => (Some(waiting(live.profile)), None),
         "PermanentRedirect" | "TemporaryRedirect" => elsewhere(app, row, (written, plan)).await,
@@ -133,7 +134,7 @@ pub(super) async fn conclude(
         fix,
         detail: format!("{}{}", detail(row), unread(read)),
         cause: Some(cause),
-        recommended: recommended.ok().map(|found| found.configuration),
+        recommended: recommended.map(|found| found.configuration),
     }
 }
 
@@ -171,14 +172,24 @@ fn unread(read: &AspectAnswer) -> String {
     }
 }
 
+/// Computes off the threads that answer others: a configuration may have a hundred rules with long lists. The check has
+/// its caller's place already.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    // none only while the service ends
+    tokio::task::spawn_blocking(work).await.ok()
+}
+
 /// The configuration with which the uses work, and which keeps what the present one allows.
-fn allowing(live: &Live<'_>, wanted: &CorsCheckWanted, read: &AspectAnswer) -> Mending {
+async fn allowing(live: &Live<'_>, wanted: &CorsCheckWanted, read: &AspectAnswer) -> Mending {
     const OWNER: &str = "an editor of the resource can do this";
-    let uses = [wanted.whole()];
-    let extended = match &live.known {
-        Known::Configured(present) => cors::extend(present, &uses, live.profile),
+    let present = match &live.known {
+        Known::Configured(present) => present.clone(),
         Known::Unknown => return (Some(unseen(read)), live.may_look(read)),
-        Known::NotSet | Known::Missing => cors::extend(&CorsConfiguration::default(), &uses, live.profile),
+        Known::NotSet | Known::Missing => CorsConfiguration::default(),
+    };
+    let (uses, profile) = ([wanted.whole()], live.profile);
+    let Some(extended) = aside(move || cors::extend(&present, &uses, profile)).await else {
+        return (None, None);
     };
     let extended = match extended {
         Ok(extended) => extended,

@@ -94,7 +94,11 @@ pub(super) struct Live<'a> {
     client: DirectClient,
     pub(super) profile: &'static Profile,
     pub(super) known: Known,
+    /// What is read.
     key: ObjectKey,
+    /// What is only asked about: no URL that writes is ever signed for an object that is there.
+    marker: ObjectKey,
+    definition: &'a Definition,
     /// What signed URLs begin with.
     endpoint: String,
     /// Whether answers to reads have the id that stores put on theirs, so that one without it is of somebody else.
@@ -179,9 +183,11 @@ impl App {
         let client = self.http.direct(port, plan.ca_pem.as_deref());
         let client = client.map_err(|error| unusable(&error.to_string()))?;
         let endpoint = connection.s3.public_base()?.to_owned();
-        let key = key(connection, definition).await?;
+        let marker = marker(connection)?;
+        let key = readable(connection, definition).await.unwrap_or_else(|| marker.clone());
         let resource = definition.name.as_str();
-        Ok(Live { connection, resource, client, profile, known, key, endpoint, tells_id: false })
+        let tells_id = false;
+        Ok(Live { connection, resource, client, profile, known, key, marker, definition, endpoint, tells_id })
     }
 }
 
@@ -233,15 +239,18 @@ fn allows(definition: &Definition, operation: Operation) -> bool {
     definition.operations.as_ref().is_none_or(|allowed| allowed.contains(&operation))
 }
 
-/// The first object where it may be read, or else a key that is not there: CORS headers are on a 404, too.
-async fn key(connection: &Connection, definition: &Definition) -> Result<ObjectKey, AwsError> {
-    if allows(definition, Operation::List) && allows(definition, Operation::Get) {
-        let request = ListRequest { prefix: connection.prefix.clone(), max_keys: 1, ..Default::default() };
-        let found = connection.s3.list(request).await.ok().and_then(|page| page.objects.into_iter().next());
-        if let Some(key) = found.and_then(|object| ObjectKey::under("", &object.key).ok()) {
-            return Ok(key);
-        }
+/// The first object, where it may be read.
+async fn readable(connection: &Connection, definition: &Definition) -> Option<ObjectKey> {
+    if !allows(definition, Operation::List) || !allows(definition, Operation::Get) {
+        return None;
     }
+    let request = ListRequest { prefix: connection.prefix.clone(), max_keys: 1, ..Default::default() };
+    let found = connection.s3.list(request).await.ok()?.objects.into_iter().next()?;
+    ObjectKey::under("", &found.key).ok()
+}
+
+/// A key that is not there: CORS headers are on a 404, too.
+fn marker(connection: &Connection) -> Result<ObjectKey, AwsError> {
     let marker = format!(".s3-connector-cors-{}", uuid::Uuid::new_v4().simple());
     ObjectKey::under(&connection.prefix, &marker).map_err(|error| unusable(&error.to_string()))
 }
@@ -271,7 +280,8 @@ impl Live<'_> {
             _ => (Vec::new(), Vec::new()),
         };
         let of_configuration = predicted.as_ref().map(|found| &found.verdict);
-        let works = real.as_ref().or(of_configuration).is_some_and(is_good);
+        // what nothing came back of does not work, whatever the configuration says
+        let works = failure.is_none() && real.as_ref().or(of_configuration).is_some_and(is_good);
         let decided_by = match (&real, of_configuration) {
             (Some(real), Some(found)) if is_good(real) == is_good(found) => DecidedBy::Both,
             (Some(_), _) => DecidedBy::RealAnswers,
@@ -326,9 +336,21 @@ impl Live<'_> {
 
     /// Sends to the URL that a page would have for the method `of`.
     async fn send(&self, (method, of): (&str, &str), headers: &[(&str, &str)]) -> Result<Answer, AwsError> {
-        let url = self.connection.s3.page_url(&self.key, of, URL_EXPIRES).await?;
+        let key = if matches!(of, "GET" | "HEAD") { &self.key } else { &self.marker };
+        let url = self.connection.s3.page_url(key, self.signable(of), URL_EXPIRES).await?;
         let bound = self.connection.plan.timeout.min(ANSWER_TIMEOUT);
         browser::send(&self.client, (method, &url), headers, bound).await.map(Answer::from)
+    }
+
+    /// The method where the resource allows what a URL signed for it could do; else nothing is signed.
+    fn signable<'m>(&self, method: &'m str) -> &'m str {
+        let needed: &[Operation] = match method {
+            "GET" | "HEAD" => &[Operation::Get],
+            "PUT" => &[Operation::Put, Operation::Multipart],
+            "DELETE" => &[Operation::Delete],
+            _ => &[],
+        };
+        if needed.iter().any(|operation| allows(self.definition, *operation)) { method } else { "" }
     }
 
     /// Whether it is Amazon's own endpoint.

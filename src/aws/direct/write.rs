@@ -66,7 +66,12 @@ impl Direct {
                 .keys()
                 .any(|name| name.as_str().starts_with("x-amz-checksum-") || name.as_str() == "content-md5")
         };
-        self.address.is_tls() && self.profile.checksums == Checksums::WhenSupported && !has_checksum()
+        // without a signature there is no header that declares the form
+        let signs = self.credentials.is_some();
+        signs
+            && self.address.is_tls()
+            && self.profile.checksums == Checksums::WhenSupported
+            && !has_checksum()
     }
 
     fn put_headers(&self, given: &HeaderMap, length: u64) -> HeaderMap {
