@@ -75,10 +75,11 @@ async fn verify(session: &Session) -> anyhow::Result<Exit> {
     let answer = session.client.send(Call::get(&["audit", "verify"])).await?.body;
     session.out.record(&answer)?;
     let broken = answer.get("broken_at").and_then(Value::as_i64);
-    if let Some(row) = broken {
-        session.out.warn(format!(
+    match broken {
+        Some(row) => session.out.warn(format!(
             "the chain is broken at row {row}: it was changed, or the row before it is missing"
-        ));
+        )),
+        None => session.out.say("the chain is whole"),
     }
     Ok(Exit::failed_if(broken.is_some()))
 }

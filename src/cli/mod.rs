@@ -111,7 +111,7 @@ enum Command {
     /// What a resource's bucket is set to; its CORS configuration and policy
     #[command(subcommand)]
     Bucket(BucketCommand),
-    /// CORS configurations: what is wrong, what a page gets, what it needs; needs no server
+    /// CORS configurations: what is wrong, what a page gets, what it needs; only `check` needs a server
     #[command(subcommand)]
     Cors(CorsCommand),
     /// The places that secrets come from

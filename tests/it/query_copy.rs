@@ -430,8 +430,10 @@ async fn the_command_line_copies_moves_renames_and_deletes() {
     let (_, said) = ok(&["object", "copy", "main", "in/00000", "copy"]).await;
     assert_eq!(said, "`in/00000` was copied to `copy`\n");
     let (table, said) = ok(&["object", "move", "main", "copy", "moved", "--dry-run"]).await;
-    assert!(table.contains("exists") && table.contains("missing"), "{table}");
+    assert!(table.contains("planned") && table.contains("server"), "{table}");
     assert_eq!(said, "dry run: nothing was moved\n");
+    let missing = run(&service, &["object", "copy", "main", "nothing", "x", "--dry-run"]).await;
+    assert_eq!(missing.status.code(), Some(1), "a dry run ends as the copy would");
     let asked = run(&service, &["object", "move", "main", "copy", "moved"]).await;
     assert_eq!(asked.status.code(), Some(2), "nobody can be asked");
     ok(&["object", "move", "main", "copy", "moved", "--yes"]).await;

@@ -7,7 +7,6 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::client::Call;
 use crate::cli::exit::Exit;
-use crate::cli::object::{FOUND, checked_key, state};
 use crate::cli::output::{Format, counted};
 use crate::cli::problem::Problem;
 use crate::cli::{Session, input};
@@ -111,7 +110,7 @@ struct What {
     /// Only if there is no object under the new key yet
     #[arg(long)]
     if_none_match: bool,
-    /// Only look what is there
+    /// Only look: whether it would be done, and how
     #[arg(long)]
     dry_run: bool,
 }
@@ -145,7 +144,7 @@ pub(crate) struct Rename {
 impl Copy {
     pub(super) async fn run(self, session: &Session) -> anyhow::Result<Exit> {
         if self.what.dry_run {
-            return self.what.look(session, "copied").await;
+            return self.what.look(session, "objects:copy", "copied").await;
         }
         self.what.send(session, "objects:copy", "copied").await
     }
@@ -154,7 +153,7 @@ impl Copy {
 impl Move {
     pub(super) async fn run(self, session: &Session) -> anyhow::Result<Exit> {
         if self.what.dry_run {
-            return self.what.look(session, "moved").await;
+            return self.what.look(session, "objects:move", "moved").await;
         }
         let question = format!("Move `{}` to {}?", self.what.from, self.what.whereto());
         input::confirm(&session.out, self.yes, &question).await?;
@@ -170,14 +169,11 @@ impl What {
         }
     }
 
-    /// What there is to copy, and what it would replace.
-    async fn look(&self, session: &Session, done: &str) -> anyhow::Result<Exit> {
-        let target = self.to_resource.as_ref().unwrap_or(&self.resource);
-        let found = [
-            state(session, &self.resource, checked_key(&self.from)?).await?,
-            state(session, target, checked_key(&self.to)?).await?,
-        ];
-        session.out.rows(&json!({"objects": found}), "objects", FOUND)?;
+    /// What the service says that a copy would come to; what stands against one ends with its error.
+    async fn look(&self, session: &Session, route: &str, done: &str) -> anyhow::Result<Exit> {
+        let path = ["resources", self.resource.as_str(), route];
+        let answer = session.client.send(Call::post(&path, self.body())).await?.body;
+        session.out.record(&answer)?;
         session.out.say(format!("dry run: nothing was {done}"));
         Ok(Exit::Ok)
     }
@@ -230,6 +226,9 @@ impl What {
         }
         if self.if_none_match {
             add("if_none_match", json!("*"));
+        }
+        if self.dry_run {
+            add("dry_run", json!(true));
         }
         Value::Object(body)
     }
