@@ -30,7 +30,7 @@ pub enum RequestBody {
     /// As they come from their sender.
     Part(Part),
     /// The same with a checksum behind them.
-    Trailed(Trailed),
+    Trailed(Box<Trailed>),
 }
 
 impl RequestBody {
@@ -59,7 +59,7 @@ impl Body for RequestBody {
                 bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes))),
             ),
             RequestBody::Part(part) => Pin::new(part).poll_frame(context),
-            RequestBody::Trailed(trailed) => Pin::new(trailed).poll_frame(context),
+            RequestBody::Trailed(trailed) => Pin::new(trailed.as_mut()).poll_frame(context),
         }
     }
 
@@ -273,7 +273,7 @@ impl Source {
 
     /// The same with a checksum behind it.
     pub(super) fn trailed(&self, length: u64) -> RequestBody {
-        RequestBody::Trailed(Trailed::new(self.cut(length)))
+        RequestBody::Trailed(Box::new(Trailed::new(self.cut(length))))
     }
 
     pub(super) fn cut(&self, length: u64) -> Part {

@@ -53,8 +53,8 @@ impl S3 {
     /// The URL that a page would be given for this method: signed where the resource has a key and the method can be
     /// signed in a URL, else the object's own. Nothing is sent.
     pub async fn page_url(&self, key: &ObjectKey, method: &str, expires_in: u64) -> Result<String, AwsError> {
-        let signed = ["GET", "HEAD", "PUT", "DELETE"].into_iter().find(|known| *known == method);
-        let (Some(signer), Some(method)) = (&self.signer, signed) else {
+        let known = ["GET", "HEAD", "PUT", "DELETE"].into_iter().find(|known| *known == method);
+        let (Some(signer), Some(method)) = (&self.signer, known) else {
             let base = self.public_base()?;
             return Ok(format!("{base}{}", utf8_percent_encode(key.as_str(), KEPT)));
         };
