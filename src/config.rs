@@ -200,6 +200,8 @@ pub struct Recheck {
     pub min_interval_ms: u64,
     /// Re-checks that run at once; 0 runs none here.
     pub max_running: usize,
+    /// Whether `/metrics`, which needs no token, shows the verdict of each resource by name.
+    pub metric_per_resource: bool,
     /// What messages to webhooks are signed with, from the environment; without it they are not signed.
     #[serde(skip)]
     pub webhook_secret: Option<SecretString>,

@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::app::keys::OpenError;
 use crate::app::source::Source;
 use crate::app::sources::elapsed_ms;
-use crate::app::{App, open_store};
+use crate::app::{App, check_secrets, open_store};
 use crate::aws::probe;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -19,13 +19,18 @@ use crate::store::{Schema, Store};
 const SKEW_WARNING_MS: u64 = 60_000;
 const SKEW_FAILURE_MS: u64 = 300_000;
 /// What is looked at once the store is open.
-const BEYOND: &[&str] = &["database-writable", "clock-in-step", "source-works"];
+pub const BEYOND: &[&str] = &["registry-read", "database-writable", "clock-in-step", "source-works"];
 /// Sources that are tested at once.
 const AT_ONCE: usize = 4;
 
 /// Reads how far a database is migrated, and changes nothing.
 pub async fn schema(config: &Config) -> anyhow::Result<Schema> {
     Schema::read(&config.store).await
+}
+
+/// Refuses settings that are well formed and that the service does not start with.
+pub fn settings(config: &Config) -> anyhow::Result<()> {
+    check_secrets(config)
 }
 
 /// Free and whole bytes of the disk below a folder.
@@ -46,13 +51,13 @@ pub async fn installation(config: Config, shown: &str) -> Vec<Check> {
     let mut checks = vec![opens, key];
     match store {
         Ok(store) => checks.extend(beyond(config, clock, store).await),
-        Err(_) => {
-            checks.extend(BEYOND.iter().map(|name| {
-                Check::new(name, Status::Skipped, "not tried, because something before it failed")
-            }))
-        }
+        Err(_) => checks.extend(BEYOND.iter().map(|name| not_tried(name))),
     }
     checks
+}
+
+fn not_tried(name: &str) -> Check {
+    Check::new(name, Status::Skipped, "not tried, because something before it failed")
 }
 
 fn opened(store: &Result<Store, OpenError>, shown: &str) -> (Check, Check) {
@@ -80,16 +85,24 @@ fn opened(store: &Result<Store, OpenError>, shown: &str) -> (Check, Check) {
 }
 
 async fn beyond(config: Config, clock: Clock, store: Store) -> Vec<Check> {
+    const REGISTRY: &str = "registry-read";
     let grace = std::time::Duration::from_secs(5);
+    let started = Instant::now();
     let app = match App::of_store(config, clock, store).await {
         Ok(app) => app,
         Err(error) => {
             let remedy =
                 "the message says what cannot be read; restore the database from a backup if it is damaged";
-            return vec![failed("registry-read", format!("{error:#}"), remedy)];
+            let mut checks = vec![failed(REGISTRY, format!("{error:#}"), remedy)];
+            let behind = BEYOND.iter().filter(|name| **name != REGISTRY);
+            checks.extend(behind.map(|name| not_tried(name)));
+            return checks;
         }
     };
-    let mut checks = vec![app.database_writable().await, app.clock_checked().await];
+    let mut registry = Check::new(REGISTRY, Status::Passed, "everything that is registered can be read");
+    registry.took_ms = elapsed_ms(started);
+    registry.depends_on = vec!["sealing-key-opens".to_owned()];
+    let mut checks = vec![registry, app.database_writable().await, app.clock_checked().await];
     checks.extend(app.sources_work().await);
     app.stop(grace).await;
     checks

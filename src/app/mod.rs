@@ -156,8 +156,7 @@ pub struct Started {
 impl App {
     /// Opens the store, makes what the first start needs, and starts the background tasks.
     pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Started> {
-        events::Events::check(&config.events)?;
-        rechecks::check_secret(&config.recheck)?;
+        check_secrets(&config)?;
         let store = keys::open_store(&config, clock.now_ms()).await?;
         let app = App::of_store(config, clock, store).await?;
         let bootstrap_token = app.bootstrap().await?;
@@ -279,6 +278,12 @@ impl App {
         self.keep_token_uses().await;
         self.store.close().await;
     }
+}
+
+/// Refuses secrets of the settings that can be guessed.
+fn check_secrets(config: &Config) -> anyhow::Result<()> {
+    events::Events::check(&config.events)?;
+    rechecks::check_secret(&config.recheck)
 }
 
 /// Looks for changes of other replicas, and keeps when tokens were used.

@@ -13,7 +13,7 @@ use crate::aws::{AwsError, ErrorKind};
 
 const SERVICE: &str = "webhook";
 /// From the look-up of the name to the status.
-const TIMEOUT: Duration = Duration::from_secs(5);
+pub const TIMEOUT: Duration = Duration::from_secs(5);
 /// The header of the signature, as events that come in have it.
 const SIGNATURE: HeaderName = HeaderName::from_static("x-s3-connector-signature");
 

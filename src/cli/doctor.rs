@@ -92,7 +92,7 @@ impl Doctor {
             }
         };
         let mut checks = vec![
-            self.settings(),
+            self.settings(&config),
             data_folder(&config.store.data, self.create),
             disk_space(&config),
             sealing_key(&config),
@@ -105,7 +105,10 @@ impl Doctor {
         checks
     }
 
-    fn settings(&self) -> Check {
+    fn settings(&self, config: &Config) -> Check {
+        if let Err(error) = doctor::settings(config) {
+            return failed("settings-read", error.to_string(), "set a longer one here and where it is used");
+        }
         let mut layers = vec!["defaults".to_owned()];
         layers.extend(self.layers.config.iter().map(|file| format!("the file `{}`", file.display())));
         let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());

@@ -86,7 +86,7 @@ fn shown(config: &Config) -> Value {
     let DefaultChain { projects, direct } = default_chain;
     let UsagePolicy { default } = usage_policy;
     let Audit { flush_ms } = audit;
-    let Recheck { min_interval_ms, max_running, webhook_secret: _ } = recheck;
+    let Recheck { min_interval_ms, max_running, metric_per_resource, webhook_secret: _ } = recheck;
     let Events { queue_url, region, endpoint, wait_seconds, secret: _ } = events;
     let Log { format, filter } = log;
     json!({
@@ -112,7 +112,11 @@ fn shown(config: &Config) -> Value {
         "default_chain": {"projects": projects, "direct": direct},
         "usage_policy": {"default": default},
         "audit": {"flush_ms": flush_ms},
-        "recheck": {"min_interval_ms": min_interval_ms, "max_running": max_running},
+        "recheck": {
+            "min_interval_ms": min_interval_ms,
+            "max_running": max_running,
+            "metric_per_resource": metric_per_resource,
+        },
         "events": {"queue_url": queue_url, "region": region, "endpoint": endpoint, "wait_seconds": wait_seconds},
         "log": {"format": format, "filter": filter},
     })

@@ -21,6 +21,7 @@ mod usage_policies;
 mod vault;
 mod vault_import;
 mod vault_write;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ use seal::{Ring, Sealer};
 
 pub use audit::{AuditRow, AuditText, Verification};
 pub use notify::{Listener, PostedEvent};
-pub use rechecks::{FinishedRecheck, News, RecheckRow, WebhookMessage};
+pub use rechecks::{FinishedRecheck, News, RecheckRow};
 pub use resources::{HistoryRow, ResourceRecord, TestRow};
 pub use rotate::Resealed;
 pub use schema::Schema;
@@ -47,6 +48,7 @@ pub use usage_policies::UsagePolicyRecord;
 pub use vault::{VaultPin, VaultSecret, VaultVersion};
 pub use vault_import::{Counts, Imported, VaultImport};
 pub use vault_write::{MOST_VERSIONS, VaultRollback, VaultWrite};
+pub use webhooks::{NewMessage, WebhookMessage};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/migrations");
 

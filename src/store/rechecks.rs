@@ -1,7 +1,8 @@
-//! Re-checks: when each is due, who has it, what it found, and what webhooks are still to be told.
+//! Re-checks: when each is due, who has it, and what it found.
 //!
-//! Several replicas look at the same rows. Work belongs to the one whose statement moves a counter on: `claims` of a
-//! re-check, `tries` of a message. What was claimed and never finished is due again when the claim has run out.
+//! Several replicas look at the same rows. A re-check belongs to the one whose statement moves `claims` on. The end of one
+//! moves it on as well, so that whoever read the row before it cannot begin with what was known then. What was claimed and
+//! never finished is due again when the claim has run out.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,7 +13,8 @@ use crate::model::audit::Event;
 use crate::model::check::Report;
 use crate::model::recheck::{Delivery, Health};
 use crate::store::resources::keep_test;
-use crate::store::{AuditText, Change, Result, Store, StoreError, audit, new_id};
+use crate::store::webhooks::{self, NewMessage};
+use crate::store::{AuditText, Change, Result, Store, StoreError, audit};
 
 /// The re-check of a resource in one environment.
 #[derive(Debug, Clone)]
@@ -25,7 +27,7 @@ pub struct RecheckRow {
     pub version: i64,
     /// Epoch milliseconds; for one that is under way, when its claim runs out.
     pub due_ms: i64,
-    /// How often it was claimed.
+    /// How often it was claimed or finished.
     pub claims: i64,
     /// What is known so far.
     pub health: Option<Health>,
@@ -56,24 +58,7 @@ pub struct News {
     /// Its audit row.
     pub event: Event,
     /// What the webhook is told, if there is one.
-    pub message: Option<String>,
-}
-
-/// A message that a webhook is still to get.
-#[derive(Debug, Clone)]
-pub struct WebhookMessage {
-    /// Never reused.
-    pub id: String,
-    /// The resource that it tells of, whose webhook gets it.
-    pub resource_id: String,
-    /// The environment.
-    pub environment: String,
-    /// What is sent.
-    pub body: String,
-    /// How often it was tried.
-    pub tries: i64,
-    /// Epoch milliseconds; when it is tried next.
-    pub due_ms: i64,
+    pub message: Option<NewMessage>,
 }
 
 const COLUMNS: &str =
@@ -87,6 +72,27 @@ impl Store {
         rows.iter().map(recheck).collect()
     }
 
+    /// Those that are due, and when the next one of the others is.
+    pub async fn due_rechecks(&self, now_ms: i64) -> Result<(Vec<RecheckRow>, Option<i64>)> {
+        self.count(2);
+        let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE due_ms <= $1"));
+        let rows = sqlx::query(sql).bind(now_ms).fetch_all(&self.pool).await?;
+        let next = "SELECT coalesce(min(due_ms), 0) AS due_ms FROM rechecks WHERE due_ms > $1";
+        let next: i64 = sqlx::query(next).bind(now_ms).fetch_one(&self.pool).await?.try_get("due_ms")?;
+        let rows = rows.iter().map(recheck).collect::<Result<_>>()?;
+        Ok((rows, Some(next).filter(|next| *next > 0)))
+    }
+
+    /// The re-checks of the resources of one project.
+    pub async fn rechecks_in(&self, project_id: &str) -> Result<Vec<RecheckRow>> {
+        self.count(1);
+        let sql = sqlx::AssertSqlSafe(format!(
+            "{COLUMNS} WHERE resource_id IN (SELECT id FROM resources WHERE project_id = $1)"
+        ));
+        let rows = sqlx::query(sql).bind(project_id).fetch_all(&self.pool).await?;
+        rows.iter().map(recheck).collect()
+    }
+
     /// The re-checks of one resource.
     pub async fn rechecks_of(&self, resource_id: &str) -> Result<Vec<RecheckRow>> {
         self.count(1);
@@ -95,7 +101,7 @@ impl Store {
         rows.iter().map(recheck).collect()
     }
 
-    /// Puts a re-check on the schedule; one that is there stays as it is.
+    /// Puts a re-check on the schedule; one that is there stays as it is, and for a resource that is gone there is none.
     pub async fn add_recheck(
         &self,
         resource_id: &str,
@@ -104,7 +110,7 @@ impl Store {
         due_ms: i64,
     ) -> Result<()> {
         self.count(1);
-        sqlx::query("INSERT INTO rechecks (resource_id, environment, version, due_ms, claims, health, delivery) VALUES ($1, $2, $3, $4, 0, '', '') ON CONFLICT (resource_id, environment) DO NOTHING")
+        sqlx::query("INSERT INTO rechecks (resource_id, environment, version, due_ms, claims, health, delivery) SELECT id, $2, $3, $4, 0, '', '' FROM resources WHERE id = $1 ON CONFLICT (resource_id, environment) DO NOTHING")
             .bind(resource_id)
             .bind(environment)
             .bind(version)
@@ -114,20 +120,22 @@ impl Store {
         Ok(())
     }
 
-    /// Takes a re-check until `until_ms`; none when somebody else took it since `row` was read.
+    /// Takes a re-check from `now_ms` until `until_ms`; none when somebody else took or finished it since `row` was read, or
+    /// when it is not due and was claimed with that version already.
     pub async fn claim_recheck(
         &self,
         row: &RecheckRow,
         version: i64,
-        until_ms: i64,
+        (now_ms, until_ms): (i64, i64),
     ) -> Result<Option<RecheckRow>> {
         self.count(1);
-        let done = sqlx::query("UPDATE rechecks SET claims = claims + 1, version = $1, due_ms = $2 WHERE resource_id = $3 AND environment = $4 AND claims = $5")
+        let done = sqlx::query("UPDATE rechecks SET claims = claims + 1, version = $1, due_ms = $2 WHERE resource_id = $3 AND environment = $4 AND claims = $5 AND (due_ms <= $6 OR version < $1)")
             .bind(version)
             .bind(until_ms)
             .bind(row.resource_id.as_str())
             .bind(row.environment.as_str())
             .bind(row.claims)
+            .bind(now_ms)
             .execute(&self.pool)
             .await?;
         let mine = done.rows_affected() == 1;
@@ -154,7 +162,7 @@ impl Store {
         let row = finished.row;
         self.count(3);
         let mut transaction = self.pool.begin().await?;
-        let done = sqlx::query("UPDATE rechecks SET health = $1, due_ms = $2 WHERE resource_id = $3 AND environment = $4 AND claims = $5")
+        let done = sqlx::query("UPDATE rechecks SET health = $1, due_ms = $2, claims = claims + 1 WHERE resource_id = $3 AND environment = $4 AND claims = $5")
             .bind(text(finished.health)?)
             .bind(finished.due_ms)
             .bind(row.resource_id.as_str())
@@ -170,99 +178,23 @@ impl Store {
         if let Some(news) = &finished.news {
             if let Some(message) = &news.message {
                 self.count(1);
-                sqlx::query("INSERT INTO webhook_messages (id, resource_id, environment, body, tries, due_ms) VALUES ($1, $2, $3, $4, 0, $5)")
-                    .bind(new_id())
-                    .bind(row.resource_id.as_str())
-                    .bind(row.environment.as_str())
-                    .bind(message.as_str())
-                    .bind(finished.now_ms)
-                    .execute(&mut *transaction)
-                    .await?;
+                webhooks::add(&mut transaction, row, message, finished.now_ms).await?;
             }
             self.count(audit::append(&mut transaction, &[AuditText::of(news.event.clone())?]).await?);
         }
         transaction.commit().await?;
         Ok(true)
     }
-
-    /// The messages that are due first.
-    pub async fn webhook_messages(&self, limit: i64) -> Result<Vec<WebhookMessage>> {
-        self.count(1);
-        let rows = sqlx::query("SELECT id, resource_id, environment, body, tries, due_ms FROM webhook_messages ORDER BY due_ms, id LIMIT $1")
-            .bind(limit)
-            .fetch_all(&self.pool)
-            .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(WebhookMessage {
-                    id: row.try_get("id")?,
-                    resource_id: row.try_get("resource_id")?,
-                    environment: row.try_get("environment")?,
-                    body: row.try_get("body")?,
-                    tries: row.try_get("tries")?,
-                    due_ms: row.try_get("due_ms")?,
-                })
-            })
-            .collect()
-    }
-
-    /// Takes a message for one try; `next_ms` is when the next one is due unless this one settles it. False when somebody
-    /// else took it.
-    pub async fn claim_message(&self, message: &WebhookMessage, next_ms: i64) -> Result<bool> {
-        self.count(1);
-        let done = sqlx::query(
-            "UPDATE webhook_messages SET tries = tries + 1, due_ms = $1 WHERE id = $2 AND tries = $3",
-        )
-        .bind(next_ms)
-        .bind(message.id.as_str())
-        .bind(message.tries)
-        .execute(&self.pool)
-        .await?;
-        Ok(done.rows_affected() == 1)
-    }
-
-    /// Notes how a try went; lets the message go unless it is tried again.
-    pub async fn note_delivery(&self, message: &WebhookMessage, delivery: &Delivery) -> Result<()> {
-        self.count(2);
-        let mut transaction = self.pool.begin().await?;
-        sqlx::query("UPDATE rechecks SET delivery = $1 WHERE resource_id = $2 AND environment = $3")
-            .bind(text(delivery)?)
-            .bind(message.resource_id.as_str())
-            .bind(message.environment.as_str())
-            .execute(&mut *transaction)
-            .await?;
-        if !delivery.tried_again {
-            sqlx::query("DELETE FROM webhook_messages WHERE id = $1")
-                .bind(message.id.as_str())
-                .execute(&mut *transaction)
-                .await?;
-        }
-        transaction.commit().await?;
-        Ok(())
-    }
-
-    /// Lets a message go that nobody is to get any more.
-    pub async fn drop_message(&self, message: &WebhookMessage) -> Result<()> {
-        self.count(1);
-        sqlx::query("DELETE FROM webhook_messages WHERE id = $1")
-            .bind(message.id.as_str())
-            .execute(&self.pool)
-            .await?;
-        Ok(())
-    }
 }
 
 /// Lets go of all that belongs to a resource that is deleted.
 pub(super) async fn forget(change: &mut Change<'_>, resource_id: &str) -> Result<()> {
-    sqlx::query("DELETE FROM rechecks WHERE resource_id = $1")
-        .bind(resource_id)
-        .execute(&mut *change.transaction)
-        .await?;
-    sqlx::query("DELETE FROM webhook_messages WHERE resource_id = $1")
-        .bind(resource_id)
-        .execute(&mut *change.transaction)
-        .await?;
-    Ok(())
+    for sql in
+        ["DELETE FROM rechecks WHERE resource_id = $1", "DELETE FROM resource_tests WHERE resource_id = $1"]
+    {
+        sqlx::query(sql).bind(resource_id).execute(&mut *change.transaction).await?;
+    }
+    webhooks::forget(change, resource_id).await
 }
 
 fn recheck(row: &AnyRow) -> Result<RecheckRow> {
@@ -278,7 +210,7 @@ fn recheck(row: &AnyRow) -> Result<RecheckRow> {
     })
 }
 
-fn text(value: &impl Serialize) -> Result<String> {
+pub(super) fn text(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
@@ -288,4 +220,112 @@ fn parsed<T: DeserializeOwned>(text: &str) -> Result<Option<T>> {
         return Ok(None);
     }
     serde_json::from_str(text).map(Some).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use crate::config;
+    use crate::model::check::{Report, Verdict};
+    use crate::model::recheck::{Delivery, Health};
+    use crate::store::keys::MasterKey;
+    use crate::store::{FinishedRecheck, LockedStore, NewMessage, RecheckRow, Store, webhooks};
+
+    /// A store with the resource `r`.
+    async fn store(folder: &std::path::Path) -> Store {
+        let (data, url) = (folder.to_owned(), String::new());
+        let settings = config::Store { data, url, max_connections: 2, poll_ms: 1000, min_free_bytes: 0 };
+        let key =
+            MasterKey::parse(&SecretString::from("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")).unwrap();
+        let store = LockedStore::open(&settings).await.unwrap().unlock(&key, 0).await.unwrap();
+        for sql in [
+            "INSERT INTO projects (id, name, created_ms) VALUES ('p', 'p', 0)",
+            "INSERT INTO resources (id, project_id, name, definition, sealed, version, created_ms, updated_ms) VALUES ('r', 'p', 'r', '', '', 1, 0, 0)",
+        ] {
+            sqlx::query(sql).execute(&store.pool).await.unwrap();
+        }
+        store
+    }
+
+    async fn finish(store: &Store, row: &RecheckRow, due_ms: i64) -> bool {
+        let report = Report {
+            verdict: Verdict::Works,
+            reason: None,
+            tested_at: String::new(),
+            took_ms: 0,
+            checks: Vec::new(),
+            permissions: Vec::new(),
+        };
+        let (health, _) = Health::after(None, &report, "2026-11-01T10:00:00Z");
+        let finished =
+            FinishedRecheck { row, report: &report, health: &health, now_ms: 20, due_ms, news: None };
+        store.finish_recheck(&finished).await.unwrap()
+    }
+
+    async fn only(store: &Store) -> RecheckRow {
+        let rows = store.rechecks().await.unwrap();
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        rows[0].clone()
+    }
+
+    #[tokio::test]
+    async fn who_read_a_recheck_before_it_ended_cannot_begin_with_what_was_known_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path()).await;
+        store.add_recheck("r", "production", 1, 0).await.unwrap();
+        store.add_recheck("gone", "production", 1, 0).await.unwrap();
+        let fresh = only(&store).await;
+        let claimed = store.claim_recheck(&fresh, 1, (10, 60_000)).await.unwrap().unwrap();
+        assert!(store.claim_recheck(&fresh, 1, (10, 60_000)).await.unwrap().is_none());
+        let read_before = only(&store).await;
+        assert!(finish(&store, &claimed, 5_000).await);
+        assert!(!finish(&store, &claimed, 5_000).await, "a result is kept once");
+        assert!(store.claim_recheck(&read_before, 1, (70_000, 99_000)).await.unwrap().is_none());
+        let read_after = only(&store).await;
+        assert!(read_after.health.is_some());
+        assert!(store.claim_recheck(&read_after, 1, (4_999, 99_000)).await.unwrap().is_none(), "not due");
+        assert_eq!(store.due_rechecks(4_999).await.unwrap().1, Some(5_000));
+        assert_eq!(store.due_rechecks(5_000).await.unwrap().0.len(), 1);
+        assert!(store.claim_recheck(&read_after, 2, (4_999, 99_000)).await.unwrap().is_some(), "changed");
+        assert_eq!(store.rechecks_in("p").await.unwrap().len(), 1);
+        assert!(store.rechecks_in("q").await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_message_belongs_to_the_last_who_took_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path()).await;
+        store.add_recheck("r", "production", 3, 0).await.unwrap();
+        let row = only(&store).await;
+        let message =
+            NewMessage { id: "m".to_owned(), webhook: "https://h".to_owned(), body: "{}".to_owned() };
+        let mut transaction = store.pool.begin().await.unwrap();
+        webhooks::add(&mut transaction, &row, &message, 100).await.unwrap();
+        transaction.commit().await.unwrap();
+        let (read, next) = store.due_messages(100, 10).await.unwrap();
+        assert_eq!((read[0].id.as_str(), read[0].version, read[0].written_ms, next), ("m", 3, 100, None));
+        let slow = store.claim_message(&read[0], 10_000).await.unwrap().unwrap();
+        assert!(store.claim_message(&read[0], 10_000).await.unwrap().is_none());
+        assert_eq!(store.due_messages(9_999, 10).await.unwrap().1, Some(10_000));
+        let again = store.due_messages(10_000, 10).await.unwrap().0;
+        let other = store.claim_message(&again[0], 20_000).await.unwrap().unwrap();
+        let delivery = |detail: &str| Delivery {
+            at: String::new(),
+            delivered: true,
+            detail: detail.to_owned(),
+            tried_again: false,
+        };
+        // the one that lost it changes nothing
+        store.settle_message(&slow, &delivery("slow"), None).await.unwrap();
+        store.settle_message(&slow, &delivery("slow"), Some(1)).await.unwrap();
+        store.drop_message(&slow).await.unwrap();
+        assert!(only(&store).await.delivery.is_none());
+        assert_eq!(store.due_messages(0, 10).await.unwrap().1, Some(20_000));
+        store.settle_message(&other, &delivery("other"), Some(30_000)).await.unwrap();
+        assert_eq!(store.due_messages(0, 10).await.unwrap().1, Some(30_000));
+        store.settle_message(&other, &delivery("other"), None).await.unwrap();
+        assert_eq!(store.due_messages(0, 10).await.unwrap().1, None);
+        assert_eq!(only(&store).await.delivery.unwrap().detail, "other");
+    }
 }

@@ -10,7 +10,7 @@ use crate::model::check::Report;
 use crate::model::literal::Literals;
 use crate::model::resource::Definition;
 use crate::store::seal::Ring;
-use crate::store::{Change, Result, Store, StoreError, new_id, rechecks};
+use crate::store::{Change, Result, Store, StoreError, new_id, rechecks, webhooks};
 
 /// Test results kept for a resource.
 const TESTS_KEPT: i64 = 100;
@@ -146,6 +146,9 @@ impl Store {
         if done.rows_affected() == 0 {
             return Err(self.moved_on(change, &record.id).await?);
         }
+        if webhook(&old.definition) != webhook(&record.definition) {
+            webhooks::forget(&mut change, &record.id).await?;
+        }
         write_history(&mut change, &record, sealed, event).await?;
         let sequence = self.commit(change, event).await?;
         Ok((record, sequence))
@@ -227,7 +230,7 @@ impl Store {
 }
 
 /// Keeps a result of a resource in an environment, with its moment and whether the schedule ran it; lets the oldest beyond a
-/// hundred go.
+/// hundred go. Of a resource that is gone nothing is kept.
 pub(super) async fn keep_test(
     transaction: &mut Transaction<'_, Any>,
     (resource_id, environment): (&str, &str),
@@ -236,7 +239,7 @@ pub(super) async fn keep_test(
 ) -> Result<String> {
     let id = new_id();
     let text = serde_json::to_string(report).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    sqlx::query("INSERT INTO resource_tests (id, resource_id, environment, report, tested_ms, scheduled) VALUES ($1, $2, $3, $4, $5, $6)")
+    sqlx::query("INSERT INTO resource_tests (id, resource_id, environment, report, tested_ms, scheduled) SELECT $1, id, $3, $4, $5, $6 FROM resources WHERE id = $2")
         .bind(id.as_str())
         .bind(resource_id)
         .bind(environment)
@@ -298,6 +301,10 @@ async fn write_history(
     .execute(&mut *change.transaction)
     .await?;
     Ok(())
+}
+
+fn webhook(definition: &Definition) -> Option<&str> {
+    definition.recheck.as_ref()?.webhook.as_deref()
 }
 
 fn text(definition: &Definition) -> Result<String> {

@@ -21,16 +21,23 @@ impl Schema {
     pub async fn read(settings: &config::Store) -> anyhow::Result<Schema> {
         let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
         let pool = open_pool(settings).await?;
-        let number = async |sql: &'static str| -> anyhow::Result<i64> {
-            match sqlx::query(sql).fetch_one(&pool).await {
-                Ok(row) => Ok(row.try_get("number")?),
-                // there is no such table yet
-                Err(sqlx::Error::Database(_)) => Ok(0),
-                Err(error) => Err(error.into()),
-            }
+        let exists = if settings.database_url().starts_with("postgres") {
+            "SELECT count(to_regclass($1)) AS number"
+        } else {
+            "SELECT count(*) AS number FROM sqlite_master WHERE type = 'table' AND name = $1"
         };
-        let applied = number("SELECT coalesce(max(version), 0) AS number FROM _sqlx_migrations").await;
-        let keys = number("SELECT count(*) AS number FROM data_keys").await;
+        // an empty database has none of the tables; every other error is one
+        let number = async |table: &'static str, sql: &'static str| -> anyhow::Result<i64> {
+            let there: i64 = sqlx::query(exists).bind(table).fetch_one(&pool).await?.try_get("number")?;
+            if there == 0 {
+                return Ok(0);
+            }
+            Ok(sqlx::query(sql).fetch_one(&pool).await?.try_get("number")?)
+        };
+        let applied =
+            number("_sqlx_migrations", "SELECT coalesce(max(version), 0) AS number FROM _sqlx_migrations");
+        let applied = applied.await;
+        let keys = number("data_keys", "SELECT count(*) AS number FROM data_keys").await;
         pool.close().await;
         Ok(Schema { applied: applied?, known, sealed: keys? > 0 })
     }

@@ -64,6 +64,7 @@ async fn an_installation_that_is_well_passes_on_both_databases() {
             "schema-known",
             "database-opens",
             "sealing-key-opens",
+            "registry-read",
             "database-writable",
             "clock-in-step",
             "source-works",
@@ -98,6 +99,7 @@ async fn another_sealing_key_fails_by_name_and_hides_nothing_else() {
                 ("sealing-key-usable", "passed"),
                 ("database-opens", "passed"),
                 ("sealing-key-opens", "failed"),
+                ("registry-read", "skipped"),
                 ("database-writable", "skipped"),
                 ("source-works", "skipped"),
             ],
@@ -182,10 +184,59 @@ async fn a_database_that_cannot_be_reached_fails_and_a_missing_one_is_not_made()
     let folder = empty.path().to_str().unwrap();
     let (report, code) = doctor(&service, &[("S3_CONNECTOR__STORE__DATA", folder)]).await;
     assert_eq!(code, 0, "{report:#}");
-    assert_statuses(&report, &[("database-opens", "skipped"), ("sealing-key-usable", "warning")]);
+    assert_statuses(
+        &report,
+        &[("database-opens", "skipped"), ("registry-read", "skipped"), ("sealing-key-usable", "warning")],
+    );
     assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
     let output = service.run(&["doctor", "--create", "--listen", "127.0.0.1:0", "--data", folder]).await;
     let shown = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && shown.contains("sealing-key-opens"), "{shown}");
     assert!(empty.path().join("s3-connector.db").exists() && empty.path().join("sealing.key").exists());
+}
+
+#[tokio::test]
+async fn a_secret_that_can_be_guessed_fails_as_it_does_at_the_start() {
+    let service = Setup::new().start().await;
+    for variable in ["S3_CONNECTOR_EVENTS_SECRET", "S3_CONNECTOR_WEBHOOK_SECRET"] {
+        let (report, code) = doctor(&service, &[(variable, "guess-me")]).await;
+        assert_eq!((&report["verdict"], code), (&json!("fails"), 1), "{report:#}");
+        let settings = check(&report, "settings-read");
+        assert_eq!(settings["status"], "failed");
+        assert!(settings["detail"].as_str().unwrap().starts_with(variable), "{settings:#}");
+        assert_statuses(&report, &[("database-writable", "passed")]);
+        assert_remedies(&report);
+        assert!(!report.to_string().contains("guess-me"), "{report:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_cannot_be_read_fails_and_what_follows_is_skipped() {
+    for database in DATABASES {
+        let service = Setup::new().on(database).start().await;
+        expect(service.admin.post("/v1/sources", &json!({"name": "vault", "kind": "local"})).await, 201);
+        let broken = "UPDATE sources SET definition = '{'";
+        service.database().await.execute(broken).await.unwrap();
+        let (report, code) = doctor(&service, &[]).await;
+        assert_eq!((&report["verdict"], code), (&json!("fails"), 1), "{report:#}");
+        let behind = ["database-writable", "clock-in-step", "source-works"].map(|name| (name, "skipped"));
+        assert_statuses(&report, &[("sealing-key-opens", "passed"), ("registry-read", "failed")]);
+        assert_statuses(&report, &behind);
+        assert_remedies(&report);
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_the_database_is_not_taken_for_an_empty_one() {
+    for database in DATABASES {
+        let mut service = Setup::new().on(database).start().await;
+        service.process.kill();
+        let renamed = "ALTER TABLE _sqlx_migrations RENAME COLUMN version TO other";
+        service.database().await.execute(renamed).await.unwrap();
+        let (report, code) = doctor(&service, &[]).await;
+        assert_eq!((&report["verdict"], code), (&json!("fails"), 1), "{report:#}");
+        assert_statuses(&report, &[("schema-known", "skipped"), ("database-opens", "failed")]);
+        let detail = check(&report, "database-opens")["detail"].as_str().unwrap();
+        assert!(detail.contains("version"), "{detail}");
+    }
 }

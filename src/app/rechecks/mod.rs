@@ -4,6 +4,8 @@
 //! re-check. Re-checks have places of their own and take none of the queries'. Without a resource that asks for it nothing is
 //! sent and no statement runs.
 
+mod delivery;
+mod gauges;
 mod run;
 mod schedule;
 mod view;
@@ -21,11 +23,12 @@ use crate::model::principal::Project;
 use crate::model::recheck::Recheck;
 use crate::model::resource::Definition;
 
+pub use delivery::keep_delivering;
 pub use schedule::keep_checking;
 pub use view::RecheckView;
-pub use webhooks::{check_secret, keep_delivering};
+pub use webhooks::check_secret;
 
-/// Milliseconds between looks for what is due, at the least; replicas look for what others scheduled every [`LOOK_MS`].
+/// Milliseconds between looks for what is due, at the least; replicas look at what others changed every [`LOOK_MS`].
 const TURN_MS: u64 = 250;
 const LOOK_MS: i64 = 15_000;
 

@@ -16,7 +16,7 @@ use crate::model::audit::Event;
 use crate::model::check::{Report, Verdict};
 use crate::model::principal::{Caller, Project, Role};
 use crate::model::recheck::{Change, Health};
-use crate::store::{FinishedRecheck, News, RecheckRow, new_id};
+use crate::store::{FinishedRecheck, NewMessage, News, RecheckRow, new_id};
 
 /// A third of the time that a claim lasts.
 const RENEW: Duration = Duration::from_secs(20);
@@ -69,10 +69,15 @@ async fn test(app: &Arc<App>, wanted: &Wanted, claimed: &RecheckRow) -> Option<R
 async fn keep(app: &App, wanted: &Wanted, claimed: &RecheckRow, report: &Report) -> Result<(), Error> {
     let now_ms = app.clock.now_ms();
     let (health, change) = Health::after(claimed.health.as_ref(), report, &rfc3339(now_ms));
-    let webhook = wanted.resource.record.definition.recheck.as_ref().is_some_and(|own| own.webhook.is_some());
+    let recheck = wanted.resource.record.definition.recheck.as_ref();
+    let webhook = recheck.and_then(|recheck| recheck.webhook.as_ref());
     let news = change.as_ref().map(|change| News {
         event: event(wanted, change, now_ms),
-        message: webhook.then(|| webhooks::message(&new_id(), wanted, change, &health)),
+        message: webhook.map(|webhook| {
+            let id = new_id();
+            let body = webhooks::message(&id, wanted, change, &health);
+            NewMessage { id, webhook: webhook.clone(), body }
+        }),
     });
     let due_ms = now_ms + jittered(wanted.interval_ms);
     let finished = FinishedRecheck { row: claimed, report, health: &health, now_ms, due_ms, news };

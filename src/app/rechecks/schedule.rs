@@ -1,16 +1,16 @@
 //! What is due: looks at the schedule, takes what is due and has it run, one task each, as many at once as there are places.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::MissedTickBehavior;
 
+use crate::app::rechecks::gauges::Gauges;
 use crate::app::rechecks::{LOOK_MS, TURN_MS, Wanted, run};
 use crate::app::registry::State;
 use crate::app::{App, Error};
-use crate::model::check::Verdict;
 use crate::store::RecheckRow;
 
 /// Milliseconds that a claim lasts; it is renewed while the re-check runs.
@@ -19,8 +19,6 @@ pub(super) const CLAIM_MS: i64 = 60_000;
 const FIRST_WITHIN_MS: i64 = 60_000;
 /// Milliseconds until the database is asked again after it failed.
 const AFTER_FAILURE_MS: i64 = 5_000;
-const VERDICTS: [Verdict; 4] =
-    [Verdict::Works, Verdict::WorksWithLimits, Verdict::Fails, Verdict::Unverified];
 
 /// What one replica knows of the schedule.
 #[derive(Default)]
@@ -28,9 +26,13 @@ struct Schedule {
     /// What the wanted ones were made of.
     seen: Option<Arc<State>>,
     wanted: Vec<Wanted>,
+    /// When to look for what is due.
     next_look_ms: i64,
-    /// The verdicts in the metrics, by project, resource and environment.
-    shown: BTreeMap<[String; 3], Verdict>,
+    /// When to look at the whole schedule: every [`LOOK_MS`], and when other re-checks are wanted.
+    next_whole_look_ms: i64,
+    /// Those whose definition is newer than their last re-check, which found no place yet.
+    changed: Vec<(Wanted, RecheckRow)>,
+    gauges: Gauges,
 }
 
 /// Runs what is due until the service stops.
@@ -58,35 +60,74 @@ pub async fn keep_checking(app: Arc<App>) {
 
 impl Schedule {
     async fn turn(&mut self, app: &Arc<App>) -> Result<(), Error> {
-        let state = Arc::clone(&app.registry.state());
-        if self.seen.as_ref().is_none_or(|seen| !Arc::ptr_eq(seen, &state)) {
-            self.wanted = state.all_resources().flat_map(|known| app.wanted_of(&state, known)).collect();
-            self.seen = Some(state);
-            self.next_look_ms = 0;
-        }
+        self.see(app);
         let now = app.clock.now_ms();
         if now < self.next_look_ms {
             return Ok(());
         }
         if self.wanted.is_empty() {
-            self.show(&HashMap::new());
+            self.gauges.show(&[], &HashMap::new(), app.config.recheck.metric_per_resource);
             self.next_look_ms = i64::MAX;
             return Ok(());
         }
-        for (wanted, row) in self.look(app, now).await? {
-            // what finds no place is still due when one is free
-            let Ok(place) = Arc::clone(&app.rechecks.places).try_acquire_owned() else { return Ok(()) };
+        let due = if now < self.next_whole_look_ms {
+            self.look(app, now).await?
+        } else {
+            self.look_at_all(app, now).await?
+        };
+        let mut due = due.into_iter();
+        while let Some((wanted, row)) = due.next() {
+            let Ok(place) = Arc::clone(&app.rechecks.places).try_acquire_owned() else {
+                // what finds no place is still due when one is free
+                let newer =
+                    |(wanted, row): &(Wanted, RecheckRow)| row.version < wanted.resource.record.version;
+                self.changed = std::iter::once((wanted, row)).chain(due).filter(newer).collect();
+                return Ok(());
+            };
             start(app, wanted, &row, place).await?;
         }
         Ok(())
     }
 
-    /// What is due now, that which waits longest first. New ones are put on the schedule.
+    /// Sees what is wanted now. A change of the registry that changes nothing of that is no reason to look.
+    fn see(&mut self, app: &App) {
+        let state = Arc::clone(&app.registry.state());
+        if self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &state)) {
+            return;
+        }
+        let wanted: Vec<Wanted> =
+            state.all_resources().flat_map(|known| app.wanted_of(&state, known)).collect();
+        let before = std::mem::replace(&mut self.wanted, wanted);
+        if self.seen.is_none() || keys(&before) != keys(&self.wanted) {
+            (self.next_look_ms, self.next_whole_look_ms) = (0, 0);
+        }
+        self.seen = Some(state);
+    }
+
+    /// What is due now, that which waits longest first.
     async fn look(&mut self, app: &App, now: i64) -> Result<Vec<(Wanted, RecheckRow)>, Error> {
+        let (rows, next) = app.store.due_rechecks(now).await?;
+        let known = by_place(&rows);
+        let mut due = std::mem::take(&mut self.changed);
+        for wanted in &self.wanted {
+            let record = &wanted.resource.record;
+            let row = known.get(&(&*record.id, wanted.environment.as_str()));
+            // another replica knows a newer definition: it runs there
+            let row = row.filter(|row| row.version <= record.version);
+            due.extend(row.map(|row| (wanted.clone(), RecheckRow::clone(row))));
+        }
+        self.next_look_ms = next.unwrap_or(i64::MAX).min(self.next_whole_look_ms);
+        due.sort_by_key(|(_, row)| row.due_ms);
+        Ok(due)
+    }
+
+    /// As [`Schedule::look`], at all rows: new ones are put on the schedule, what was changed is tested anew, so that who
+    /// mended it sees it soon, and the metrics show the verdicts.
+    async fn look_at_all(&mut self, app: &App, now: i64) -> Result<Vec<(Wanted, RecheckRow)>, Error> {
         let rows = app.store.rechecks().await?;
-        let known: HashMap<(&str, &str), &RecheckRow> =
-            rows.iter().map(|row| ((row.resource_id.as_str(), row.environment.as_str()), row)).collect();
-        self.show(&known);
+        let known = by_place(&rows);
+        self.gauges.show(&self.wanted, &known, app.config.recheck.metric_per_resource);
+        self.changed.clear();
         let mut next = now + LOOK_MS;
         let mut due = Vec::new();
         for wanted in &self.wanted {
@@ -98,51 +139,30 @@ impl Schedule {
                     app.store.add_recheck(&record.id, environment, record.version, first).await?;
                     next = next.min(first);
                 }
-                // another replica knows a newer definition: it runs there
                 Some(row) if row.version > record.version => {}
-                // what was changed is tested anew, so that who mended it sees it soon
                 Some(row) if row.due_ms <= now || row.version < record.version => {
                     due.push((wanted.clone(), RecheckRow::clone(row)));
                 }
                 Some(row) => next = next.min(row.due_ms),
             }
         }
-        self.next_look_ms = next;
+        (self.next_look_ms, self.next_whole_look_ms) = (next, now + LOOK_MS);
         due.sort_by_key(|(_, row)| row.due_ms);
         Ok(due)
     }
-
-    /// Puts the verdicts into the metrics: for each of them 1 or 0. Those of what is not re-checked any more go to 0.
-    fn show(&mut self, rows: &HashMap<(&str, &str), &RecheckRow>) {
-        let mut now = BTreeMap::new();
-        for wanted in &self.wanted {
-            let record = &wanted.resource.record;
-            let row = rows.get(&(&*record.id, wanted.environment.as_str()));
-            let Some(health) = row.and_then(|row| row.health.as_ref()) else { continue };
-            let labels = [&wanted.project.name, wanted.resource.name(), &wanted.environment];
-            now.insert(labels.map(ToString::to_string), health.verdict);
-        }
-        for (labels, verdict) in &now {
-            if self.shown.get(labels) != Some(verdict) {
-                set_gauges(labels, Some(*verdict));
-            }
-        }
-        for labels in self.shown.keys().filter(|labels| !now.contains_key(*labels)) {
-            set_gauges(labels, None);
-        }
-        self.shown = now;
-    }
 }
 
-fn set_gauges([project, resource, environment]: &[String; 3], verdict: Option<Verdict>) {
-    for each in VERDICTS {
-        metrics::gauge!(
-            "s3_connector_resource_verdict",
-            "project" => project.clone(), "resource" => resource.clone(), "environment" => environment.clone(),
-            "verdict" => each.as_str()
-        )
-        .set(if verdict == Some(each) { 1.0 } else { 0.0 });
-    }
+/// What of the wanted ones has to do with the schedule, in any order.
+fn keys<'a>(wanted: &'a [Wanted]) -> HashMap<(&'a str, &'a str), (i64, i64)> {
+    let entry = |each: &'a Wanted| {
+        let record = &each.resource.record;
+        ((&*record.id, each.environment.as_str()), (record.version, each.interval_ms))
+    };
+    wanted.iter().map(entry).collect()
+}
+
+fn by_place(rows: &[RecheckRow]) -> HashMap<(&str, &str), &RecheckRow> {
+    rows.iter().map(|row| ((row.resource_id.as_str(), row.environment.as_str()), row)).collect()
 }
 
 /// Takes a re-check, unless another replica has it, and runs it in a task of its own.
@@ -152,8 +172,9 @@ async fn start(
     row: &RecheckRow,
     place: OwnedSemaphorePermit,
 ) -> Result<(), Error> {
-    let until = app.clock.now_ms() + CLAIM_MS;
-    let claimed = app.store.claim_recheck(row, wanted.resource.record.version, until).await?;
+    let now = app.clock.now_ms();
+    let version = wanted.resource.record.version;
+    let claimed = app.store.claim_recheck(row, version, (now, now + CLAIM_MS)).await?;
     if let Some(claimed) = claimed {
         app.tracker.spawn(run::run(Arc::clone(app), wanted, claimed, place));
     }

@@ -44,7 +44,7 @@ impl App {
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(views(wanted, &self.store.rechecks().await?))
+        Ok(views(wanted, &self.store.rechecks_in(&caller.project.id).await?))
     }
 
     /// The re-checks of one resource.

@@ -1,35 +1,19 @@
-//! Messages to webhooks: what they say, how they are signed, and how often they are tried.
+//! Messages to webhooks: what they say, how they are signed, and what an answer means.
 //!
-//! A message holds names and codes, and no text of a store or source: whatever those say stays here. It is written with the
-//! change that it tells of, so a crash loses none; a crash between its arrival and the note of it sends it again, with the
-//! same id.
+//! A message holds names and codes, and no text of a store or source: whatever those say stays here.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use sha2::Sha256;
-use tokio::time::MissedTickBehavior;
 
-use crate::app::rechecks::{LOOK_MS, TURN_MS, Wanted};
-use crate::app::{App, Error};
-use crate::aws::{AwsError, ErrorKind, webhook};
-use crate::clock::rfc3339;
+use crate::app::rechecks::Wanted;
+use crate::aws::{AwsError, ErrorKind};
 use crate::config;
 use crate::model::check::Verdict;
 use crate::model::error_catalogue;
-use crate::model::recheck::{Change, Delivery, Health};
-use crate::store::WebhookMessage;
+use crate::model::recheck::{Change, Health};
 
-/// Tries of one message.
-const MOST_TRIES: i64 = 6;
-/// Milliseconds before the second try; four times as long before each one after.
-const FIRST_WAIT_MS: i64 = 1_000;
-/// Messages that are sent at once.
-const AT_ONCE: i64 = 16;
 /// Characters of the secret.
 const LEAST_SECRET: usize = 16;
 
@@ -85,91 +69,8 @@ pub(super) fn message(id: &str, wanted: &Wanted, change: &Change, health: &Healt
     serde_json::to_string(&message).unwrap_or_default()
 }
 
-/// Sends what is to be sent until the service stops.
-pub async fn keep_delivering(app: Arc<App>) {
-    let mut turn = tokio::time::interval(Duration::from_millis(TURN_MS));
-    turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut next_look_ms = 0;
-    loop {
-        tokio::select! {
-            () = app.stopping.cancelled() => return,
-            () = app.rechecks.posted.notified() => next_look_ms = 0,
-            _ = turn.tick() => {}
-        }
-        let now = app.clock.now_ms();
-        if now < next_look_ms {
-            continue;
-        }
-        let looked = app.stopping.run_until_cancelled(deliver_due(&app, now)).await;
-        next_look_ms = match looked {
-            None => return,
-            Some(Ok(next)) => next,
-            Some(Err(error)) => {
-                tracing::warn!(cause = %error, "messages to webhooks cannot be read: they are tried again");
-                now + LOOK_MS
-            }
-        };
-    }
-}
-
-/// Sends what is due; says when to look again.
-async fn deliver_due(app: &Arc<App>, now: i64) -> Result<i64, Error> {
-    let any =
-        app.registry.state().all_resources().any(|resource| {
-            resource.record.definition.recheck.as_ref().is_some_and(|own| own.webhook.is_some())
-        });
-    if !any {
-        return Ok(now + LOOK_MS);
-    }
-    let messages = app.store.webhook_messages(AT_ONCE).await?;
-    let (due, later): (Vec<_>, Vec<_>) = messages.into_iter().partition(|message| message.due_ms <= now);
-    let next = if due.is_empty() {
-        later.first().map_or(now + LOOK_MS, |message| message.due_ms.min(now + LOOK_MS))
-    } else {
-        0
-    };
-    let sent = due.iter().map(|message| deliver(app, message));
-    for done in futures_util::future::join_all(sent).await {
-        done?;
-    }
-    Ok(next)
-}
-
-/// One try of one message, unless another replica has it.
-async fn deliver(app: &Arc<App>, message: &WebhookMessage) -> Result<(), Error> {
-    let now = app.clock.now_ms();
-    let wait = FIRST_WAIT_MS.saturating_mul(4_i64.saturating_pow(u32::try_from(message.tries).unwrap_or(8)));
-    let next = now + wait + rand::random_range(0..=wait / 10);
-    if !app.store.claim_message(message, next).await? {
-        return Ok(());
-    }
-    // the URL of now: who changed it does not want the old one to be told
-    let Some(url) = url_of(app, message) else {
-        return Ok(app.store.drop_message(message).await?);
-    };
-    let secret = app.config.recheck.webhook_secret.as_ref();
-    let signature = secret.and_then(|secret| signed(secret, now / 1000, &message.body));
-    let body = Bytes::from(message.body.clone());
-    let answer = webhook::post(&app.http, &url, body, signature.as_deref()).await;
-    let (delivered, again, detail, outcome) = judge(&answer);
-    let tried_again = again && message.tries + 1 < MOST_TRIES;
-    metrics::counter!("s3_connector_webhook_messages_total", "outcome" => outcome).increment(1);
-    if !delivered {
-        // not the URL: its path may well be a key
-        tracing::warn!(message.id, tried_again, cause = detail, "a webhook did not take a message");
-    }
-    let at = rfc3339(app.clock.now_ms());
-    Ok(app.store.note_delivery(message, &Delivery { at, delivered, detail, tried_again }).await?)
-}
-
-fn url_of(app: &App, message: &WebhookMessage) -> Option<String> {
-    let state = app.registry.state();
-    let resource = state.all_resources().find(|resource| *resource.record.id == *message.resource_id)?;
-    resource.record.definition.recheck.as_ref()?.webhook.clone()
-}
-
 /// Whether it arrived, whether to try again, in words, and as a label.
-fn judge(answer: &Result<http::StatusCode, AwsError>) -> (bool, bool, String, &'static str) {
+pub(super) fn judge(answer: &Result<http::StatusCode, AwsError>) -> (bool, bool, String, &'static str) {
     match answer {
         Ok(status) if status.is_success() => (true, false, format!("answered {status}"), "delivered"),
         Ok(status) if status.is_redirection() => {
@@ -188,7 +89,7 @@ fn judge(answer: &Result<http::StatusCode, AwsError>) -> (bool, bool, String, &'
 }
 
 /// `t=SECONDS,v1=HEX`: HMAC-SHA256 of the seconds, a dot and the body, as events that come in are signed.
-fn signed(secret: &SecretString, seconds: i64, body: &str) -> Option<String> {
+pub(super) fn signed(secret: &SecretString, seconds: i64, body: &str) -> Option<String> {
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.expose_secret().as_bytes()).ok()?;
     mac.update(format!("{seconds}.{body}").as_bytes());
     Some(format!("t={seconds},v1={}", hex::encode(mac.finalize().into_bytes())))

@@ -8,8 +8,6 @@ use crate::model::check::{Check, Status};
 use crate::store::Schema;
 
 const BINARY: &str = env!("CARGO_PKG_VERSION");
-/// What is tried once the database is open.
-const AFTER_OPENING: &[&str] = &["sealing-key-opens", "database-writable", "clock-in-step", "source-works"];
 
 /// Opening a database migrates it, and makes a key in an empty one: `create` allows both.
 pub(super) async fn checks(config: &Config, create: bool) -> Vec<Check> {
@@ -21,7 +19,7 @@ pub(super) async fn checks(config: &Config, create: bool) -> Vec<Check> {
         }
         let text = format!("`{shown}` is not there yet: the first start makes it, and so does --create");
         let mut checks = vec![alone, Check::new("database-opens", Status::Skipped, text)];
-        checks.extend(skipped(AFTER_OPENING, "not tried, because there is no database yet"));
+        checks.extend(after_opening("not tried, because there is no database yet"));
         return checks;
     }
     let schema = match doctor::schema(config).await {
@@ -32,7 +30,7 @@ pub(super) async fn checks(config: &Config, create: bool) -> Vec<Check> {
                 failed("database-opens", format!("{error:#}"), "correct `store.url`, or start the database");
             let mut checks = skipped(&["schema-known"], text);
             checks.push(failure);
-            checks.extend(skipped(AFTER_OPENING, text));
+            checks.extend(after_opening(text));
             return checks;
         }
     };
@@ -41,7 +39,7 @@ pub(super) async fn checks(config: &Config, create: bool) -> Vec<Check> {
     if check.status == Status::Failed || (!unchanged && !create) {
         let text = "not tried, because that would change the database; --create does it";
         let mut checks = vec![check, Check::new("database-opens", Status::Skipped, text)];
-        checks.extend(skipped(AFTER_OPENING, "not tried, because the database is not opened"));
+        checks.extend(after_opening("not tried, because the database is not opened"));
         return checks;
     }
     behind(config, &shown, check).await
@@ -49,6 +47,11 @@ pub(super) async fn checks(config: &Config, create: bool) -> Vec<Check> {
 
 async fn behind(config: &Config, shown: &str, schema: Check) -> Vec<Check> {
     [vec![schema], doctor::installation(config.clone(), shown).await].concat()
+}
+
+/// What is tried once the database is open.
+fn after_opening(reason: &str) -> Vec<Check> {
+    [skipped(&["sealing-key-opens"], reason), skipped(doctor::BEYOND, reason)].concat()
 }
 
 fn skipped(names: &[&str], reason: &str) -> Vec<Check> {

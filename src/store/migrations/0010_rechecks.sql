@@ -11,12 +11,18 @@ CREATE TABLE rechecks (
     delivery TEXT NOT NULL,
     PRIMARY KEY (resource_id, environment)
 );
+CREATE INDEX rechecks_by_due ON rechecks (due_ms);
 -- what webhooks are still to be told
 CREATE TABLE webhook_messages (
     id TEXT NOT NULL PRIMARY KEY,
     resource_id TEXT NOT NULL,
     environment TEXT NOT NULL,
+    -- that of the definition, and its webhook: who holds an older definition waits, and to another URL nothing is sent
+    version BIGINT NOT NULL,
+    webhook TEXT NOT NULL,
     body TEXT NOT NULL,
+    written_ms BIGINT NOT NULL,
+    -- whoever moves it on sends the message, until due_ms
     tries BIGINT NOT NULL,
     due_ms BIGINT NOT NULL
 );
