@@ -51,7 +51,7 @@ pub async fn installation(config: Config, shown: &str) -> Vec<Check> {
     let mut checks = vec![opens, key];
     match store {
         Ok(store) => checks.extend(beyond(config, clock, store).await),
-        Err(_) => checks.extend(BEYOND.iter().map(|name| not_tried(name))),
+        Err(_) => checks.extend(BEYOND.iter().copied().map(not_tried)),
     }
     checks
 }
@@ -94,8 +94,8 @@ async fn beyond(config: Config, clock: Clock, store: Store) -> Vec<Check> {
             let remedy =
                 "the message says what cannot be read; restore the database from a backup if it is damaged";
             let mut checks = vec![failed(REGISTRY, format!("{error:#}"), remedy)];
-            let behind = BEYOND.iter().filter(|name| **name != REGISTRY);
-            checks.extend(behind.map(|name| not_tried(name)));
+            let behind = BEYOND.iter().copied().filter(|name| *name != REGISTRY);
+            checks.extend(behind.map(not_tried));
             return checks;
         }
     };

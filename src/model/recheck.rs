@@ -219,9 +219,9 @@ mod tests {
             seen.push(next.clone());
             (health, changes) = (Some(next), [changes, vec![change]].concat());
         }
-        let changed: Vec<usize> =
+        let turns: Vec<usize> =
             (0..changes.len()).filter(|at| changes.get(*at).is_some_and(Option::is_some)).collect();
-        assert_eq!(changed, [2, 4, 5, 6]);
+        assert_eq!(turns, [2, 4, 5, 6]);
         let cause = |text: &str| Some(text.to_owned());
         assert_eq!(causes(&changes)[2..5], [cause("NoSuchBucket"), None, cause("AccessDenied")]);
         for bad in &seen[2..6] {

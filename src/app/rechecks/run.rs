@@ -130,9 +130,10 @@ fn event(wanted: &Wanted, change: &Change, now_ms: i64) -> Event {
     event.project = wanted.project.id.to_string();
     change.to.as_str().clone_into(&mut event.outcome);
     let from = change.from.map_or("not checked before", Verdict::as_str);
-    let parts = [&change.failure.check, &change.failure.cause];
-    let failure = parts.into_iter().flatten().map(|part| format!(", {part}")).collect::<String>();
-    event.detail = Some(format!("{}: {from} -> {}{failure}", wanted.environment, change.to.as_str()));
+    let mut detail = vec![format!("{}: {from} -> {}", wanted.environment, change.to.as_str())];
+    detail.extend(change.failure.check.clone());
+    detail.extend(change.failure.cause.clone());
+    event.detail = Some(detail.join(", "));
     event
 }
 
