@@ -3,7 +3,7 @@
 //! A handful of calls of the Query API, signed like the direct path: an SDK of its own would be larger than all of the
 //! rest. What may not be read is told and not guessed. Source: IAM API reference.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use bytes::Bytes;
@@ -21,6 +21,12 @@ const SERVICE: &str = "iam";
 const VERSION: &str = "2010-05-08";
 /// The time of one call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time of all calls about one identity.
+const ALL_TIMEOUT: Duration = Duration::from_secs(20);
+/// Calls about one identity: two for each managed policy of it and of its groups, of which there are ten at the most.
+const MOST_CALLS: usize = 256;
+/// Bytes of all answers about one identity.
+const MOST_BYTES_IN_ALL: usize = 4 * 1024 * 1024;
 /// Bytes of an answer; a page of policies has far less.
 const MOST_BYTES: usize = 512 * 1024;
 /// Policies of one identity that are read; IAM allows 20 managed ones, and inline ones of 10 KiB in all.
@@ -118,139 +124,18 @@ impl Iam {
         Iam { client, target, signer, credentials }
     }
 
-    /// The policies of an identity, those of its groups included.
+    /// The policies of an identity, those of its groups included. Takes 20 seconds, 256 calls and 4 MiB at the most, and
+    /// ends at the first call that does not get through.
     pub async fn policies(&self, identity: &IamIdentity) -> IamPolicies {
-        let mut found = IamPolicies::default();
-        self.attached(identity.kind(), identity.name(), &mut found).await;
-        if let (IamIdentity::User(name), false) = (identity, found.is_out_of_reach()) {
-            self.of_groups(name, &mut found).await;
+        let until = Instant::now() + ALL_TIMEOUT;
+        let mut reading =
+            Reading { iam: self, found: IamPolicies::default(), until, calls: 0, bytes: 0, ended: None };
+        reading.attached(identity.kind(), identity.name()).await;
+        if let IamIdentity::User(name) = identity {
+            reading.of_groups(name).await;
         }
-        if found.is_out_of_reach() {
-            found.boundary_missing.clone_from(&found.missing);
-        } else {
-            self.boundary(identity, &mut found).await;
-        }
-        found
-    }
-
-    async fn of_groups(&self, user: &str, found: &mut IamPolicies) {
-        match self.list("ListGroupsForUser", &[("UserName", user)], "GroupName").await {
-            Ok(groups) => {
-                for group in groups {
-                    self.attached("Group", &group, found).await;
-                }
-            }
-            Err(error) => found.lacks("ListGroupsForUser", error),
-        }
-    }
-
-    /// Inline and managed policies of a user, group or role.
-    async fn attached(&self, kind: &str, name: &str, found: &mut IamPolicies) {
-        let field = format!("{kind}Name");
-        let whose = (field.as_str(), name);
-        let list = format!("List{kind}Policies");
-        match self.list(&list, &[whose], "member").await {
-            Ok(names) => {
-                for policy in names {
-                    let get = format!("Get{kind}Policy");
-                    let asked = self.ask(&get, &[whose, ("PolicyName", &policy)]).await;
-                    let text = asked.map(|answer| document(&answer, "PolicyDocument"));
-                    found.take(
-                        &get,
-                        format!("the policy `{policy}` of {} `{name}`", kind.to_lowercase()),
-                        text,
-                    );
-                }
-            }
-            Err(error) => found.lacks(&list, error),
-        }
-        if found.is_out_of_reach() {
-            return;
-        }
-        let list = format!("ListAttached{kind}Policies");
-        match self.list(&list, &[whose], "PolicyArn").await {
-            Ok(arns) => {
-                for arn in arns {
-                    let text = self.managed(&arn).await.map(Some);
-                    found.take("GetPolicyVersion", format!("the policy `{arn}`"), text);
-                }
-            }
-            Err(error) => found.lacks(&list, error),
-        }
-    }
-
-    async fn boundary(&self, identity: &IamIdentity, found: &mut IamPolicies) {
-        let (kind, name) = (identity.kind(), identity.name());
-        let field = format!("{kind}Name");
-        let asked = match self.ask(&format!("Get{kind}"), &[(&field, name)]).await {
-            Ok(answer) => match element(&answer, "PermissionsBoundaryArn") {
-                Some(arn) => self.managed(&arn).await.map(Some),
-                None => Ok(None),
-            },
-            Err(error) => Err(error),
-        };
-        match asked {
-            Ok(text) => found.boundary = text,
-            // a store that lacks the call has no boundaries
-            Err(error) if error.kind == ErrorKind::Unsupported => {}
-            Err(error) => found.boundary_missing = Some(error),
-        }
-    }
-
-    /// The text of a managed policy in its version that counts.
-    async fn managed(&self, arn: &str) -> Result<String, AwsError> {
-        let policy = self.ask("GetPolicy", &[("PolicyArn", arn)]).await?;
-        let version = element(&policy, "DefaultVersionId").unwrap_or_else(|| "v1".to_owned());
-        let asked = [("PolicyArn", arn), ("VersionId", version.as_str())];
-        let answer = self.ask("GetPolicyVersion", &asked).await?;
-        document(&answer, "Document").ok_or_else(|| unusable("the answer has no document"))
-    }
-
-    /// The texts of an element on every page of a list.
-    async fn list(
-        &self,
-        action: &str,
-        whose: &[(&str, &str)],
-        element_name: &str,
-    ) -> Result<Vec<String>, AwsError> {
-        let mut all = Vec::new();
-        let mut marker: Option<String> = None;
-        for _ in 0..MOST_PAGES {
-            let mut asked = whose.to_vec();
-            asked.extend(marker.as_deref().map(|marker| ("Marker", marker)));
-            let answer = match self.ask(action, &asked).await {
-                // a store that has inline policies only has none of these
-                Err(error)
-                    if error.kind == ErrorKind::Unsupported
-                        && action != "ListUserPolicies"
-                        && action != "ListRolePolicies" =>
-                {
-                    return Ok(all);
-                }
-                asked => asked?,
-            };
-            all.extend(elements(&answer, element_name));
-            marker = element(&answer, "Marker")
-                .filter(|_| element(&answer, "IsTruncated").as_deref() == Some("true"));
-            if all.len() > MOST_POLICIES {
-                break;
-            }
-            if marker.is_none() {
-                return Ok(all);
-            }
-        }
-        Err(unusable("there are more policies than are read"))
-    }
-
-    async fn ask(&self, action: &str, parameters: &[(&str, &str)]) -> Result<String, AwsError> {
-        let all = [("Action", action), ("Version", VERSION)];
-        let pairs = all.iter().chain(parameters);
-        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let body: Vec<String> = pairs.map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-        let body = Bytes::from(body.join("&"));
-        tokio::time::timeout(CALL_TIMEOUT, self.send(body))
-            .await
-            .map_err(|_| AwsError::timeout(SERVICE, CALL_TIMEOUT.as_millis()))?
+        reading.boundary(identity).await;
+        reading.found
     }
 
     async fn send(&self, body: Bytes) -> Result<String, AwsError> {
@@ -286,6 +171,162 @@ impl Iam {
     }
 }
 
+/// What is being read about one identity, and what may still be spent on it.
+struct Reading<'a> {
+    iam: &'a Iam,
+    found: IamPolicies,
+    until: Instant,
+    calls: usize,
+    bytes: usize,
+    /// Why nothing more is asked.
+    ended: Option<AwsError>,
+}
+
+impl Reading<'_> {
+    async fn of_groups(&mut self, user: &str) {
+        match self.list("ListGroupsForUser", &[("UserName", user)], "GroupName").await {
+            Ok(groups) => {
+                for group in groups {
+                    self.attached("Group", &group).await;
+                }
+            }
+            Err(error) => self.found.lacks("ListGroupsForUser", error),
+        }
+    }
+
+    /// Inline and managed policies of a user, group or role.
+    async fn attached(&mut self, kind: &str, name: &str) {
+        let field = format!("{kind}Name");
+        let whose = (field.as_str(), name);
+        let list = format!("List{kind}Policies");
+        match self.list(&list, &[whose], "member").await {
+            Ok(names) => {
+                for policy in names {
+                    let get = format!("Get{kind}Policy");
+                    let asked = self.ask(&get, &[whose, ("PolicyName", &policy)]).await;
+                    let text = asked.map(|answer| document(&answer, "PolicyDocument"));
+                    self.found.take(
+                        &get,
+                        format!("the policy `{policy}` of {} `{name}`", kind.to_lowercase()),
+                        text,
+                    );
+                }
+            }
+            Err(error) => self.found.lacks(&list, error),
+        }
+        let list = format!("ListAttached{kind}Policies");
+        match self.list(&list, &[whose], "PolicyArn").await {
+            Ok(arns) => {
+                for arn in arns {
+                    let text = self.managed(&arn).await.map(Some);
+                    self.found.take("GetPolicyVersion", format!("the policy `{arn}`"), text);
+                }
+            }
+            Err(error) => self.found.lacks(&list, error),
+        }
+    }
+
+    async fn boundary(&mut self, identity: &IamIdentity) {
+        let (kind, name) = (identity.kind(), identity.name());
+        let field = format!("{kind}Name");
+        let asked = match self.ask(&format!("Get{kind}"), &[(&field, name)]).await {
+            Ok(answer) => match element(&answer, "PermissionsBoundaryArn") {
+                Some(arn) => self.managed(&arn).await.map(Some),
+                None => Ok(None),
+            },
+            Err(error) => Err(error),
+        };
+        match asked {
+            Ok(text) => self.found.boundary = text,
+            // a store that lacks the call has no boundaries
+            Err(error) if error.kind == ErrorKind::Unsupported => {}
+            Err(error) => self.found.boundary_missing = Some(error),
+        }
+    }
+
+    /// The text of a managed policy in its version that counts.
+    async fn managed(&mut self, arn: &str) -> Result<String, AwsError> {
+        let policy = self.ask("GetPolicy", &[("PolicyArn", arn)]).await?;
+        let version = element(&policy, "DefaultVersionId").unwrap_or_else(|| "v1".to_owned());
+        let asked = [("PolicyArn", arn), ("VersionId", version.as_str())];
+        let answer = self.ask("GetPolicyVersion", &asked).await?;
+        document(&answer, "Document").ok_or_else(|| unusable("the answer has no document"))
+    }
+
+    /// The texts of an element on every page of a list.
+    async fn list(
+        &mut self,
+        action: &str,
+        whose: &[(&str, &str)],
+        element_name: &str,
+    ) -> Result<Vec<String>, AwsError> {
+        let mut all = Vec::new();
+        let mut marker: Option<String> = None;
+        for _ in 0..MOST_PAGES {
+            let mut asked = whose.to_vec();
+            asked.extend(marker.as_deref().map(|marker| ("Marker", marker)));
+            let answer = match self.ask(action, &asked).await {
+                // a store that has inline policies only has none of these
+                Err(error)
+                    if error.kind == ErrorKind::Unsupported
+                        && action != "ListUserPolicies"
+                        && action != "ListRolePolicies" =>
+                {
+                    return Ok(all);
+                }
+                asked => asked?,
+            };
+            all.extend(elements(&answer, element_name));
+            marker = element(&answer, "Marker")
+                .filter(|_| element(&answer, "IsTruncated").as_deref() == Some("true"));
+            if all.len() > MOST_POLICIES {
+                break;
+            }
+            if marker.is_none() {
+                return Ok(all);
+            }
+        }
+        Err(unusable("there are more policies than are read"))
+    }
+
+    /// One call, as long as there is anything left to spend and nothing says that the next one would fail too.
+    async fn ask(&mut self, action: &str, parameters: &[(&str, &str)]) -> Result<String, AwsError> {
+        if let Some(ended) = &self.ended {
+            return Err(ended.clone());
+        }
+        let asked = self.ask_now(action, parameters).await;
+        if let Err(error) = &asked
+            && matches!(error.kind, ErrorKind::Timeout | ErrorKind::Unreachable | ErrorKind::Blocked)
+        {
+            self.ended = Some(error.clone());
+        }
+        asked
+    }
+
+    async fn ask_now(&mut self, action: &str, parameters: &[(&str, &str)]) -> Result<String, AwsError> {
+        let all = [("Action", action), ("Version", VERSION)];
+        let pairs = all.iter().chain(parameters);
+        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let body: Vec<String> = pairs.map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        let body = Bytes::from(body.join("&"));
+        let left = self.until.saturating_duration_since(Instant::now()).min(CALL_TIMEOUT);
+        if left.is_zero() {
+            return Err(AwsError::timeout(SERVICE, ALL_TIMEOUT.as_millis()));
+        }
+        self.calls += 1;
+        if self.calls > MOST_CALLS || self.bytes > MOST_BYTES_IN_ALL {
+            let error = unusable("there are more policies than are read");
+            self.ended = Some(error.clone());
+            return Err(error);
+        }
+        let answer = tokio::time::timeout(left, self.iam.send(body))
+            .await
+            .map_err(|_| AwsError::timeout(SERVICE, left.as_millis()))??;
+        self.bytes += answer.len();
+        Ok(answer)
+    }
+}
+
 impl IamPolicies {
     fn take(&mut self, action: &str, name: String, text: Result<Option<String>, AwsError>) {
         match text {
@@ -293,13 +334,6 @@ impl IamPolicies {
             Ok(None) => self.lacks(action, unusable("the answer has no document")),
             Err(error) => self.lacks(action, error),
         }
-    }
-
-    /// Whether asking again would only take time.
-    fn is_out_of_reach(&self) -> bool {
-        self.missing.as_ref().is_some_and(|error| {
-            matches!(error.kind, ErrorKind::Timeout | ErrorKind::Unreachable | ErrorKind::Blocked)
-        })
     }
 
     /// The first reason counts.

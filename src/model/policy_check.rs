@@ -52,7 +52,7 @@ pub struct PolicyCheck {
     pub parts: Vec<PolicyPart>,
     /// One row an operation that the resource allows.
     pub predictions: Vec<Prediction>,
-    /// What nobody reads here and what could still decide otherwise.
+    /// What nobody reads here and what could still decide otherwise, for the request or against it.
     pub unseen: Vec<String>,
     /// What is to be said about the documents.
     pub findings: Vec<DocumentFinding>,
@@ -62,7 +62,8 @@ pub struct PolicyCheck {
     pub unused: Vec<UnusedRights>,
     /// Actions that operations need and are certainly not allowed.
     pub missing: Vec<MissingRight>,
-    /// The smallest change with which what is missing is allowed; absent when nothing is missing.
+    /// The smallest change with which what is missing is allowed, and what no policy allows and only an ACL may; absent
+    /// when there is neither.
     pub change: Option<PolicyChange>,
     /// Whether predictions agree with what a test tried; absent when there is no test of this environment.
     pub agreement: Option<Agreement>,
@@ -146,7 +147,7 @@ pub struct PolicyText {
     /// What it is called.
     #[schema(example = "the bucket policy")]
     pub name: String,
-    /// Its text.
+    /// Its text. Of policies that IAM has, empty for a role below `editor`.
     pub text: String,
 }
 
@@ -190,6 +191,12 @@ pub struct PredictedCall {
     pub statement: Option<DecidingStatement>,
     /// Whether a Deny decides: then no Allow helps.
     pub explicit: bool,
+    /// Whether what limits the identity decides, its boundary or the policy of its session: then no other Allow helps.
+    #[serde(skip)]
+    pub limited: bool,
+    /// Whether no policy allows it, and nothing but an ACL that was not read may.
+    #[serde(skip)]
+    pub only_acl: bool,
 }
 
 /// A statement that decides.
@@ -260,7 +267,7 @@ pub struct PolicyChange {
     #[schema(value_type = Option<Object>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bucket: Option<Box<RawValue>>,
-    /// What else has to change: statements that deny.
+    /// What else has to change: statements that deny, a permissions boundary, a session policy.
     pub steps: Vec<String>,
 }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use super::document::{
     Condition, Effect, Listed, Located, Policy, PrincipalKind, Principals, Statement, Who,
 };
+use super::glob::Glob;
 use super::request::Call;
 
 /// What is known of a request besides its context.
@@ -65,6 +66,104 @@ pub fn assume(policy: &Policy, call: &Call, known: &Known, side: Side) -> Policy
         }
     }
     assumed
+}
+
+/// The policy where the request may be about any resource whose ARN begins with `start`. A statement that means some of
+/// them and not others is taken for one side; the others mean all or none, so that one resource stands for all.
+#[must_use]
+pub fn assume_any(policy: &Policy, call: &Call, known: &Known, start: &str, side: Side) -> Policy {
+    let mut assumed = policy.clone();
+    let fill = policy.has_variables().then_some((call, known));
+    for statement in &mut assumed.statements {
+        let Some(resource) = &mut statement.resource else { continue };
+        if !means_some(resource, fill, start) {
+            continue;
+        }
+        if (statement.effect.value == Effect::Allow) == (side == Side::Best) {
+            resource.not = false;
+            resource.values = vec![Located { value: "*".to_owned(), at: resource.at }];
+        } else {
+            match_nothing(statement);
+        }
+    }
+    assumed
+}
+
+/// Whether an element means some of what begins so, and not all of it.
+fn means_some(resource: &Listed, fill: Option<(&Call, &Known)>, start: &str) -> bool {
+    let mut some = false;
+    for value in &resource.values {
+        let (pattern, is_exact) = fill
+            .map_or_else(|| (value.value.clone(), true), |(call, known)| filled(&value.value, call, known));
+        if is_exact && means_all(&pattern, start) {
+            return false;
+        }
+        some |= may_begin(&pattern, start);
+    }
+    some
+}
+
+/// A text with the values of its variables; false when `*` stands for one that has no single value.
+fn filled(text: &str, call: &Call, known: &Known) -> (String, bool) {
+    let mut filled = String::with_capacity(text.len());
+    let (mut rest, mut is_exact) = (text, true);
+    while let Some((before, after)) = rest.split_once("${") {
+        filled.push_str(before);
+        let Some((key, behind)) = after.split_once('}') else {
+            return (format!("{filled}*"), false);
+        };
+        let value = match call.context.values(&key.to_lowercase()) {
+            [value] if !is_unknown(key, call, known) && !value.contains(['*', '?']) => Some(value),
+            _ => None,
+        };
+        is_exact &= value.is_some();
+        filled.push_str(value.map_or("*", String::as_str));
+        rest = behind;
+    }
+    filled.push_str(rest);
+    (filled, is_exact)
+}
+
+/// Whether a pattern matches everything that begins so. Of those with wildcards before the last field of the ARN, only
+/// where each field matches for itself.
+fn means_all(pattern: &str, start: &str) -> bool {
+    if pattern == "*" {
+        return true;
+    }
+    let fields = |text: &str| -> Vec<String> { text.splitn(6, ':').map(str::to_owned).collect() };
+    let (fields, known) = (fields(pattern), fields(start));
+    fields.len() == 6
+        && known.len() == 6
+        && pattern.ends_with('*')
+        && fields.iter().zip(&known).all(|(field, known)| Glob::wild(field).matches(known))
+}
+
+/// Whether a pattern matches anything that begins so. Takes wildcards to cross the fields of an ARN, so it may say yes
+/// where there is nothing.
+fn may_begin(pattern: &str, start: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    // the places that can be reached in the pattern, of which the first is reached with nothing
+    let mut reached: Vec<bool> = Vec::with_capacity(pattern.len() + 1);
+    let mut here = true;
+    for place in 0..=pattern.len() {
+        reached.push(here);
+        here &= pattern.get(place) == Some(&'*');
+    }
+    for letter in start.chars() {
+        let mut moved = false;
+        for (place, was) in reached.iter_mut().enumerate() {
+            let wild = pattern.get(place);
+            let here = moved || (*was && wild == Some(&'*'));
+            moved = match wild {
+                Some('*') => here,
+                Some('?') => *was,
+                Some(other) => *was && *other == letter,
+                None => false,
+            };
+            *was = here;
+        }
+    }
+    reached.contains(&true)
 }
 
 fn doubt(index: usize, statement: &Statement, policy: &Policy, call: &Call, known: &Known) -> Option<Doubt> {
@@ -198,7 +297,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    use super::{Known, Side, assume, doubts};
+    use super::{Known, Side, assume, assume_any, doubts};
     use crate::policy::compile::Slot;
     use crate::policy::evaluate::{Decision, Policies, decide};
     use crate::policy::parse;
@@ -300,6 +399,46 @@ mod tests {
             decided(&json!([home("Allow", "Resource", "arn:aws:s3:::b/${*}")]), &get, &known()),
             [ImplicitDeny; 2]
         );
+    }
+
+    #[test]
+    fn a_statement_that_means_some_keys_is_open_and_one_that_means_all_or_none_is_not() {
+        let get = call("s3:GetObject", &[]);
+        let is_open = |field: &str, values: serde_json::Value| {
+            let text = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", field: values}]});
+            let policy = parse::parse(&text.to_string()).unwrap();
+            let [best, worst] = [Side::Best, Side::Worst]
+                .map(|side| assume_any(&policy, &get, &known(), "arn:aws:s3:::b/p/", side));
+            assert_eq!(best == worst, best == policy, "both sides, or none");
+            best != policy
+        };
+        let of_b = |key: &str| json!(format!("arn:aws:s3:::b/{key}"));
+        for (values, open) in [
+            (json!("*"), false),
+            (json!("arn:aws:s3:::*"), false),
+            (json!("arn:*:s3:::b*/*"), false),
+            (of_b("*"), false),
+            (of_b("p*"), false),
+            (of_b("p/*"), false),
+            (of_b("?/*"), false),
+            (of_b("q/*"), false),
+            (json!("arn:aws:s3:::b"), false),
+            (json!("arn:aws:s3:::other/*"), false),
+            (of_b("p/a*"), true),
+            (of_b("p/a"), true),
+            (of_b("*a"), true),
+            (of_b("*/a/*"), true),
+            (of_b("p?a*"), true),
+            (json!("arn:aws:s3:::*/p/a"), true),
+            (json!("arn:aws:s3:::?/??a*"), true),
+            (of_b("${aws:PrincipalTag/team}/*"), true),
+            (of_b("${aws:username}/*"), false),
+            (of_b("p/${aws:username}/*"), true),
+            (json!(["arn:aws:s3:::b/p/a", "arn:aws:s3:::b/*"]), false),
+        ] {
+            assert_eq!(is_open("Resource", values.clone()), open, "{values}");
+            assert_eq!(is_open("NotResource", values.clone()), open, "not {values}");
+        }
     }
 
     #[test]

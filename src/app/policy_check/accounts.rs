@@ -2,26 +2,36 @@
 //! (`arn:aws:iam:::user/app`; Ceph Object Gateway, bucket policies). The engine speaks AWS, so each tenant is lent an
 //! account, and what is told names the tenant again.
 
+use crate::model::provider::Profile;
 use crate::policy::document::{Policy, PrincipalKind, Who};
 
 /// Tenants in the order in which they occurred; the place is the account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::app) struct Accounts {
     tenants: Vec<String>,
+    /// Whether the store is AWS: it has accounts, and nothing is lent.
+    is_aws: bool,
 }
 
 /// The services whose ARNs name identities.
 const SERVICES: [&str; 2] = ["iam", "sts"];
 
 impl Accounts {
-    /// The ARN of an identity with an account of twelve digits. Other texts stay as they are.
+    /// As the store has them.
+    pub(super) fn of(profile: &Profile) -> Accounts {
+        Accounts { tenants: Vec::new(), is_aws: profile.id == "aws" }
+    }
+
+    /// The ARN of an identity with an account of twelve digits. Other texts stay as they are, also those that mean
+    /// several accounts (`arn:aws:iam::*:role/app`).
     pub(super) fn lend(&mut self, text: &str) -> String {
         let fields: Vec<&str> = text.splitn(6, ':').collect();
         let ["arn", partition, service, region, tenant, rest] = fields.as_slice() else {
             return text.to_owned();
         };
         let is_account = tenant.len() == 12 && tenant.bytes().all(|byte| byte.is_ascii_digit());
-        if !SERVICES.contains(service) || is_account {
+        let is_open = tenant.contains(['*', '?']) || tenant.contains("${");
+        if self.is_aws || !SERVICES.contains(service) || is_account || is_open {
             return text.to_owned();
         }
         let known = self.tenants.iter().position(|known| known == tenant);
@@ -68,6 +78,7 @@ fn account(place: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::Accounts;
+    use crate::model::provider;
     use crate::policy::parse;
 
     #[test]
@@ -80,13 +91,30 @@ mod tests {
             "arn:aws:sts::999999999998:assumed-role/r/s"
         );
         assert_eq!(accounts.lend("arn:aws:iam:::user/app"), user, "the same one again");
-        for same in
-            ["arn:aws:iam::111122223333:user/app", "arn:aws:s3:::b/k", "*", "anonymous", "arn:aws:iam"]
-        {
+        for same in [
+            "arn:aws:iam::111122223333:user/app",
+            "arn:aws:s3:::b/k",
+            "*",
+            "anonymous",
+            "arn:aws:iam",
+            "arn:aws:iam::*:role/app",
+            "arn:aws:iam::11112222????:role/app",
+            "arn:aws:iam::${aws:PrincipalAccount}:role/app",
+        ] {
             assert_eq!(accounts.lend(same), same);
         }
         let told = accounts.give_back(&format!("`{user}` is not allowed"));
         assert_eq!(told, "`arn:aws:iam:::user/app` is not allowed");
+    }
+
+    #[test]
+    fn at_aws_nothing_is_lent() {
+        let mut accounts = Accounts::of(provider::find("aws").unwrap());
+        for same in
+            ["arn:aws:iam:::user/app", "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1"]
+        {
+            assert_eq!(accounts.lend(same), same);
+        }
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(in crate::app) enum Form {
     Copy,
     /// An upload without the default ACL.
     UploadWithoutAcl,
+    /// A change of an object's ACL, to one that the query names.
+    Acl,
 }
 
 /// One action that is asked for.
@@ -40,6 +42,8 @@ pub(in crate::app) enum Target {
     Objects,
     /// This one, by its full key.
     Object(String),
+    /// The KMS key that encrypts what the resource uploads.
+    Key,
 }
 
 /// The calls of an operation. To sign needs none: a URL does what its signer may.
@@ -51,11 +55,13 @@ pub(super) fn of_operation(operation: Operation, requests: &Requests) -> Vec<Cal
             let on = match need.on {
                 On::Bucket => Target::Bucket,
                 On::Object | On::Source => Target::Objects,
-                On::Any | On::Key | On::Role => continue,
+                On::Key => Target::Key,
+                On::Any | On::Role => continue,
             };
             let wanted = match need.when {
                 When::Always => true,
                 When::Acl => requests.acl.is_some(),
+                When::Kms => requests.uses_kms && requests.signed && needs_key(name, need.action),
                 _ => false,
             };
             let call = Call { action: need.action, on, form: form(name, need.action) };
@@ -65,6 +71,14 @@ pub(super) fn of_operation(operation: Operation, requests: &Requests) -> Vec<Cal
         }
     }
     calls
+}
+
+/// Whether the call certainly asks KMS, with a key for uploads: what it reads may be encrypted otherwise.
+fn needs_key(api: &str, action: &str) -> bool {
+    match action {
+        "kms:GenerateDataKey" => true,
+        _ => matches!(api, "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload"),
+    }
 }
 
 /// The operations of S3 that it is made of, as queries send them.
@@ -106,9 +120,11 @@ fn api(operation: Operation) -> &'static [&'static str] {
 
 fn form(api: &str, action: &str) -> Form {
     match (api, action) {
+        (_, action) if action.starts_with("kms:") => Form::Plain,
         ("ListObjectsV2" | "ListObjectVersions", _) => Form::List,
         ("CopyObject", "s3:PutObject" | "s3:PutObjectAcl") => Form::Copy,
         ("PutObject" | "CreateMultipartUpload", _) => Form::Upload,
+        ("PutObjectAcl", _) => Form::Acl,
         // parts, their completion and their end bring nothing
         _ => Form::Plain,
     }
@@ -187,6 +203,10 @@ mod tests {
             upload: BTreeMap::new(),
             acl: Some("private"),
             uses_kms: false,
+            kms_key: None,
+            region: String::new(),
+            in_url: false,
+            url_tls: true,
             signed: true,
             lasting_key: true,
         };

@@ -73,6 +73,7 @@ pub(in crate::app) struct Facts {
     pub(super) boundary: Option<Policy>,
     /// Whether it is known that there is this one, or none.
     pub(super) boundary_is_known: bool,
+    /// What the session was made with. A policy that nobody knows may let through everything, and need not.
     pub(super) session: Read<Option<Policy>>,
     pub(super) requests: Requests,
 }
@@ -93,6 +94,13 @@ pub(in crate::app) struct Requests {
     pub(super) acl: Option<&'static str>,
     /// Whether a key of KMS encrypts what the resource uploads.
     pub(super) uses_kms: bool,
+    /// The ARN of that key, where the resource gives it.
+    pub(super) kms_key: Option<String>,
+    pub(super) region: String,
+    /// Whether others send them, by URLs that were signed for them.
+    pub(super) in_url: bool,
+    /// Whether such URLs use TLS.
+    pub(super) url_tls: bool,
     pub(super) signed: bool,
     /// Whether it is signed with a key that does not end, so that nobody showed a second factor.
     pub(super) lasting_key: bool,
@@ -136,6 +144,20 @@ impl Facts {
             _ if !self.is_aws => Some(true),
             _ => proved.or(expected),
         };
+    }
+
+    /// The account of the bucket, where it is known: that of the identity, or that which the resource expects.
+    pub(super) fn account(&self) -> Option<&str> {
+        let own = match &self.principal {
+            Principal::Known { arn, .. } if self.same_account == Some(true) => arn.split(':').nth(4),
+            _ => None,
+        };
+        own.or(self.requests.owner.as_deref()).filter(|_| self.is_aws)
+    }
+
+    /// Whether it is a session of which nobody said what its role's path is: policies see the path.
+    pub(super) fn role_has_unknown_path(&self) -> bool {
+        matches!(&self.principal, Principal::Known { arn, role: None } if arn.contains(":assumed-role/"))
     }
 
     /// At AWS nobody owns a bucket but an account. Elsewhere its user may do everything that nothing denies.
@@ -197,10 +219,37 @@ impl Requests {
             context,
             upload,
             acl: defaults.acl.map(|acl| acl.as_str()),
-            uses_kms: matches!(defaults.encryption, StoreEncryption::SseKms { .. }),
+            uses_kms: plan.profile.id == "aws"
+                && matches!(defaults.encryption, StoreEncryption::SseKms { .. }),
+            kms_key: match &defaults.encryption {
+                StoreEncryption::SseKms { key_id: Some(key) } if key.contains(":key/") => Some(key.clone()),
+                _ => None,
+            },
+            region: plan.region.clone(),
+            in_url: false,
+            url_tls: plan.public_endpoint.as_ref().map_or(tls, |endpoint| endpoint.tls),
             signed,
             lasting_key: plan.role.is_none() && plan.has_lasting_key(),
         }
+    }
+
+    /// The same by URLs that were signed before: nobody knows when they are used, and what else is sent with them.
+    /// Without a form of authentication, they may also be forms of uploads, or parts of them.
+    pub(super) fn by_url(&self, authentication: Option<&str>) -> Requests {
+        let mut signed = Requests { in_url: true, ..self.clone() };
+        if authentication.is_none() {
+            (signed.acl, signed.upload) = (None, BTreeMap::new());
+        }
+        let context = &mut signed.context;
+        for later in ["aws:CurrentTime", "aws:EpochTime", "s3:authType", "s3:signatureversion"] {
+            context.remove(later);
+        }
+        context.insert("aws:SecureTransport".to_owned(), vec![self.url_tls.to_string()]);
+        if let Some(authentication) = authentication {
+            context.insert("s3:authType".to_owned(), vec![authentication.to_owned()]);
+            context.insert("s3:signatureversion".to_owned(), vec!["AWS4-HMAC-SHA256".to_owned()]);
+        }
+        signed
     }
 
     /// Whether the bucket is reached through an access point, whose policy is another one.

@@ -26,6 +26,15 @@ pub(super) struct Given {
     session: Option<Document>,
 }
 
+/// What the caller may.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct May {
+    /// Have the bucket and IAM asked.
+    pub(super) read: bool,
+    /// See the texts of policies that IAM has: they tell about more than the resource.
+    pub(super) see: bool,
+}
+
 /// All that is known, and how.
 pub(super) struct Gathered {
     pub(super) facts: Facts,
@@ -36,6 +45,31 @@ pub(super) struct Gathered {
     pub(super) texts: Vec<PolicyText>,
     pub(super) bucket: String,
     pub(super) profile: &'static Profile,
+}
+
+/// Whose the key is that the resource reads with.
+struct Key {
+    /// Whether it is of the one who asks.
+    is_own: bool,
+    own: Principal,
+}
+
+impl Key {
+    /// Whether the one who asks is of the bucket's account, when this is known of the one who read its policy.
+    fn proves(&self, proved: Option<bool>, asking: &Principal) -> Option<bool> {
+        if self.is_own {
+            return proved;
+        }
+        let (Principal::Known { arn: asking, .. }, Principal::Known { arn: own, .. }) = (asking, &self.own)
+        else {
+            return None;
+        };
+        let is_neighbour = asking.split(':').nth(4) == own.split(':').nth(4);
+        match proved? {
+            true => Some(is_neighbour),
+            false => is_neighbour.then_some(false),
+        }
+    }
 }
 
 /// Policies of the identity.
@@ -75,13 +109,14 @@ impl App {
         self: &Arc<Self>,
         resource: &Arc<Resource>,
         environment: &Name,
-        given: Given,
-        mut accounts: Accounts,
-        may_read: bool,
+        wanted: &PolicyCheckWanted,
+        may: May,
     ) -> Result<Gathered, Error> {
         let connection = self.connect(resource, environment).await?;
         let requests = Requests::of(&connection.plan, self.clock.now_ms());
-        let closed = closed(&requests, may_read);
+        let mut accounts = Accounts::of(connection.plan.profile);
+        let given = Given::read(wanted, &mut accounts)?;
+        let closed = closed(&requests, may.read);
         let (said, connection) = if closed.is_some() {
             (None, connection)
         } else {
@@ -92,13 +127,27 @@ impl App {
             (Some(said), connection)
         };
         let plan = &connection.plan;
-        let asking = self.who_asks(plan, given.principal.as_deref(), &mut accounts).await;
-        let iam = if given.identity.is_none() && may_read {
+        let mut asking = self.who_asks(plan, given.principal.as_deref(), &mut accounts).await;
+        let own = if given.principal.is_some() {
+            self.who_asks(plan, None, &mut accounts).await.principal
+        } else {
+            asking.principal.clone()
+        };
+        let is_own = identity::is_own(&asking.principal, &own, requests.owner.as_deref());
+        if is_own {
+            asking.take_role_of(&own);
+        } else {
+            asking.known_by.push_str("; the key of the resource is of somebody else, or may be");
+        }
+        let iam = if given.identity.is_none() && may.read && is_own {
             Box::pin(self.identity_policies(&connection, &asking.principal)).await
         } else {
             None
         };
-        let sent = plan.role.as_ref().and_then(|role| role.policy.as_deref());
+        let sent = plan.role.as_ref().and_then(|role| role.policy.as_deref()).filter(|_| is_own);
+        let foreign_session = identity::has_foreign_session(&asking.principal, plan, is_own);
+        let mut requests = requests;
+        requests.lasting_key &= is_own;
         let mut gathered = Gathered {
             facts: Facts::of_nothing(asking.principal.clone(), requests, plan.profile),
             accounts,
@@ -108,17 +157,36 @@ impl App {
             bucket: plan.bucket.clone(),
             profile: plan.profile,
         };
-        gathered.bucket_side(said.as_ref(), closed.unwrap_or_default());
+        let key = Key { is_own, own };
+        gathered.bucket_side(said.as_ref(), closed.unwrap_or_default(), &key);
         gathered.own_policies(given.identity, iam.as_ref());
         gathered.boundary(given.boundary, iam.as_ref());
-        gathered.session(given.session, sent);
+        gathered.session(given.session, sent, foreign_session);
         gathered.owner();
+        if !may.see {
+            gathered.conceal();
+        }
         Ok(gathered)
     }
 }
 
 impl Gathered {
-    fn bucket_side(&mut self, said: Option<&BucketSaid>, closed: &str) {
+    /// Takes away the texts of policies that IAM has, and what quotes them. Their names stay, and which statement decides.
+    fn conceal(&mut self) {
+        let mut taken = Vec::new();
+        let of_iam = self.parts.iter_mut().filter(|part| {
+            matches!(part.part, "identity_policies" | "permission_boundary") && part.state != PartState::Given
+        });
+        for part in of_iam {
+            for document in &mut part.documents {
+                document.text.clear();
+                taken.push(document.name.clone());
+            }
+        }
+        self.texts.retain(|text| !taken.contains(&text.name));
+    }
+
+    fn bucket_side(&mut self, said: Option<&BucketSaid>, closed: &str, key: &Key) {
         let Some(said) = said else {
             self.parts.extend([
                 parts::not_read::<()>("bucket_policy", closed).shown,
@@ -130,7 +198,7 @@ impl Gathered {
         };
         let is_aws = self.facts.is_aws;
         let (policy, same) = parts::bucket_policy(&said.policy, is_aws, &mut self.accounts);
-        self.facts.same_account(same);
+        self.facts.same_account(key.proves(same, &self.facts.principal));
         self.facts.bucket_policy = self.take(policy);
         self.facts.ownership = self.take(parts::ownership(&said.ownership, self.profile));
         self.facts.block = self.take(parts::block(&said.block));
@@ -244,12 +312,17 @@ impl Gathered {
     }
 
     /// The policy of the session: as given, or what this service sends when it assumes the role.
-    fn session(&mut self, given: Option<Document>, sent: Option<&str>) {
+    fn session(&mut self, given: Option<Document>, sent: Option<&str>, foreign: bool) {
         const NAME: &str = "session_policy";
         let (document, detail) = match (given, sent) {
             (Some(given), _) => (given, "it came with the request"),
             (None, Some(sent)) => {
                 (Document::read(sent, &mut self.accounts), "this service sends it when it assumes the role")
+            }
+            (None, None) if foreign => {
+                let why = "the session is not made by the resource, so its policy is not known: give it as `session_policy`";
+                self.parts.push(part(NAME, PartState::NotRead, why));
+                return;
             }
             (None, None) => {
                 self.facts.session = Read::Is(None);

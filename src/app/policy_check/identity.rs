@@ -72,9 +72,59 @@ fn known(arn: String, role: Option<String>) -> Principal {
 }
 
 impl Asking {
+    /// A session that was given is of the role that the resource assumes.
+    pub(super) fn take_role_of(&mut self, own: &Principal) {
+        if let (Principal::Known { arn, role: None }, Principal::Known { arn: same, role: Some(role) }) =
+            (&self.principal, own)
+            && arn == same
+        {
+            self.principal = known(same.clone(), Some(role.clone()));
+        }
+    }
+
     fn unknown(known_by: String) -> Asking {
         Asking { principal: Principal::Unknown, known_by }
     }
+}
+
+/// Whether it is a session, or a role that acts only in sessions, that something else than the resource made: nobody
+/// knows with which policy. Of somebody who is not known it may be one, unless the key is one that does not end.
+pub(super) fn has_foreign_session(principal: &Principal, plan: &Plan, is_own: bool) -> bool {
+    match principal {
+        Principal::Anonymous => false,
+        _ if is_own && plan.role.is_some() => false,
+        Principal::Known { arn, .. } => {
+            [":assumed-role/", ":federated-user/", ":role/"].iter().any(|kind| arn.contains(kind))
+        }
+        Principal::Unknown => !plan.has_lasting_key(),
+    }
+}
+
+/// Whether the one that is given is whose key the resource has: itself, or the role of its session. Where nobody says
+/// whose it is, unless the account that the bucket should have is another one.
+pub(super) fn is_own(given: &Principal, own: &Principal, owner: Option<&str>) -> bool {
+    let Principal::Known { arn: given, .. } = given else { return given == own };
+    match own {
+        Principal::Known { arn, role } => {
+            given == arn
+                || role.as_ref() == Some(given)
+                || role_of(arn).is_some_and(|role| role == name_of(given))
+        }
+        Principal::Unknown => owner.is_none() || owner == given.split(':').nth(4),
+        Principal::Anonymous => false,
+    }
+}
+
+/// Account and name of the role of a session. No two roles of an account have one name.
+fn role_of(session: &str) -> Option<(&str, &str)> {
+    let (head, rest) = session.split_once(":assumed-role/")?;
+    Some((head.rsplit(':').next()?, rest.split('/').next()?))
+}
+
+/// The same of a role; of others nothing that a role could have.
+fn name_of(arn: &str) -> (&str, &str) {
+    let Some((head, path)) = arn.split_once(":role/") else { return ("", "") };
+    (head.rsplit(':').next().unwrap_or_default(), path.rsplit('/').next().unwrap_or_default())
 }
 
 /// A user, role, session, federated user or root.
@@ -101,7 +151,27 @@ pub(in crate::app) fn session_arn(role: &str, session: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_identity, session_arn};
+    use super::{is_identity, is_own, session_arn};
+    use crate::app::policy_check::facts::Principal;
+
+    #[test]
+    fn a_principal_that_is_given_is_the_key_s_own_only_when_it_is_the_same() {
+        let known = |arn: &str| Principal::Known { arn: format!("arn:aws:{arn}"), role: None };
+        let (user, session) =
+            (known("iam::111122223333:user/a"), known("sts::111122223333:assumed-role/app/i-1"));
+        for (given, own, owner, expected) in [
+            (&user, &user, None, true),
+            (&known("iam::111122223333:user/b"), &user, None, false),
+            (&known("iam::444455556666:user/a"), &user, None, false),
+            (&known("iam::111122223333:role/team/app"), &session, None, true),
+            (&known("iam::111122223333:role/team/other"), &session, None, false),
+            (&user, &Principal::Unknown, None, true),
+            (&user, &Principal::Unknown, Some("111122223333"), true),
+            (&user, &Principal::Unknown, Some("444455556666"), false),
+        ] {
+            assert_eq!(is_own(given, own, owner), expected, "{given:?} {own:?}");
+        }
+    }
 
     #[test]
     fn a_session_is_named_without_the_path_of_its_role() {

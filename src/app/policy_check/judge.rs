@@ -96,7 +96,7 @@ impl Judged {
 
     fn findings(&self) -> Vec<DocumentFinding> {
         let Gathered { facts, parts, texts, bucket, accounts, .. } = &self.gathered;
-        let owner = facts.requests.owner.clone().or_else(|| facts.account_of_bucket());
+        let owner = facts.requests.owner.as_deref().or(facts.account()).map(str::to_owned);
         let of_bucket = Validated {
             bucket: Some(BucketFacts {
                 name: Some(bucket.clone()),
@@ -141,8 +141,14 @@ impl Facts {
     /// What an operation comes to. To sign needs no right: a URL does what its signer may.
     pub(super) fn predict_operation(&self, operation: Operation, accounts: &Accounts) -> Prediction {
         if operation == Operation::Sign {
-            let [get, put] =
-                [Operation::Get, Operation::Put].map(|signed| self.predict_operation(signed, accounts));
+            let signed = |operation, authentication| {
+                let requests = self.requests.by_url(authentication);
+                Facts { requests, ..self.clone() }.predict_operation(operation, accounts)
+            };
+            let [get, url] = [Operation::Get, Operation::Put]
+                .map(|operation| signed(operation, Some("REST-QUERY-STRING")));
+            // what a URL may not, a form or the URL of a part may
+            let put = if url.answer == Answer::No { signed(Operation::Put, None) } else { url };
             let answer = match (get.answer, put.answer) {
                 (Answer::Yes, _) | (_, Answer::Yes) => Answer::Yes,
                 (Answer::No, Answer::No) => Answer::No,
@@ -166,13 +172,6 @@ impl Facts {
             statement: deciding.and_then(|call| call.statement.clone()),
             calls,
         }
-    }
-
-    /// The account of the bucket, where it is that of the identity.
-    fn account_of_bucket(&self) -> Option<String> {
-        let Principal::Known { arn, .. } = &self.principal else { return None };
-        let account = arn.split(':').nth(4).map(str::to_owned);
-        account.filter(|_| self.same_account == Some(true))
     }
 
     /// Settings that could not be read count as off, and say so in their part.
@@ -201,6 +200,9 @@ impl Facts {
         if signed && !self.identity_is_whole {
             add("a Deny in policies of the identity, not all of which were read");
         }
+        if signed && matches!(self.session, Read::Unknown) {
+            add("the policy of the session, if it was made with one: give it as `session_policy`");
+        }
         if self.is_aws {
             if signed && !self.boundary_is_known {
                 add("a permissions boundary that was not read");
@@ -208,7 +210,11 @@ impl Facts {
             add("service control and resource control policies of the organization");
             add("the policy of a VPC endpoint that requests go through");
             add("the setting of the account that blocks public access");
-            add("the policy of a KMS key, where one encrypts the objects");
+            add(if self.requests.uses_kms {
+                "the policy of the KMS key that encrypts the uploads, and of those of the objects"
+            } else {
+                "the policy of a KMS key, where one encrypts the objects"
+            });
         } else {
             add("what the store decides otherwise than AWS");
         }

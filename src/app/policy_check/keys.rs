@@ -56,6 +56,10 @@ const NEVER: [&str; 24] = [
     "s3:x-amz-grant-full-control",
 ];
 
+/// What others may send with a URL that was signed for them.
+const SENT_BY_OTHERS: [&str; 4] =
+    ["aws:referer", "s3:if-match", "s3:versionid", "s3:x-amz-website-redirect-location"];
+
 /// Headers of uploads that the defaults of the resource set, or nobody.
 const OF_UPLOADS: [&str; 9] = [
     "s3:x-amz-acl",
@@ -70,9 +74,19 @@ const OF_UPLOADS: [&str; 9] = [
 ];
 
 /// Condition keys, in lower case, that such a request does not have unless its context says so.
-pub(super) fn absent(form: Form) -> BTreeSet<String> {
+pub(super) fn absent(form: Form, requests: &Requests) -> BTreeSet<String> {
     let mut absent: BTreeSet<String> = NEVER.map(str::to_owned).into();
     absent.extend(OF_UPLOADS.map(str::to_owned));
+    if requests.in_url {
+        // whoever has a URL sends it, with what was signed and with more
+        absent.retain(|key| !SENT_BY_OTHERS.contains(&key.as_str()));
+        if !requests.context.contains_key("s3:authType") {
+            absent.retain(|key| !OF_UPLOADS.contains(&key.as_str()));
+        }
+    }
+    if form == Form::Acl {
+        absent.retain(|key| key != "s3:x-amz-acl" && !key.starts_with("s3:x-amz-grant-"));
+    }
     if form != Form::Copy {
         absent.insert("s3:x-amz-copy-source".to_owned());
     }
@@ -82,7 +96,8 @@ pub(super) fn absent(form: Form) -> BTreeSet<String> {
     absent
 }
 
-/// A key under the prefix that a pattern of objects matches; none where any key will do, or none can be told.
+/// A key under the prefix that a pattern of objects matches, to show what an answer depends on; none where none can be
+/// told.
 pub(super) fn witness(pattern: &str, requests: &Requests) -> Option<String> {
     let pattern = pattern.strip_prefix(requests.bucket.as_str())?.strip_prefix('/')?;
     if pattern.contains("${") {

@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use crate::app::policy_check::accounts::Accounts;
 use crate::app::policy_check::facts::Requests;
-use crate::app::policy_check::gather::Given;
+use crate::app::policy_check::gather::{Given, May};
 use crate::app::policy_check::judge::Judged;
 use crate::app::{App, Error, Resource, audit};
 use crate::model::check::Report;
@@ -52,14 +52,15 @@ impl App {
         let resource = self.known_resource(caller, name)?;
         let record = &resource.record;
         self.check_environment(&caller.project.id, &record.definition, environment)?;
-        let mut accounts = Accounts::default();
-        let given = Given::read(&wanted, &mut accounts)?;
+        // what cannot be used is refused before anything is sent
+        Given::read(&wanted, &mut Accounts::default())?;
         let report = self.report_of(caller, &resource, environment, wanted.test).await?;
         let definition = record.definition.in_environment(environment);
         let operations = definition.operations.clone().unwrap_or_else(|| Operation::ALL.to_vec());
         let may_read = operations.contains(&Operation::GetBucket) || caller.role >= Role::Editor;
+        let may = May { read: may_read, see: caller.role >= Role::Editor };
         let permit = self.admit(caller).await?;
-        let gathered = self.gather(&resource, environment, given, accounts, may_read).await;
+        let gathered = self.gather(&resource, environment, &wanted, may).await;
         drop(permit);
         let mut event =
             audit::event(caller, "resource.policy_check", resource.name().as_str(), self.clock.now_ms());

@@ -5,11 +5,11 @@ use crate::app::policy_check::accounts::Accounts;
 use crate::app::policy_check::calls::{Call, Form, Target};
 use crate::app::policy_check::facts::{Facts, Principal, Read};
 use crate::app::policy_check::keys::NOBODYS_KEY;
-use crate::app::policy_check::question::{Ready, SOMEBODY, STANDS_IN};
+use crate::app::policy_check::question::{Ready, SOMEBODY, STANDS_IN, Taking};
 use crate::model::check::Answer;
 use crate::model::policy_check::{DecidingStatement, PredictedCall};
 use crate::policy::document::{Policy, Who};
-use crate::policy::evaluate::{self, Decision};
+use crate::policy::evaluate::{self, DecidedBy, Decision};
 use crate::policy::request::ObjectOwnership;
 use crate::policy::unknown::Side;
 
@@ -28,44 +28,81 @@ struct Decided {
     statement: Option<DecidingStatement>,
     /// What decided stands in for a policy that could not be read.
     stands_in: bool,
+    /// The boundary or the policy of the session has no Allow.
+    limited: bool,
 }
 
 impl Facts {
     /// Predicts a call.
     pub(in crate::app) fn predict(&self, call: &Call, accounts: &Accounts) -> PredictedCall {
-        let keys = self.keys_for(call);
-        let mut first: Option<PredictedCall> = None;
-        for key in &keys {
-            let next = self.predict_on(call, key, accounts);
-            match &first {
-                None => first = Some(next),
-                Some(before) if before.answer == next.answer => {}
-                Some(before) => return self.depends_on_key(call, before, &next, key),
-            }
-        }
-        let mut predicted = first.unwrap_or_else(|| self.predict_on(call, "", accounts));
+        let mut predicted = match &call.on {
+            Target::Objects => self.predict_any(call, accounts),
+            Target::Object(key) => self.predict_on(call, key, accounts),
+            Target::Bucket | Target::Key => self.predict_on(call, "", accounts),
+        };
         predicted.resource = self.shown(&call.on);
-        if predicted.answer == Answer::Yes
-            && let Some(acl) = self.refused_acl(call)
+        if predicted.answer != Answer::No
+            && let Some((what, repair)) = self.refused_acl(call)
         {
+            let allowed = if predicted.answer == Answer::Yes { "the policies allow it, but " } else { "" };
             predicted.answer = Answer::No;
             predicted.explicit = true;
+            (predicted.limited, predicted.only_acl) = (false, false);
             predicted.statement = None;
             predicted.explanation = format!(
-                "the policies allow it, but ACLs are off for the bucket and the resource sends `{acl}`: S3 answers 400 AccessControlListNotSupported"
+                "{allowed}ACLs are off for the bucket and {what}: S3 answers 400 AccessControlListNotSupported"
             );
-            let repair = "take `default_acl` from the resource, or set it to `bucket-owner-full-control`";
             predicted.repair = Some(repair.to_owned());
         }
         predicted
     }
 
-    /// The default ACL, where the bucket takes none like it (S3 user guide, object ownership).
-    fn refused_acl(&self, call: &Call) -> Option<&'static str> {
-        let is_off = self.is_aws
-            && self.ownership.known() == Some(&ObjectOwnership::BucketOwnerEnforced)
-            && matches!(call.form, Form::Upload | Form::Copy);
-        self.requests.acl.filter(|acl| is_off && *acl != "bucket-owner-full-control")
+    /// What S3 refuses for itself, where ACLs are off, and what to do (S3 user guide, object ownership): each change of an
+    /// ACL, and uploads with other ACLs than one.
+    fn refused_acl(&self, call: &Call) -> Option<(String, &'static str)> {
+        if !self.is_aws || self.ownership.known() != Some(&ObjectOwnership::BucketOwnerEnforced) {
+            return None;
+        }
+        match (call.form, self.requests.acl) {
+            (Form::Acl, _) => Some((
+                "no ACL can be changed".to_owned(),
+                "take `put_acl` from the operations of the resource, or let ACLs count for the bucket",
+            )),
+            (Form::Upload | Form::Copy, Some(acl)) if acl != "bucket-owner-full-control" => Some((
+                format!("the resource sends `{acl}`"),
+                "take `default_acl` from the resource, or set it to `bucket-owner-full-control`",
+            )),
+            _ => None,
+        }
+    }
+
+    /// Of any object under the prefix: certain is only what holds for each of them.
+    fn predict_any(&self, call: &Call, accounts: &Accounts) -> PredictedCall {
+        let nobodys = self.nobodys_key();
+        let any = self.predict_on(call, &nobodys, accounts);
+        if any.answer != Answer::Unknown {
+            return any;
+        }
+        let one = |key: &str| {
+            self.predict_on(&Call { on: Target::Object(key.to_owned()), ..call.clone() }, key, accounts)
+        };
+        let first = one(&nobodys);
+        for key in self.witnesses() {
+            let next = one(&key);
+            if next.answer != first.answer {
+                return self.depends_on_key(call, &first, &next, &key);
+            }
+        }
+        if first.answer == Answer::Unknown {
+            return first;
+        }
+        PredictedCall {
+            explanation: format!(
+                "that depends on the key: a policy means some keys under the prefix and not others; for one that none means, {}",
+                first.explanation
+            ),
+            ..any
+        }
     }
 
     /// Some keys under the prefix are allowed, and others are not.
@@ -88,6 +125,8 @@ impl Facts {
             repair: None,
             statement: deciding.statement.clone(),
             explicit: false,
+            limited: false,
+            only_acl: false,
         }
     }
 
@@ -95,8 +134,10 @@ impl Facts {
         let arn = match &call.on {
             Target::Bucket => self.requests.bucket.clone(),
             Target::Objects | Target::Object(_) => self.object_arn(key),
+            Target::Key => self.shown(&call.on),
         };
-        let [best, worst] = [Side::Best, Side::Worst].map(|side| self.ready(call, &arn, side));
+        let ready = |side, acls| self.ready(call, &arn, Taking { side, acls });
+        let [best, worst] = [Side::Best, Side::Worst].map(|side| ready(side, true));
         let (answer, decided) = match (&best, &worst) {
             (Err(why), _) | (_, Err(why)) => (Answer::Unknown, Decided::invalid(why.clone())),
             (Ok(best), Ok(worst)) => match (best.decision(), worst.decision()) {
@@ -106,6 +147,9 @@ impl Facts {
             },
         };
         let explicit = answer == Answer::No && decided.decision == Decision::ExplicitDeny;
+        let only_acl = answer == Answer::Unknown
+            && best.is_ok()
+            && ready(Side::Best, false).is_ok_and(|best| best.decision() == Decision::ImplicitDeny);
         // a key that stands for all others is not shown
         let nobodys = key.ends_with(NOBODYS_KEY);
         let told = |text: &str| {
@@ -113,14 +157,22 @@ impl Facts {
                 if nobodys { text.replace(&arn, &self.shown(&Target::Objects)) } else { text.to_owned() };
             accounts.give_back(&self.renamed(&text))
         };
+        let explanation = if only_acl && self.bucket_policy.known().is_some() {
+            "no policy allows it; the ACL of an object, or a grant that may be for the identity, may"
+                .to_owned()
+        } else {
+            told(&decided.explanation)
+        };
         PredictedCall {
             action: call.action.to_owned(),
             answer,
-            explanation: told(&decided.explanation),
+            explanation,
             repair: decided.repair.filter(|_| answer == Answer::No).map(|text| told(&text)),
             resource: arn,
             statement: decided.statement,
             explicit,
+            limited: answer == Answer::No && decided.limited,
+            only_acl,
         }
     }
 
@@ -133,6 +185,13 @@ impl Facts {
         };
         let explanation = match (&worst.decision, &best.decision) {
             (_, Decision::Invalid) => best.explanation.clone(),
+            _ if matches!(self.session, Read::Unknown)
+                && self.identity_is_whole
+                && !worst.stands_in
+                && worst.limited =>
+            {
+                "the policy of its session is not known, and need not allow it".to_owned()
+            }
             (Decision::ExplicitDeny, _) if worst.stands_in => {
                 "the bucket policy could not be read, and it may deny it".to_owned()
             }
@@ -142,7 +201,7 @@ impl Facts {
         };
         let statement =
             if worst.decision == Decision::ExplicitDeny { worst.statement } else { best.statement };
-        Decided { decision: Decision::ImplicitDeny, explanation, repair: None, statement, stands_in: false }
+        Decided { decision: Decision::ImplicitDeny, statement, ..Decided::invalid(explanation) }
     }
 
     fn nothing_read_allows(&self) -> String {
@@ -196,7 +255,16 @@ impl Facts {
         } else {
             String::new()
         };
-        Decided { decision: answer.decision, explanation, repair: answer.repair, statement, stands_in }
+        let limited = answer.decision == Decision::ImplicitDeny
+            && matches!(answer.decided_by, DecidedBy::PermissionBoundary | DecidedBy::Session);
+        Decided {
+            decision: answer.decision,
+            explanation,
+            repair: answer.repair,
+            statement,
+            stands_in,
+            limited,
+        }
     }
 
     pub(super) fn object_arn(&self, key: &str) -> String {
@@ -219,6 +287,7 @@ impl Facts {
             Target::Bucket => self.requests.bucket.clone(),
             Target::Objects => format!("{}/{}*", self.requests.bucket, self.requests.prefix),
             Target::Object(key) => self.object_arn(key),
+            Target::Key => self.requests.kms_key.clone().unwrap_or_else(|| "the KMS key".to_owned()),
         }
     }
 
@@ -227,7 +296,8 @@ impl Facts {
         let mut text = text
             .replace("`resource`", BUCKET_POLICY)
             .replace("`session`", SESSION_POLICY)
-            .replace("`permission_boundary[0]`", BOUNDARY);
+            .replace("`permission_boundary[0]`", BOUNDARY)
+            .replace("`permission_boundary`", BOUNDARY);
         for (at, named) in self.identity.iter().enumerate() {
             text = text.replace(&format!("`identity[{at}]`"), &named.name);
         }
@@ -237,7 +307,14 @@ impl Facts {
 
 impl Decided {
     fn invalid(explanation: String) -> Decided {
-        Decided { decision: Decision::Invalid, explanation, repair: None, statement: None, stands_in: false }
+        Decided {
+            decision: Decision::Invalid,
+            explanation,
+            repair: None,
+            statement: None,
+            stands_in: false,
+            limited: false,
+        }
     }
 }
 

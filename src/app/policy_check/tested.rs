@@ -46,7 +46,7 @@ pub(in crate::app) struct Tested {
 impl Tested {
     /// Only computes; a large policy takes tens of milliseconds.
     pub(in crate::app) fn predict(self) -> Predicted {
-        let mut accounts = Accounts::default();
+        let mut accounts = Accounts::of(self.plan.profile);
         let asking = identity::as_told(&self.plan, self.identity.as_deref(), &mut accounts);
         let requests = Requests::of(&self.plan, self.now_ms);
         if requests.through_access_point() {
@@ -61,7 +61,11 @@ impl Tested {
         let has_policy = policy.value.known().is_some_and(Option::is_some);
         facts.bucket_policy = policy.value;
         facts.same_account(same);
-        facts.session = session(&self.plan, &mut accounts);
+        facts.session = if identity::has_foreign_session(&facts.principal, &self.plan, true) {
+            Known::Unknown
+        } else {
+            session(&self.plan, &mut accounts)
+        };
         let rows = self.operations.iter().map(|operation| {
             let row = facts.predict_operation(*operation, &accounts);
             let denied = row.calls.iter().find(|call| call.answer == Answer::No);

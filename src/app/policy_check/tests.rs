@@ -13,7 +13,7 @@ use crate::model::check::{Answer, Check, Status};
 use crate::model::operation::Operation;
 use crate::model::policy_check::{PredictedCall, Prediction};
 use crate::model::provider;
-use crate::policy::request::{BlockPublicAccess, ObjectOwnership};
+use crate::policy::request::{AclGrant, AclPermission, BlockPublicAccess, ObjectOwnership};
 
 const USER: &str = "arn:aws:iam::111122223333:user/app";
 
@@ -27,6 +27,10 @@ fn facts() -> Facts {
         upload: BTreeMap::new(),
         acl: None,
         uses_kms: false,
+        kms_key: None,
+        region: "eu-central-1".to_owned(),
+        in_url: false,
+        url_tls: true,
         signed: true,
         lasting_key: true,
     };
@@ -76,6 +80,10 @@ fn a_policy_that_was_not_read_makes_everything_unknown() {
     unread.bucket_policy = Read::Unknown;
     for operation in Operation::ALL {
         let found = row(&unread, operation);
+        if operation == Operation::PutAcl {
+            assert_eq!(found.answer, Answer::No, "whatever the policy says: ACLs are off");
+            continue;
+        }
         assert_eq!(found.answer, Answer::Unknown, "{operation:?}: {}", found.explanation);
         assert!(found.explanation.contains("could not be read"), "{}", found.explanation);
     }
@@ -271,6 +279,194 @@ fn an_owner_at_a_store_without_accounts_may_do_what_nothing_denies() {
     assert_eq!(answer(&found, Operation::Delete), Answer::No);
     found.owns_bucket = Read::Unknown;
     assert_eq!(answer(&found, Operation::Get), Answer::Unknown);
+}
+
+#[test]
+fn certain_is_only_what_holds_for_every_key_under_the_prefix() {
+    let on = |effect: &str, field: &str, resource: Value| {
+        let mut statement = allow(&json!("s3:GetObject"));
+        statement.as_object_mut().unwrap().remove("Resource");
+        statement.as_object_mut().unwrap().remove("Sid");
+        (statement["Effect"], statement[field]) = (json!(effect), resource);
+        statement
+    };
+    let all = || on("Allow", "Resource", json!("arn:aws:s3:::b/*"));
+    let many: Vec<String> = (0..40).map(|at| format!("arn:aws:s3:::b/p/{at}")).collect();
+    for (statements, expected) in [
+        (json!([all()]), Answer::Yes),
+        (json!([on("Allow", "Resource", json!("arn:aws:s3:::*/p/*"))]), Answer::Yes),
+        (json!([on("Allow", "Resource", json!("arn:aws:s3:::b/p/.*"))]), Answer::Unknown),
+        (json!([on("Allow", "Resource", json!("arn:aws:s3:::?/p/x*"))]), Answer::Unknown),
+        (json!([on("Allow", "Resource", json!("arn:aws:s3:::b/*/x"))]), Answer::Unknown),
+        (json!([all(), on("Deny", "Resource", json!("arn:aws:s3:::*/p/secret/*"))]), Answer::Unknown),
+        (json!([all(), on("Deny", "Resource", json!(many))]), Answer::Unknown),
+        (
+            json!([all(), on("Deny", "Resource", json!("arn:aws:s3:::b/${aws:PrincipalTag/team}"))]),
+            Answer::Unknown,
+        ),
+        (json!([all(), on("Deny", "NotResource", json!("arn:aws:s3:::b/p/.s3-*"))]), Answer::Unknown),
+        (json!([all(), on("Deny", "NotResource", json!("arn:aws:s3:::b/p/*"))]), Answer::Yes),
+        (
+            json!([
+                on("Allow", "Resource", json!("arn:aws:s3:::b/p/a*")),
+                on("Deny", "Resource", json!("arn:aws:s3:::b/p/ax"))
+            ]),
+            Answer::Unknown,
+        ),
+        (json!([all(), on("Deny", "Resource", json!("arn:aws:s3:::b/*"))]), Answer::No),
+    ] {
+        let found = row(&with_bucket(&statements), Operation::Get);
+        assert_eq!(found.answer, expected, "{statements}: {}", found.explanation);
+    }
+}
+
+#[test]
+fn signed_urls_are_judged_as_those_who_have_them_send_them() {
+    use Answer::{No, Unknown, Yes};
+    let with = |operator: &str, key: &str, value: &str| {
+        let mut statement = allow(&json!(["s3:GetObject", "s3:PutObject"]));
+        statement["Condition"] = json!({operator: {key: value}});
+        let mut found = with_bucket(&json!([statement]));
+        found.requests.context.insert("s3:authType".to_owned(), vec!["REST-HEADER".to_owned()]);
+        (answer(&found, Operation::Get), answer(&found, Operation::Sign))
+    };
+    assert_eq!(with("StringEquals", "s3:authType", "REST-HEADER"), (Yes, Unknown), "a form may");
+    assert_eq!(with("StringEquals", "s3:authType", "REST-QUERY-STRING"), (No, Yes));
+    assert_eq!(with("StringLike", "aws:Referer", "https://example.com/*"), (No, Unknown));
+    assert_eq!(with("StringEquals", "s3:signatureversion", "AWS"), (Unknown, Unknown));
+    let found = facts();
+    assert_eq!(answer(&found, Operation::Sign), No);
+}
+
+#[test]
+fn a_session_that_the_resource_did_not_make_may_be_limited_and_its_role_may_have_a_path() {
+    let mut found = facts();
+    found.principal =
+        Principal::Known { arn: "arn:aws:sts::111122223333:assumed-role/app/i-1".to_owned(), role: None };
+    found.identity = vec![named("own", &json!([{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]))];
+    assert_eq!(answer(&found, Operation::Get), Answer::Yes);
+    found.session = Read::Unknown;
+    assert_eq!(answer(&found, Operation::Get), Answer::Unknown);
+    assert!(found.unseen().iter().any(|text| text.contains("policy of the session")));
+    let mut statement = allow(&json!("s3:GetObject"));
+    (statement["Principal"], statement["Condition"]) =
+        (json!("*"), json!({"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/app"}}));
+    let mut found = Facts { bucket_policy: with_bucket(&json!([statement])).bucket_policy, ..found };
+    found.identity.clear();
+    assert_eq!(answer(&found, Operation::Get), Answer::Unknown, "it may be `role/team/app`");
+}
+
+#[test]
+fn where_acls_are_off_none_can_be_changed() {
+    let mut found = with_bucket(&json!([allow(&json!("s3:*"))]));
+    let put = row(&found, Operation::PutAcl);
+    assert_eq!(put.answer, Answer::No);
+    assert!(put.explanation.contains("AccessControlListNotSupported"), "{}", put.explanation);
+    found.ownership = Read::Is(ObjectOwnership::BucketOwnerPreferred);
+    assert_eq!(answer(&found, Operation::PutAcl), Answer::Yes);
+    let mut only = allow(&json!("s3:PutObjectAcl"));
+    only["Condition"] = json!({"StringEquals": {"s3:x-amz-acl": "bucket-owner-full-control"}});
+    let only = Facts { ownership: found.ownership.clone(), ..with_bucket(&json!([only])) };
+    assert_eq!(answer(&only, Operation::PutAcl), Answer::Unknown, "that depends on what the query asks for");
+}
+
+#[test]
+fn an_account_that_stands_in_is_not_compared() {
+    let with = |owner: &str| {
+        let mut statement = allow(&json!("s3:GetObject"));
+        (statement["Principal"], statement["Condition"]) =
+            (json!("*"), json!({"StringEquals": {"aws:ResourceAccount": owner}}));
+        let mut found = with_bucket(&json!([statement]));
+        (found.principal, found.same_account, found.requests.owner) =
+            (Principal::Unknown, None, Some("444455556666".to_owned()));
+        found.identity_is_whole = false;
+        answer(&found, Operation::Get)
+    };
+    assert_eq!(with("444455556666"), Answer::Unknown, "it may be of another account");
+    let mut found = with_bucket(
+        &json!([{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::b/*",
+        "Condition": {"StringEquals": {"aws:ResourceAccount": "444455556666"}}}]),
+    );
+    (found.principal, found.same_account, found.requests.owner) =
+        (Principal::Unknown, None, Some("444455556666".to_owned()));
+    assert_eq!(answer(&found, Operation::Get), Answer::No);
+}
+
+#[test]
+fn where_acls_count_an_object_may_be_open_to_those_whom_no_policy_names() {
+    let mut found = facts();
+    assert_eq!(answer(&found, Operation::Get), Answer::No);
+    found.ownership = Read::Is(ObjectOwnership::ObjectWriter);
+    let get = only_call(&found, Operation::Get);
+    assert_eq!(get.answer, Answer::Unknown);
+    assert!(get.only_acl && get.explanation.contains("ACL"), "{}", get.explanation);
+    assert_eq!(answer(&found, Operation::Delete), Answer::No, "the bucket's ACL decides that, and is known");
+    let predictions = [row(&found, Operation::Get)];
+    let change = found.change(&[], &predictions, "bucket-b", &Accounts::default()).unwrap();
+    assert!(change.identity.unwrap().get().contains("s3:GetObject"));
+    // at another store a grant may be for whoever asks
+    found.is_aws = false;
+    let grant = AclGrant { grantee: "someone".to_owned(), permission: AclPermission::Write };
+    found.acl = Read::Is(BucketAcl { owner: Some("owner".to_owned()), grants: vec![grant] });
+    found.owns_bucket = Read::Is(false);
+    assert_eq!(answer(&found, Operation::Put), Answer::Unknown);
+    assert_eq!(answer(&found, Operation::List), Answer::No, "it does not grant that");
+}
+
+#[test]
+fn a_key_of_kms_has_to_be_allowed_too() {
+    let with = |own: Value| {
+        let mut found = facts();
+        found.requests.uses_kms = true;
+        found.identity = vec![named("own", &own)];
+        found
+    };
+    let s3 = json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*"});
+    let kms =
+        |effect: &str, resource: &str| json!({"Effect": effect, "Action": "kms:*", "Resource": resource});
+    let found = with(json!([s3]));
+    assert_eq!(answer(&found, Operation::Put), Answer::Unknown);
+    assert_eq!(answer(&found, Operation::Get), Answer::Yes);
+    assert!(found.unseen().iter().any(|text| text.contains("the policy of the KMS key")));
+    assert_eq!(answer(&with(json!([s3, kms("Allow", "*")])), Operation::Put), Answer::Yes);
+    let key = "arn:aws:kms:eu-central-1:111122223333:key/0a1b";
+    let mut one = with(json!([s3, kms("Allow", key)]));
+    assert_eq!(answer(&one, Operation::Put), Answer::Unknown, "it may be another key");
+    one.requests.kms_key = Some(key.to_owned());
+    assert_eq!(answer(&one, Operation::Put), Answer::Yes);
+    for operation in [Operation::Put, Operation::Copy, Operation::Multipart] {
+        let denied = row(&with(json!([s3, kms("Deny", "*")])), operation);
+        assert_eq!(denied.answer, Answer::No, "{operation:?}");
+        assert!(denied.explanation.contains("kms:"), "{}", denied.explanation);
+    }
+}
+
+#[test]
+fn an_allow_is_not_proposed_where_the_boundary_or_the_session_limits() {
+    let role = "arn:aws:iam::111122223333:role/team/app";
+    let mut found = facts();
+    found.principal = Principal::Known {
+        arn: "arn:aws:sts::111122223333:assumed-role/app/s3c".to_owned(),
+        role: Some(role.to_owned()),
+    };
+    found.identity = vec![named("own", &json!([{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]))];
+    found.requests.bucket = "arn:aws:s3:::bucket-b".to_owned();
+    let lists = json!([{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}]);
+    found.boundary = Some(named("", &lists).policy);
+    let change_of = |found: &Facts| {
+        let predictions = [row(found, Operation::Get)];
+        let missing = change::missing(&predictions);
+        found.change(&missing, &predictions, "bucket-b", &Accounts::default()).unwrap()
+    };
+    let change = change_of(&found);
+    assert!(change.identity.is_none() && change.bucket.is_none(), "{change:?}");
+    assert!(change.steps[0].contains("permissions boundary"), "{change:?}");
+    // with nothing of its own both are missing
+    found.identity.clear();
+    let change = change_of(&found);
+    assert!(change.identity.is_some(), "{change:?}");
+    assert!(change.bucket.as_ref().unwrap().get().contains(role), "{change:?}");
+    assert!(change.steps.iter().any(|step| step.contains("permissions boundary")), "{change:?}");
 }
 
 proptest! {

@@ -96,6 +96,11 @@ impl Call {
         self.caller.is_identity() && self.caller.account == self.resource_account
     }
 
+    /// The account of the caller; none for anonymous requests and services.
+    pub fn account(&self) -> Option<&str> {
+        self.caller.account.as_deref()
+    }
+
     /// Why the request cannot have a key. None when it can.
     pub(in crate::policy) fn why_never(&self, key: &str) -> Option<&'static str> {
         let folded = key.to_lowercase();
