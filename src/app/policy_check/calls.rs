@@ -137,9 +137,9 @@ pub(in crate::app) fn of_check(check: &Check, requests: &Requests, first: Option
     let marker = || Target::Object(format!("{}{NOBODYS_KEY}", requests.prefix));
     let on_marker = |action, form| vec![Call { action, on: marker(), form }];
     let on_first = |action| {
-        let of_marker = check.call.as_deref().is_some_and(|call| call.contains("not there"));
+        let reads_nobodys = check.call.as_deref().is_some_and(|call| call.contains("not there"));
         let on = match first {
-            _ if of_marker => marker(),
+            _ if reads_nobodys => marker(),
             Some(key) => Target::Object(key.to_owned()),
             None => Target::Objects,
         };

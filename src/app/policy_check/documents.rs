@@ -31,7 +31,7 @@ impl Document {
         let mut shown = text.to_owned();
         let mut parsed = parse::parse(text);
         if let (Ok(policy), true) = (&parsed, text.trim().lines().count() < 2) {
-            shown = print::print(policy).trim_end().to_owned();
+            print::print(policy).trim_end().clone_into(&mut shown);
             parsed = parse::parse(&shown);
         }
         let policy = match parsed {

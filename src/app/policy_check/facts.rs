@@ -6,6 +6,7 @@ use crate::app::connection::Plan;
 use crate::app::scope::bucket_arn;
 use crate::clock::rfc3339;
 use crate::model::provider::Profile;
+use crate::model::resource::CannedAcl;
 use crate::model::upload::StoreEncryption;
 use crate::policy::document::Policy;
 use crate::policy::request::{AclGrant, BlockPublicAccess, ObjectOwnership};
@@ -218,7 +219,7 @@ impl Requests {
             owner: plan.expected_owner.clone(),
             context,
             upload,
-            acl: defaults.acl.map(|acl| acl.as_str()),
+            acl: defaults.acl.map(CannedAcl::as_str),
             uses_kms: plan.profile.id == "aws"
                 && matches!(defaults.encryption, StoreEncryption::SseKms { .. }),
             kms_key: match &defaults.encryption {
