@@ -81,6 +81,7 @@ pub(in crate::app) struct Facts {
 
 /// What all requests of a resource have in common.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(in crate::app) struct Requests {
     /// The ARN of the bucket.
     pub(super) bucket: String,

@@ -65,10 +65,7 @@ impl Key {
             return None;
         };
         let is_neighbour = asking.split(':').nth(4) == own.split(':').nth(4);
-        match proved? {
-            true => Some(is_neighbour),
-            false => is_neighbour.then_some(false),
-        }
+        if proved? { Some(is_neighbour) } else { is_neighbour.then_some(false) }
     }
 }
 
