@@ -690,10 +690,11 @@ async fn the_session_of_a_role_is_known_without_asking() {
     let session = part(&found, "session_policy");
     assert_eq!(session["state"], "given", "{found:#}");
     assert!(session["documents"][0]["text"].as_str().unwrap().contains("s3:prefix"), "{session:#}");
-    for (operation, answer) in [("list", "yes"), ("get", "yes"), ("put", "yes"), ("delete", "no")] {
-        assert_eq!(prediction(&found, operation)["answer"], answer, "{operation}: {found:#}");
+    // the session may not read what decides, so nothing is certain
+    assert_eq!(part(&found, "bucket_policy")["state"], "failed", "{found:#}");
+    for operation in ["list", "get", "put", "delete"] {
+        assert_eq!(prediction(&found, operation)["answer"], "unknown", "{operation}: {found:#}");
     }
-    assert_eq!(prediction(&found, "delete")["statement"]["document"], "the bucket policy", "{found:#}");
     assert_eq!(found["agreement"]["differ"], json!([]), "{found:#}");
 }
 

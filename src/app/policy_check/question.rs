@@ -205,15 +205,24 @@ impl Facts {
                 }
                 policies.attach(Slot::Resource, &policy)?;
             }
-            Read::Is(Some(policy)) => policies.attach(Slot::Resource, &assume(policy))?,
-            Read::Is(None) => {}
+            Read::Is(policy) => {
+                // one policy alone is attached to a bucket
+                let mut all = policy.as_ref().map(&assume);
+                if taking.acls && side == Side::Best && self.may_be_allowed_by_an_acl_elsewhere(asked) {
+                    let open = everything(Effect::Allow, true);
+                    match &mut all {
+                        Some(all) => all.statements.extend(open.statements),
+                        None => all = Some(open),
+                    }
+                }
+                if let Some(all) = &all {
+                    policies.attach(Slot::Resource, all)?;
+                }
+            }
             Read::Unknown => {
                 let effect = if side == Side::Best { Effect::Allow } else { Effect::Deny };
                 policies.attach(Slot::Resource, &everything(effect, true))?;
             }
-        }
-        if taking.acls && side == Side::Best && self.may_be_allowed_by_an_acl_elsewhere(asked) {
-            policies.attach(Slot::Resource, &everything(Effect::Allow, true))?;
         }
         for named in &self.identity {
             policies.attach(Slot::Identity, &assume(&named.policy))?;
