@@ -386,8 +386,8 @@ async fn what_cannot_be_checked_is_refused_and_who_asks_is_audited() {
     assert_eq!(problem["errors"][0]["code"], "ORIGINS_MISSING", "{problem:#}");
     let problem = expect(service.admin.post(path, &json!({"origins": ["https://a.example/"]})).await, 422);
     assert_eq!(problem["errors"][0]["path"], "origins[0]", "{problem:#}");
-    let patch = json!({"browser_origins": ["a.example"]});
-    let problem = expect(service.admin.patch("/v1/resources/main", &patch).await, 422);
+    let change = json!({"browser_origins": ["a.example"]});
+    let problem = expect(service.admin.patch("/v1/resources/main", &change).await, 422);
     assert_eq!(problem["errors"][0]["path"], "browser_origins[0]", "{problem:#}");
     let viewer = service.client("viewer").await;
     expect(viewer.post(path, &json!({"origins": [ORIGIN]})).await, 403);

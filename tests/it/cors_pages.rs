@@ -95,8 +95,8 @@ impl World {
     /// What the page gets of an upload in parts to URLs of ours: the id of the upload, and the parts.
     async fn upload_parts(&self, key: &str) -> (String, Value) {
         let begin = json!({"operation": "create_multipart_upload", "key": key});
-        let begun = expect(self.admin().query("main", &begin).await, 200);
-        let id = begun["upload_id"].as_str().unwrap().to_owned();
+        let started = expect(self.admin().query("main", &begin).await, 200);
+        let id = started["upload_id"].as_str().unwrap().to_owned();
         let wanted =
             json!({"operation": "sign_parts", "key": key, "upload_id": id, "size": WHOLE, "part_size": PART});
         let signed = expect(self.admin().query("main", &wanted).await, 200);
