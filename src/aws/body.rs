@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 
 use aws_smithy_types::body::SdkBody;
 use bytes::{Bytes, BytesMut};
@@ -175,9 +174,6 @@ pub struct Source(Arc<Shared>);
 struct Shared {
     inner: Mutex<Inner>,
     taken: AtomicU64,
-    began: Instant,
-    /// Nanoseconds after `began` when a part was last read to its end.
-    part_ended: AtomicU64,
 }
 
 struct Inner {
@@ -206,15 +202,7 @@ impl Source {
                 turn: 0,
             }),
             taken: AtomicU64::new(0),
-            began: Instant::now(),
-            part_ended: AtomicU64::new(0),
         }))
-    }
-
-    /// How long ago the last part was read to its end: from then on its answer is waited for.
-    pub(super) fn since_last_byte(&self) -> Duration {
-        let ended = Duration::from_nanos(self.0.part_ended.load(Ordering::Relaxed));
-        self.0.began.elapsed().saturating_sub(ended)
     }
 
     /// Bytes that went through; tells a slow upload from a dead one, and one that can start over from one that cannot.
@@ -487,10 +475,6 @@ impl Body for Part {
         polled.map(|next| match next {
             Some(Ok(bytes)) => {
                 self.left -= bytes.len() as u64;
-                if self.left == 0 {
-                    let now = u64::try_from(self.source.0.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-                    self.source.0.part_ended.store(now, Ordering::Relaxed);
-                }
                 Some(Ok(Frame::data(bytes)))
             }
             Some(Err(error)) => Some(Err(error)),

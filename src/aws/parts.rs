@@ -2,17 +2,15 @@
 //!
 //! Parts of one body come one after the other, so whoever sends several at once holds them in memory: the next part is
 //! gathered while those before it are on their way, and no more is read from the sender than the store has room for.
-//! That pays where a part is waited for: a store that answers at once takes streamed parts as fast, in flat memory, so
-//! parts are streamed until one was waited for. The room in memory is bounded for the whole service. An upload that finds
-//! none streams its parts one by one; one of unknown length gathers them one by one, because S3 wants each part's length
-//! first.
+//! The room for this is bounded for the whole service. An upload that finds none streams its parts one by one, in flat
+//! memory; one of unknown length gathers them one by one, because S3 wants each part's length first.
 //!
 //! Whatever fails after the start of an upload aborts it, so that no parts are left to pay for. What is under way then is
 //! let end first: a part that arrives after the abort would stay.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_s3::types::CompletedPart;
 use bytes::Bytes;
@@ -43,8 +41,6 @@ const MOST_GATHERED: u64 = 128 << 20;
 /// Parts of one upload that are in memory at once, on their way or still gathered. More would be faster where the store
 /// is far away, and cost every upload the memory of each.
 const AT_ONCE: usize = 2;
-/// A streamed part whose answer takes longer than this share of its time was waited for.
-const WAITED: u32 = 4;
 /// How long parts under way are waited for when another one has failed.
 const SETTLE: Duration = Duration::from_secs(5);
 
@@ -129,14 +125,11 @@ impl S3 {
         sums: &mut Sums,
     ) -> Result<Vec<CompletedPart>, AwsError> {
         let room = self.room_for_parts(upload.size);
-        let mut sent = Vec::new();
-        if let (Some(length), false) = (upload.length, sums.is_wanted()) {
-            sent = self.stream_parts(upload, length, room.is_some()).await?;
+        if let (None, Some(length), false) = (&room, upload.length, sums.is_wanted()) {
+            return self.stream_parts(upload, length).await;
         }
         let at_once = if room.is_some() { AT_ONCE } else { 1 };
-        let gathered = gathered_parts(upload, (first, sent.len()), self.profile, sums);
-        sent.extend(self.send_gathered(upload, gathered, at_once).await?);
-        Ok(sent)
+        self.send_gathered(upload, gathered_parts(upload, first, self.profile, sums), at_once).await
     }
 
     /// Room for the parts of one upload; none when others have taken it.
@@ -145,14 +138,8 @@ impl S3 {
         self.part_room.try_acquire_many(kib).ok()
     }
 
-    /// Each part goes from the sender to the store as it comes; all of them, or where they may be gathered, up to the
-    /// first one that was waited for.
-    async fn stream_parts(
-        &self,
-        upload: &Upload<'_>,
-        length: u64,
-        may_gather: bool,
-    ) -> Result<Vec<CompletedPart>, AwsError> {
+    /// Each part goes from the sender to the store as it comes.
+    async fn stream_parts(&self, upload: &Upload<'_>, length: u64) -> Result<Vec<CompletedPart>, AwsError> {
         let source = upload.source;
         let mut parts = Vec::new();
         let mut left = length;
@@ -160,17 +147,12 @@ impl S3 {
         while left > 0 {
             number += 1;
             let this = upload.size.min(left);
-            let began = Instant::now();
             let call = self.part_call(upload.key, upload.id, number, this, source.part(this));
             let done =
                 self.watched(|| source.taken(), call.customize().disable_payload_signing().send()).await?;
             let part = CompletedPart::builder().part_number(number).set_e_tag(done.e_tag);
             parts.push(part.set_checksum_crc32(done.checksum_crc32).build());
             left -= this;
-            let waited = source.since_last_byte();
-            if may_gather && waited > began.elapsed() / WAITED {
-                break;
-            }
         }
         Ok(parts)
     }
@@ -240,17 +222,15 @@ impl S3 {
     }
 }
 
-/// The parts of a body behind those that are sent, each read when it is asked for.
+/// The parts of a body, each read when it is asked for.
 fn gathered_parts<'a>(
     upload: &'a Upload<'_>,
-    (first, sent): (Option<Bytes>, usize),
+    first: Option<Bytes>,
     profile: &'static Profile,
     sums: &'a mut Sums,
 ) -> impl Stream<Item = Result<Gathered, AwsError>> + 'a {
     // what is left, where that is known; the number of the part; whether it is the last one
-    let left = upload.length.map(|length| length.saturating_sub(upload.size * sent as u64));
-    let number = i32::try_from(sent).unwrap_or(i32::MAX).saturating_add(1);
-    let start = (first, left, number, false, sums);
+    let start = (first, upload.length, 1, false, sums);
     stream::try_unfold(start, move |(first, left, number, last, sums)| async move {
         if last || left == Some(0) {
             return Ok(None);
