@@ -214,7 +214,7 @@ mod tests {
         check.request_id = Some("u-1".to_owned());
         let labels: Vec<&str> = notes(&check, &[]).iter().map(|(label, _)| *label).collect();
         assert_eq!(labels, ["cause", "remedy", "call"]);
-        assert!(notes(&check, &[])[0].1.starts_with("AccessDenied: the credentials are real"));
+        assert!(notes(&check, &[])[0].1.starts_with("AccessDenied: no policy allows this operation"));
         check.status = Status::Passed;
         assert!(notes(&check, &[]).is_empty());
     }

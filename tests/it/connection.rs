@@ -125,6 +125,10 @@ async fn a_resource_that_works_is_told_so() {
                 let wanted = json!({"operation": operation, "answer": "yes", "known_by": "tried"});
                 assert_eq!(*permission(&report, operation), wanted, "{}", place.name);
             }
+            if place.embedded.is_some() {
+                let wanted = json!({"operation": "versions", "answer": "no", "known_by": "tried"});
+                assert_eq!(*permission(&report, "versions"), wanted, "a store without the call");
+            }
             // nothing that was skipped counts as known
             let delete = permission(&report, "delete");
             let wanted = if write { ("yes", "tried") } else { ("unknown", "not tried") };

@@ -73,9 +73,24 @@ fn tried(checks: &Checks, operation: Operation) -> Proof {
     match operation {
         // each of them proves it alone
         Operation::Head | Operation::Get | Operation::Put => any(checks, names),
+        // each setting is read alone
+        Operation::GetBucket => {
+            let there: Vec<&str> = names.iter().copied().filter(|name| !is_lacking(checks, name)).collect();
+            if there.is_empty() { Proof::Open } else { all(checks, &there) }
+        }
+        Operation::Versions | Operation::GetTags | Operation::GetAcl
+            if names.iter().any(|name| is_lacking(checks, name)) =>
+        {
+            Proof::Refuted
+        }
         _ if names.is_empty() => Proof::Open,
         _ => all(checks, names),
     }
+}
+
+/// Whether the store has no such call.
+fn is_lacking(checks: &Checks, name: &str) -> bool {
+    checks.get(name).is_some_and(|check| check.status == Status::Unsupported)
 }
 
 /// What follows from other operations.

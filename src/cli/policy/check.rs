@@ -127,7 +127,13 @@ fn show(out: &Output, answer: &Value) -> anyhow::Result<()> {
         out.say(format!("not seen here: {}", plain(unseen.as_str().unwrap_or_default())));
     }
     let passes = answer.get("passes").and_then(Value::as_bool).unwrap_or_default();
-    let (style, word) = if passes { (Style::Good, "passes") } else { (Style::Bad, "does not pass") };
+    let is_known =
+        list("predictions").iter().any(|row| row.get("answer").is_some_and(|answer| answer == "yes"));
+    let (style, word) = match (passes, is_known) {
+        (true, true) => (Style::Good, "passes"),
+        (true, false) => (Style::Careful, "undecided: nothing that could be read says yes"),
+        (false, _) => (Style::Bad, "does not pass"),
+    };
     out.line("")?;
     out.line(out.paint(style, word))
 }

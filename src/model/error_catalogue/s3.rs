@@ -14,7 +14,7 @@ pub(super) const ENTRIES: &[ErrorEntry] = &[
     ),
     entry(
         "AccessDenied",
-        "the credentials are real, but no policy allows this operation or one denies it",
+        "no policy allows this operation for whoever asks, or one denies it; a key, where there is one, is real",
         "allow the named IAM action for the identity, and look for a Deny in the bucket policy",
         CloudAdmin,
         false,
