@@ -116,7 +116,7 @@ impl App {
             Ok(()) => Check::new(NAME, Status::Passed, "a row was written and taken away"),
             Err(error) => failed(
                 NAME,
-                error_text(&error),
+                format!("{:#}", anyhow::Error::new(error)),
                 "give the service's user the right to write to the database, or make room on its disk",
             ),
         };
@@ -133,7 +133,11 @@ impl App {
             Ok(Some(theirs)) => Some(("the database's", theirs)),
             Ok(None) => None,
             Err(error) => {
-                return failed(NAME, error_text(&error), "look at the database's logs");
+                return failed(
+                    NAME,
+                    format!("{:#}", anyhow::Error::new(error)),
+                    "look at the database's logs",
+                );
             }
         };
         if seen.is_none() {
@@ -214,17 +218,6 @@ fn skew(whose: &str, apart_ms: u64) -> Check {
         check.remedy = Some("set the clock of this machine, best by NTP".to_owned());
     }
     check
-}
-
-/// An error with what is behind it.
-fn error_text(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(at) = cause {
-        text = format!("{text}: {at}");
-        cause = at.source();
-    }
-    text
 }
 
 fn failed(name: &str, detail: String, remedy: &str) -> Check {

@@ -72,18 +72,23 @@ pub async fn reach(egress: &Egress, target: &Target<'_>) -> Result<Times, AwsErr
 
 /// Asks for a signed URL with no header but the host's; what comes back is the store's code, not the object.
 pub async fn fetch(client: &DirectClient, url: &str) -> Result<(), AwsError> {
-    let uri: http::Uri = url.parse().map_err(|_| unreachable("NameNotFound", "the URL cannot be read"))?;
-    let host = uri.authority().map_or("", http::uri::Authority::as_str).to_owned();
-    let request = http::Request::get(uri).header(http::header::HOST, host).body(RequestBody::Empty);
-    let request = request.map_err(|_| unreachable("NameNotFound", "the URL cannot be read"))?;
-    let answer = tokio::time::timeout(STEP_TIMEOUT, client.request(request))
-        .await
-        .map_err(|_| AwsError::timeout("s3", STEP_TIMEOUT.as_millis()))?
-        .map_err(|error| AwsError::from_chain("s3", &error))?;
+    let answer = get(client, url).await?;
     if answer.status().is_success() {
         return Ok(());
     }
     Err(direct::refusal(answer).await)
+}
+
+/// Sends a request that has no header but the host's.
+async fn get(client: &DirectClient, url: &str) -> Result<http::Response<hyper::body::Incoming>, AwsError> {
+    let uri: http::Uri = url.parse().map_err(|_| unreachable("NameNotFound", "the URL cannot be read"))?;
+    let host = uri.authority().map_or("", http::uri::Authority::as_str).to_owned();
+    let request = http::Request::get(uri).header(http::header::HOST, host).body(RequestBody::Empty);
+    let request = request.map_err(|_| unreachable("NameNotFound", "the URL cannot be read"))?;
+    tokio::time::timeout(STEP_TIMEOUT, client.request(request))
+        .await
+        .map_err(|_| AwsError::timeout("s3", STEP_TIMEOUT.as_millis()))?
+        .map_err(|error| AwsError::from_chain("s3", &error))
 }
 
 /// What the clock of a service says, in epoch milliseconds; none when it does not say. The request has no signature, and any
@@ -93,15 +98,7 @@ pub async fn date(clients: &HttpClients, url: &str) -> Result<Option<i64>, AwsEr
     let client = clients
         .direct(endpoint.port, None)
         .map_err(|error| unreachable("TlsUnknownCa", &error.to_string()))?;
-    let uri: http::Uri =
-        endpoint.url.parse().map_err(|_| unreachable("NameNotFound", "the URL cannot be read"))?;
-    let host = uri.authority().map_or("", http::uri::Authority::as_str).to_owned();
-    let request = http::Request::get(uri).header(http::header::HOST, host).body(RequestBody::Empty);
-    let request = request.map_err(|_| unreachable("NameNotFound", "the URL cannot be read"))?;
-    let answer = tokio::time::timeout(STEP_TIMEOUT, client.request(request))
-        .await
-        .map_err(|_| AwsError::timeout("s3", STEP_TIMEOUT.as_millis()))?
-        .map_err(|error| AwsError::from_chain("s3", &error))?;
+    let answer = get(&client, &endpoint.url).await?;
     let date = answer.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
     Ok(date.and_then(crate::aws::s3::epoch_ms_of))
 }

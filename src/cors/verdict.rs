@@ -135,10 +135,10 @@ pub(super) fn refused_preflight(answer: &StoreAnswer, reason: &str) -> String {
 /// The verdict when the request was sent and the page may not see the answer.
 pub(super) fn unreadable(answer: &StoreAnswer, reason: &str) -> Verdict {
     let why = joined(answer, reason);
-    let end = if (300..400).contains(&answer.status) {
-        "the browser does not follow the redirect"
-    } else {
-        "the store took the request, and the page cannot see the answer"
+    let end = match answer.status {
+        300..400 => "the browser does not follow the redirect",
+        400.. => "the store refuses the request, and the page cannot see why",
+        _ => "the store took the request, and the page cannot see the answer",
     };
     Verdict::blocked(true, format!("{why}: {end}"))
 }

@@ -270,6 +270,8 @@ async fn a_store_that_is_of_another_kind_than_its_provider_is_named_and_the_fix_
 async fn a_store_that_keeps_a_configuration_and_answers_no_preflight_is_named() {
     let place = Place::embedded().await;
     let service = service_at(&place).await;
+    let unset = check(&service.admin, "main", &json!({"origins": [ORIGIN]})).await;
+    assert_eq!(causes(&unset), (false, Some("CorsDeviates")), "no configuration would help: {unset:#}");
     let rules = json!({"rules": open(ORIGIN)});
     let set = service.admin.request(Method::PUT, "/v1/resources/main/bucket/cors").json(&rules);
     expect(answer(set).await, 200);

@@ -30,6 +30,7 @@ mod outside_clients;
 mod planted;
 mod policies;
 mod policy_check;
+mod policy_check_identity;
 mod query_bucket;
 mod query_bulk;
 mod query_bulk_page;

@@ -57,6 +57,12 @@ fn is_key(text: &str) -> bool {
 
 /// The statement that would allow a call.
 pub(super) fn allow(check: &mut Check, connection: &Connection, actions: &[&str], on: On) {
+    if connection.plan.base.is_none() {
+        // a statement for nobody in particular would open the bucket to everybody
+        let remedy = "requests are not signed: give the resource keys, or open the bucket to everybody by its policy if that is what is wanted";
+        check.remedy = Some(remedy.to_owned());
+        return;
+    }
     let bucket = bucket_arn(connection.s3.bucket(), &connection.plan.region);
     let resource = match on {
         On::Bucket => bucket,

@@ -59,6 +59,8 @@ pub(super) fn of_row(live: &Live<'_>, sending: &Sending, row: &Row) -> Option<&'
     }
     match live.known {
         _ if row.shown.works => None,
+        // what answers no preflight is helped by no configuration
+        Known::NotSet if !live.is_amazon() && answers_none(row) => Some("CorsDeviates"),
         Known::NotSet if live.profile.scope == Scope::Bucket => Some("CorsNotSet"),
         Known::Missing => Some("NoSuchBucket"),
         _ => Some("CorsNotAllowed"),

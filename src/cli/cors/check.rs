@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::client::Call;
+use crate::cli::cors::page_flags::PageFlags;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Format, Output, Style, plain};
 use crate::cli::{Session, input, problem, report};
@@ -20,21 +21,8 @@ pub(crate) struct CheckResource {
     /// What they do, with commas between [default: get,put]
     #[arg(long = "use", value_name = "OPERATION,…", value_delimiter = ',', value_parser = operation)]
     uses: Vec<Operation>,
-    /// Requests are signed in headers, as an SDK in the page does
-    #[arg(long)]
-    signed_headers: bool,
-    /// An SDK sends and reads checksums
-    #[arg(long)]
-    checksums: bool,
-    /// Cookies go along
-    #[arg(long)]
-    with_credentials: bool,
-    /// Header that every request sends as well, again for each
-    #[arg(long, value_name = "HEADER")]
-    send: Vec<String>,
-    /// Header of the answers that the page reads as well, again for each
-    #[arg(long, value_name = "HEADER")]
-    read: Vec<String>,
+    #[command(flatten)]
+    pages: PageFlags,
 }
 
 fn operation(word: &str) -> Result<Operation, String> {
@@ -56,11 +44,11 @@ impl CheckResource {
     fn body(&self) -> Value {
         let mut body = json!({
             "origins": self.origins,
-            "signing": if self.signed_headers { "headers" } else { "presigned" },
-            "checksums": self.checksums,
-            "credentials": if self.with_credentials { "include" } else { "omit" },
-            "request_headers": self.send,
-            "read_headers": self.read,
+            "signing": self.pages.signing(),
+            "checksums": self.pages.checksums,
+            "credentials": self.pages.credentials(),
+            "request_headers": self.pages.send,
+            "read_headers": self.pages.read,
         });
         if let Some(members) = body.as_object_mut().filter(|_| !self.uses.is_empty()) {
             members.insert("uses".to_owned(), json!(self.uses));

@@ -3,6 +3,7 @@
 
 mod check;
 mod evaluate;
+mod page_flags;
 mod recommend;
 mod validate;
 

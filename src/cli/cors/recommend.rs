@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use crate::cli::cors::page_flags::PageFlags;
 use crate::cli::exit::Exit;
 use crate::cli::input;
 use crate::cli::output::{Format, Output, counted};
-use crate::cors::{Credentials, Form, Operation, Signing, Use};
+use crate::cors::{Form, Operation, Use};
 use crate::model::cors_question::{CorsProvider, CorsWanted};
 
 /// Flags of `cors recommend`.
@@ -29,21 +30,8 @@ pub(crate) struct Recommend {
         conflicts_with_all = ["uses", "signed_headers", "checksums", "with_credentials", "send", "read"]
     )]
     request: Option<PathBuf>,
-    /// Requests are signed in headers, as an SDK in the page does
-    #[arg(long)]
-    signed_headers: bool,
-    /// An SDK sends and reads checksums
-    #[arg(long)]
-    checksums: bool,
-    /// Cookies go along
-    #[arg(long)]
-    with_credentials: bool,
-    /// Header that every request sends as well, again for each
-    #[arg(long, value_name = "HEADER")]
-    send: Vec<String>,
-    /// Header of the answers that the page reads as well, again for each
-    #[arg(long, value_name = "HEADER")]
-    read: Vec<String>,
+    #[command(flatten)]
+    pages: PageFlags,
     /// Store that the bucket is at [default: that of the request, or aws]
     #[arg(long, value_parser = CorsProvider::parse)]
     provider: Option<CorsProvider>,
@@ -126,11 +114,11 @@ impl Recommend {
         let uses = stated.into_iter().map(|stated| Use {
             origins: stated.origins,
             operations: stated.operations,
-            signing: if self.signed_headers { Signing::Headers } else { Signing::Presigned },
-            checksums: self.checksums,
-            credentials: if self.with_credentials { Credentials::Include } else { Credentials::Omit },
-            request_headers: self.send.clone(),
-            read_headers: self.read.clone(),
+            signing: self.pages.signing(),
+            checksums: self.pages.checksums,
+            credentials: self.pages.credentials(),
+            request_headers: self.pages.send.clone(),
+            read_headers: self.pages.read.clone(),
         });
         uses.collect()
     }

@@ -23,7 +23,7 @@ const CHECKSUM_MODE: &str = "x-amz-checksum-mode";
 /// The checksums that it reads: its own default, and that of S3.
 const CHECKSUMS_READ: [&str; 2] = ["x-amz-checksum-crc32", "x-amz-checksum-crc64nvme"];
 /// What stands for the `*` of a pattern in a request that is tried out; no name of anything else.
-const ANY: &str = "any-s3c";
+const ANY: &str = "any-origin";
 
 /// What one operation sends: a request without its origin, and the headers of it that are patterns.
 #[derive(Debug, Clone)]
