@@ -87,6 +87,25 @@ async fn an_installation_that_is_well_passes_on_both_databases() {
 }
 
 #[tokio::test]
+async fn a_key_that_others_can_read_is_not_called_the_wrong_one_and_a_new_one_is_there() {
+    use std::os::unix::fs::PermissionsExt;
+    let service = Setup::new().start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let run = async || {
+        let mut command =
+            service.command(&["doctor", "--create", "--output", "json", "--listen", "127.0.0.1:0"]);
+        command.arg("--data").arg(folder.path()).env_remove("S3_CONNECTOR_SEALING_KEY");
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let made = run().await;
+    assert_statuses(&made, &[("sealing-key-usable", "passed"), ("sealing-key-opens", "passed")]);
+    let key = folder.path().join("sealing.key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert_statuses(&run().await, &[("sealing-key-usable", "failed"), ("sealing-key-opens", "skipped")]);
+}
+
+#[tokio::test]
 async fn another_sealing_key_fails_by_name_and_hides_nothing_else() {
     for database in DATABASES {
         let service = Setup::new().on(database).start().await;
