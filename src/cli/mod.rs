@@ -339,6 +339,25 @@ mod tests {
         walk("s3-connector", &Cli::command());
     }
 
+    /// Stores make up version ids, and a `-` may lead them: radosgw's do in one of sixty-four.
+    #[test]
+    fn version_ids_of_stores_may_begin_with_a_hyphen() {
+        fn walk(path: &str, command: &clap::Command, seen: &mut usize) {
+            for argument in command.get_arguments().filter(|argument| argument.get_id() == "version") {
+                *seen += 1;
+                assert!(argument.is_allow_hyphen_values_set(), "`{path}` refuses them");
+            }
+            for below in command.get_subcommands() {
+                walk(&format!("{path} {}", below.get_name()), below, seen);
+            }
+        }
+        let (command, mut seen) = (Cli::command(), 0);
+        let objects = command.find_subcommand("object").unwrap();
+        walk("s3-connector object", objects, &mut seen);
+        assert!(seen >= 8, "{seen}");
+        parse("s3-connector object restore a k --version -cK0XKjUurUeZ").unwrap();
+    }
+
     #[test]
     fn lines_of_the_documentation_are_understood() {
         for line in [

@@ -45,7 +45,7 @@ pub(crate) struct Get {
     #[arg(long, value_name = "RANGE", value_parser = range, allow_hyphen_values = true)]
     range: Option<String>,
     /// A version of the object
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", allow_hyphen_values = true)]
     version: Option<String>,
     /// A part of a multipart upload, from 1
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=10000))]

@@ -72,7 +72,7 @@ struct What {
     #[arg(long, value_name = "NAME")]
     to_resource: Option<String>,
     /// A version of the object
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     version: Option<String>,
     /// Keep the source's metadata and content headers, or replace them
     #[arg(long, value_name = "WHAT")]

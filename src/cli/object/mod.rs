@@ -154,7 +154,7 @@ pub(crate) struct Head {
     #[arg(long)]
     checksums: bool,
     /// A version of the object
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", allow_hyphen_values = true)]
     version: Option<String>,
     /// A part of a multipart upload, from 1; tells how many there are
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=10000))]

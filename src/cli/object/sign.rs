@@ -29,7 +29,7 @@ pub(crate) struct Sign {
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     expires_in: Option<u64>,
     /// Version of the object
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", allow_hyphen_values = true)]
     version: Option<String>,
     /// Media type that the upload must have
     #[arg(long, value_name = "TYPE")]

@@ -48,7 +48,7 @@ pub(crate) struct OneObject {
     /// Key of the object
     key: String,
     /// Version of the object [default: the newest]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     version: Option<String>,
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct SetTags {
     #[arg(required = true, value_name = "NAME=VALUE", value_parser = input::pair)]
     tags: Vec<(String, String)>,
     /// Version of the object [default: the newest]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     version: Option<String>,
 }
 
@@ -87,7 +87,7 @@ pub(crate) struct SetAcl {
     /// Canned ACL: private, public-read, public-read-write, authenticated-read, bucket-owner-read, …
     acl: String,
     /// Version of the object [default: the newest]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     version: Option<String>,
 }
 

@@ -44,7 +44,7 @@ pub(crate) struct RestoreObject {
     /// Key of the object
     key: String,
     /// Version to copy on top, from `object versions`
-    #[arg(long, value_name = "ID", required_unless_present = "undelete")]
+    #[arg(long, value_name = "ID", required_unless_present = "undelete", allow_hyphen_values = true)]
     version: Option<String>,
     /// Take the delete markers on top away instead
     #[arg(long, conflicts_with = "version")]
