@@ -1,16 +1,15 @@
-//! Uploads in parts, several of them under way at once.
+//! Uploads in parts.
 //!
-//! Parts of one body come one after the other, so whoever sends several at once holds them in memory: the next part is
-//! gathered while those before it are on their way, and no more is read from the sender than the store has room for.
-//! The room for this is bounded for the whole service. An upload that finds none streams its parts one by one, in flat
-//! memory; one of unknown length gathers them one by one, because S3 wants each part's length first.
+//! A part goes from the sender to the store as it comes, and is kept until the store took it, so that it can be sent
+//! again. Where the store is waited for, because it is far away or slow, the parts after that are gathered in memory and
+//! two are on their way at once; no more is read from the sender than there is room for. The room is bounded for the
+//! whole service. An upload that finds none streams its parts and keeps nothing, so that a part that fails ends it; one
+//! of unknown length gathers them one by one, because S3 wants each part's length first.
 //!
 //! Whatever fails after the start of an upload aborts it, so that no parts are left to pay for. What is under way then is
 //! let end first: a part that arrives after the abort would stay.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_s3::types::CompletedPart;
 use bytes::Bytes;
@@ -18,10 +17,12 @@ use futures_util::stream::{self, FuturesUnordered};
 use futures_util::{Stream, StreamExt};
 use tokio::sync::SemaphorePermit;
 
-use crate::aws::body::{Frames, Source, counted};
-use crate::aws::s3::checksum::{Sums, checksum_header, checksum_of, completed_part};
-use crate::aws::s3::{S3, Uploaded, part_checksum, with_headers};
-use crate::aws::upload::{DEFAULT_CHECKSUM, Leftovers, broken, gather_frames, own_checksum};
+use crate::aws::direct::Direct;
+use crate::aws::frames::Frames;
+use crate::aws::s3::checksum::{Sums, checksum_of, completed_part};
+use crate::aws::s3::{S3, Uploaded, part_checksum};
+use crate::aws::source::Source;
+use crate::aws::upload::{DEFAULT_CHECKSUM, Leftovers, broken, gather_frames};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{ObjectKey, PutOptions};
 use crate::model::provider::Profile;
@@ -41,6 +42,8 @@ const MOST_GATHERED: u64 = 128 << 20;
 /// Parts of one upload that are in memory at once, on their way or still gathered. More would be faster where the store
 /// is far away, and cost every upload the memory of each.
 const AT_ONCE: usize = 2;
+/// The store is waited for when its answer takes longer than this and more than a quarter of the time of the part.
+const WAIT: Duration = Duration::from_millis(20);
 /// How long parts under way are waited for when another one has failed.
 const SETTLE: Duration = Duration::from_secs(5);
 
@@ -55,9 +58,29 @@ struct Upload<'a> {
     size: u64,
 }
 
+/// What is still to be sent.
+struct Rest {
+    /// Bytes, where they are known.
+    left: Option<u64>,
+    /// Of the next part.
+    number: u32,
+}
+
+impl Rest {
+    /// The size of the next part, where that is known and there is one.
+    fn next(&self, most: u64) -> Option<u64> {
+        self.left.map(|left| left.min(most)).filter(|size| *size > 0)
+    }
+
+    fn take(&mut self, size: u64) {
+        self.left = self.left.map(|left| left.saturating_sub(size));
+        self.number += 1;
+    }
+}
+
 /// A part in memory.
 struct Gathered {
-    number: i32,
+    number: u32,
     frames: Frames,
     /// What it is sent with.
     checksum: Option<Checksum>,
@@ -124,37 +147,63 @@ impl S3 {
         first: Option<Bytes>,
         sums: &mut Sums,
     ) -> Result<Vec<CompletedPart>, AwsError> {
-        let room = self.room_for_parts(upload.size);
-        if let (None, Some(length), false) = (&room, upload.length, sums.is_wanted()) {
-            return self.stream_parts(upload, length).await;
+        let mut sent = Vec::new();
+        let mut rest = Rest { left: upload.length, number: 1 };
+        let room = if self.can_stream_parts() && !sums.is_wanted() && rest.left.is_some() {
+            self.stream_parts(upload, &mut rest, &mut sent).await?
+        } else {
+            self.room_for_parts(AT_ONCE, upload.size)
+        };
+        upload.source.release();
+        if rest.left == Some(0) {
+            return Ok(sent);
         }
         let at_once = if room.is_some() { AT_ONCE } else { 1 };
-        self.send_gathered(upload, gathered_parts(upload, first, self.profile, sums), at_once).await
+        let gathered = gathered_parts(upload, rest, first, self.profile, sums);
+        sent.extend(self.send_gathered(upload, gathered, at_once).await?);
+        Ok(sent)
     }
 
-    /// Room for the parts of one upload; none when others have taken it.
-    fn room_for_parts(&self, size: u64) -> Option<SemaphorePermit<'_>> {
-        let kib = u32::try_from(AT_ONCE as u64 * size / 1024).ok()?;
+    /// Room for so many parts of one upload; none when others have taken it.
+    fn room_for_parts(&self, parts: usize, size: u64) -> Option<SemaphorePermit<'_>> {
+        let kib = u32::try_from(parts as u64 * size / 1024).ok()?;
         self.part_room.try_acquire_many(kib).ok()
     }
 
-    /// Each part goes from the sender to the store as it comes.
-    async fn stream_parts(&self, upload: &Upload<'_>, length: u64) -> Result<Vec<CompletedPart>, AwsError> {
+    /// Whether a part can begin before all of it is known: its checksum, if it must have one, has to go behind it.
+    fn can_stream_parts(&self) -> bool {
+        part_checksum(self.profile).is_none() || self.direct.as_ref().is_none_or(Direct::trails)
+    }
+
+    /// Parts go from the sender to the store as they come, until the store is waited for and there is room to gather:
+    /// that room comes back, and `rest` is what is still to be sent.
+    async fn stream_parts(
+        &self,
+        upload: &Upload<'_>,
+        rest: &mut Rest,
+        sent: &mut Vec<CompletedPart>,
+    ) -> Result<Option<SemaphorePermit<'_>>, AwsError> {
         let source = upload.source;
-        let mut parts = Vec::new();
-        let mut left = length;
-        let mut number = 0;
-        while left > 0 {
-            number += 1;
-            let this = upload.size.min(left);
-            let call = self.part_call(upload.key, upload.id, number, this, source.part(this));
-            let done =
-                self.watched(|| source.taken(), call.customize().disable_payload_signing().send()).await?;
-            let part = CompletedPart::builder().part_number(number).set_e_tag(done.e_tag);
-            parts.push(part.set_checksum_crc32(done.checksum_crc32).build());
-            left -= this;
+        let mut room = None;
+        while let Some(size) = rest.next(upload.size) {
+            room = room.or_else(|| self.room_for_parts(1, upload.size));
+            if room.is_some() {
+                source.keep();
+            }
+            let began = Instant::now();
+            sent.push(self.send_part(upload, rest.number, None, (source, size)).await?);
+            rest.take(size);
+            let waited = source.since_part();
+            if waited > WAIT
+                && waited > began.elapsed() / 4
+                && let Some(room) = &mut room
+                && let Some(more) = self.room_for_parts(AT_ONCE - 1, upload.size)
+            {
+                room.merge(more);
+                break;
+            }
         }
-        Ok(parts)
+        Ok(room)
     }
 
     /// Gathers and sends, so many parts at once. The first failure ends it.
@@ -181,7 +230,7 @@ impl S3 {
                 }
                 next = gathered.next(), if room => match next {
                     Some(Ok(part)) => {
-                        under_way.push(self.send_part(upload, part));
+                        under_way.push(self.send_gathered_part(upload, part));
                         Ok(())
                     }
                     Some(Err(error)) => Err(error),
@@ -205,38 +254,47 @@ impl S3 {
         Ok(sent)
     }
 
-    /// Sends a part that is in memory; a failure that may be gone a moment later is tried again.
-    async fn send_part(&self, upload: &Upload<'_>, part: Gathered) -> Result<CompletedPart, AwsError> {
+    /// Sends a part, again when that may help and the source has kept it.
+    async fn send_part(
+        &self,
+        upload: &Upload<'_>,
+        number: u32,
+        checksum: Option<Checksum>,
+        bytes: (&Source, u64),
+    ) -> Result<CompletedPart, AwsError> {
+        let announced = part_checksum(self.profile).is_some();
+        let call = self.put_part(upload.key, (upload.id, number), checksum.as_ref(), bytes, announced);
+        let done = call.await?;
+        Ok(completed_part(number, done.etag, checksum.or(done.checksum.filter(|_| announced))))
+    }
+
+    async fn send_gathered_part(
+        &self,
+        upload: &Upload<'_>,
+        part: Gathered,
+    ) -> Result<CompletedPart, AwsError> {
         let Gathered { number, frames, checksum } = part;
-        let headers = checksum.iter().filter_map(checksum_header).collect();
-        let (length, sent) = (frames.length(), Arc::new(AtomicU64::new(0)));
-        let call = self
-            .part_call(upload.key, upload.id, number, length, counted(frames, &sent))
-            .customize()
-            .mutate_request(with_headers(headers))
-            .disable_payload_signing()
-            // the checksum is ours, or none is wanted
-            .config_override(own_checksum());
-        let done = self.watched(|| sent.load(Ordering::Relaxed), call.send()).await?;
-        Ok(completed_part(number, done.e_tag, checksum))
+        let length = frames.length();
+        self.send_part(upload, number, checksum, (&Source::gathered(frames), length)).await
     }
 }
 
 /// The parts of a body, each read when it is asked for.
 fn gathered_parts<'a>(
     upload: &'a Upload<'_>,
+    rest: Rest,
     first: Option<Bytes>,
     profile: &'static Profile,
     sums: &'a mut Sums,
 ) -> impl Stream<Item = Result<Gathered, AwsError>> + 'a {
-    // what is left, where that is known; the number of the part; whether it is the last one
-    let start = (first, upload.length, 1, false, sums);
-    stream::try_unfold(start, move |(first, left, number, last, sums)| async move {
-        if last || left == Some(0) {
+    // `last` is whether there is none behind it
+    let start = (first, rest, false, sums);
+    stream::try_unfold(start, move |(first, mut rest, last, sums)| async move {
+        if last || rest.left == Some(0) {
             return Ok(None);
         }
-        let size = left.map_or(upload.size, |left| left.min(upload.size));
-        let frames = match (first, left) {
+        let size = rest.next(upload.size).unwrap_or(upload.size);
+        let frames = match (first, rest.left) {
             (Some(bytes), _) => Frames::from(bytes),
             (None, Some(_)) => gather_frames(upload.source, size).await?,
             (None, None) => upload.source.collect_frames(size).await.map_err(|error| broken(&error))?,
@@ -252,8 +310,9 @@ fn gathered_parts<'a>(
             Some(_) if own.is_none() => Some(checksum_of(DEFAULT_CHECKSUM, &frames)?),
             _ => own,
         };
-        let left = left.map(|left| left - length);
-        Ok(Some((Gathered { number, frames, checksum }, (None, left, number + 1, last, sums))))
+        let number = rest.number;
+        rest.take(length);
+        Ok(Some((Gathered { number, frames, checksum }, (None, rest, last, sums))))
     })
 }
 

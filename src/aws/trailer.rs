@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 use s3s::crypto::{Checksum as _, Crc32};
 
-use crate::aws::body::Part;
+use crate::aws::source::Part;
 use crate::model::object::BodyError;
 
 const NAME: &str = "x-amz-checksum-crc32";
@@ -149,7 +149,7 @@ mod tests {
     use http_body_util::BodyExt;
 
     use super::{Trailed, announce, sent_length};
-    use crate::aws::body::Source;
+    use crate::aws::source::Source;
 
     async fn sent(pieces: &[&'static str]) -> String {
         let frames =

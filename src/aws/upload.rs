@@ -13,14 +13,15 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 
-use crate::aws::body::{Frames, Source};
+use crate::aws::direct::write::Streamed;
 use crate::aws::error::body_code;
+use crate::aws::frames::Frames;
 use crate::aws::s3::checksum::{checked, checksum_header};
 use crate::aws::s3::options::{HeaderList, UploadCall};
 use crate::aws::s3::{S3, Uploaded, with_headers};
+use crate::aws::source::Source;
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{BodyError, ObjectKey, PutOptions};
 use crate::model::provider::Checksums;
@@ -124,7 +125,8 @@ impl S3 {
         let checksum = options.extras.checksum.clone();
         headers.extend(checksum.iter().filter_map(checksum_header));
         if let Some(direct) = &self.direct {
-            let call = direct.put_stream(key, headers, source, length);
+            let body = Streamed { source, length, part: None, may_trail: true };
+            let call = direct.put_stream(key, headers, body);
             let done = self.watching(|| source.taken(), call).await?;
             return Ok(Uploaded { checksum, ..done });
         }
@@ -139,24 +141,56 @@ impl S3 {
         Ok(put_outcome(self.watched(|| source.taken(), call.send()).await?, checksum))
     }
 
-    pub(in crate::aws) fn part_call(
+    /// Sends the next bytes of a source as a part; again when that may help, as far as the source can go back.
+    ///
+    /// `announced` says that the upload was begun with the provider's own checksum, so that each part carries one; of
+    /// an upload that was begun without, AWS takes no part that has one.
+    pub(in crate::aws) async fn put_part(
         &self,
         key: &ObjectKey,
-        upload_id: &str,
-        number: i32,
-        length: u64,
-        body: SdkBody,
-    ) -> aws_sdk_s3::operation::upload_part::builders::UploadPartFluentBuilder {
-        self.client
+        part: (&str, u32),
+        checksum: Option<&Checksum>,
+        (source, length): (&Source, u64),
+        announced: bool,
+    ) -> Result<Uploaded, AwsError> {
+        let headers: HeaderList = checksum.and_then(checksum_header).into_iter().collect();
+        let Some(direct) = &self.direct else {
+            // boxed: its state is large, and few take it
+            return Box::pin(self.put_part_by_sdk(key, part, headers, (source, length), announced)).await;
+        };
+        let body = Streamed { source, length, part: Some(part), may_trail: announced };
+        self.watching(|| source.taken(), direct.put_stream(key, headers, body)).await
+    }
+
+    async fn put_part_by_sdk(
+        &self,
+        key: &ObjectKey,
+        (upload_id, number): (&str, u32),
+        headers: HeaderList,
+        (source, length): (&Source, u64),
+        announced: bool,
+    ) -> Result<Uploaded, AwsError> {
+        let own = !headers.is_empty() || !announced;
+        let call = self
+            .client
             .upload_part()
             .bucket(&self.bucket)
             .key(key.as_str())
             .upload_id(upload_id)
-            .part_number(number)
+            .part_number(i32::try_from(number).unwrap_or(i32::MAX))
             .content_length(i64::try_from(length).unwrap_or(i64::MAX))
-            .body(ByteStream::new(body))
+            .body(ByteStream::new(source.part(length)))
             .set_expected_bucket_owner(self.expected_owner())
             .set_request_payer(self.payer())
+            .customize()
+            .mutate_request(with_headers(headers))
+            .disable_payload_signing();
+        let call = if own { call.config_override(own_checksum()) } else { call };
+        let done = self.watched(|| source.taken(), call.send()).await?;
+        let request_id = done.request_id().map(str::to_owned);
+        let checksum =
+            done.checksum_crc32.map(|value| Checksum { algorithm: DEFAULT_CHECKSUM, value: Some(value) });
+        Ok(Uploaded { etag: done.e_tag, version_id: None, request_id, checksum })
     }
 
     pub(in crate::aws) async fn complete(
@@ -200,7 +234,7 @@ impl S3 {
     }
 
     /// Bounds a call that streams: not its whole time, but the time in which no byte moves.
-    fn watching<T>(
+    pub(in crate::aws) fn watching<T>(
         &self,
         progress: impl Fn() -> u64,
         call: impl Future<Output = Result<T, AwsError>>,

@@ -205,6 +205,35 @@ async fn over_tls_a_checksum_travels_behind_what_streams_where_the_provider_want
     }
 }
 
+/// Parts stream too: their checksums travel behind them and are named when the parts are put together.
+#[tokio::test]
+async fn over_tls_parts_stream_with_their_checksums_behind_them() {
+    let place = Place::embedded().await;
+    let store = HttpFault::start(&place.url).await;
+    let (url, pem) = tls_front(&store.url()).await;
+    let service = service_at(&place).await;
+    let at = json!({"endpoint": url, "tls": {"ca_pem": pem}, "provider": "aws", "addressing": "path"});
+    create(&service.admin, &place, "aws", &at).await;
+    let body: Vec<u8> = (0..17_u32 << 20).map(|at| u8::try_from(at % 251).unwrap()).collect();
+    // a part that was kept is sent again with the same checksum
+    let second = format!("PUT /{}/k?partNumber=2&", place.bucket);
+    store.answer_to(&second, 1, Answer::s3_error(503, "SlowDown"));
+    assert_eq!(raw(&service.admin, "PUT", &by_path("aws", "k"), &[], &body).await.status, 200);
+    assert_eq!(store.count(&second), 2);
+    let requests = store.requests();
+    let (puts, rest): (Vec<_>, Vec<_>) = requests
+        .iter()
+        .partition(|request| request.method == Method::PUT && request.path.contains("partNumber="));
+    assert_eq!(puts.len(), 5);
+    let first = puts[0];
+    assert_eq!(header(first, "x-amz-content-sha256"), "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
+    assert_eq!(header(first, "x-amz-decoded-content-length"), (5 << 20).to_string());
+    let completed = rest.iter().rfind(|request| request.method == Method::POST).unwrap();
+    let completed = String::from_utf8(completed.body.to_vec()).unwrap();
+    assert_eq!(completed.matches("<ChecksumCRC32>").count(), 4, "{completed}");
+    assert!(crate::harness::aws::get_object(&place.client(), &place.bucket, "k").await == body);
+}
+
 #[tokio::test]
 async fn what_a_resource_gives_to_uploads_is_sent_and_signed() {
     let store = HttpFault::alone().await;

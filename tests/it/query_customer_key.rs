@@ -143,7 +143,7 @@ async fn objects_are_written_read_and_copied_under_the_key() {
     let (one, two) = (key(1), key(2));
     bring(&requests, "PUT", "/small", OWN, &one);
     bring(&requests, "POST", "/large?uploads", OWN, &one);
-    bring(&requests, "PUT", "/large?x-id=UploadPart&", OWN, &one);
+    bring(&requests, "PUT", "/large?partNumber=", OWN, &one);
     bring(&requests, "PUT", "/copied?x-id=CopyObject", OWN, &two);
     bring(&requests, "PUT", "/copied?x-id=CopyObject", OF_A_SOURCE, &one);
     bring(&requests, "PUT", "/plain?x-id=CopyObject", OF_A_SOURCE, &one);

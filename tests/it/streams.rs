@@ -194,7 +194,7 @@ async fn a_store_that_fails_in_the_middle_leaves_no_parts() {
     let front = HttpFault::start(&place.url).await;
     let service = service_with(&place, Setup::new(), &json!({"endpoint": front.url()})).await;
     for number in [1, 2, 5] {
-        let part = format!("PUT /{}/k?x-id=UploadPart&partNumber={number}&", place.bucket);
+        let part = format!("PUT /{}/k?partNumber={number}&", place.bucket);
         let before = front.count(&part);
         front.answer_to(&part, 3, Answer::s3_error(500, "InternalError"));
         let problem = expect(put(&service.admin, "k", bytes(33 * MIB)).await, 502);
@@ -202,7 +202,7 @@ async fn a_store_that_fails_in_the_middle_leaves_no_parts() {
         assert_eq!(
             front.count(&part),
             before + 3,
-            "a part in memory is tried again, as often as the resource says"
+            "a part that is kept is tried again, as often as the resource says"
         );
         assert_nothing_left(&place).await;
         assert_eq!(front.count(&format!("POST /{}/k?uploadId", place.bucket)), 0, "nothing is completed");
@@ -213,7 +213,7 @@ async fn a_store_that_fails_in_the_middle_leaves_no_parts() {
     assert_eq!(front.count("DELETE "), 4);
     // one failure that passes costs nothing
     front.pass();
-    let part = format!("PUT /{}/k?x-id=UploadPart&partNumber=2&", place.bucket);
+    let part = format!("PUT /{}/k?partNumber=2&", place.bucket);
     front.answer_to(&part, 1, Answer::s3_error(500, "InternalError"));
     expect(put(&service.admin, "k", bytes(33 * MIB)).await, 200);
     assert!(get(&service.admin, "k").await == bytes(33 * MIB));
@@ -224,14 +224,14 @@ async fn uploads_beyond_the_room_for_parts_stream_theirs_one_by_one() {
     let place = Place::embedded().await;
     let front = HttpFault::start(&place.url).await;
     let service = service_with(&place, Setup::new(), &json!({"endpoint": front.url()})).await;
-    // four uploads that wait for their senders hold all the room
+    // eight uploads that wait for their senders, each with a part that is kept, hold all the room
     let mut waiting = Vec::new();
-    for number in 0..4 {
+    for number in 0..8 {
         let length = (20 * MIB).to_string();
         let path = by_path("main", &format!("waiting-{number}"));
         let mut stream = open(&service.admin, "PUT", &path, &[("content-length", &length)]).await;
         stream.write_all(&bytes(9 * MIB)).await.unwrap();
-        let sent = format!("PUT /{}/waiting-{number}?x-id=UploadPart&partNumber=1&", place.bucket);
+        let sent = format!("PUT /{}/waiting-{number}?partNumber=1&", place.bucket);
         let arrived = async {
             while front.count(&sent) == 0 {
                 tokio::task::yield_now().await;
@@ -242,13 +242,13 @@ async fn uploads_beyond_the_room_for_parts_stream_theirs_one_by_one() {
     }
     expect(put(&service.admin, "k", bytes(33 * MIB)).await, 200);
     assert!(get(&service.admin, "k").await == bytes(33 * MIB));
-    let part = format!("PUT /{}/k?x-id=UploadPart&partNumber=2&", place.bucket);
+    let part = format!("PUT /{}/k?partNumber=2&", place.bucket);
     let before = front.count(&part);
     front.answer_to(&part, 1, Answer::s3_error(500, "InternalError"));
     expect(put(&service.admin, "k", bytes(33 * MIB)).await, 502);
-    assert_eq!(front.count(&part), before + 1, "a part that was streamed cannot be sent again");
+    assert_eq!(front.count(&part), before + 1, "a part that was not kept cannot be sent again");
     drop(waiting);
-    wait_for_failed_uploads(&service.admin, 5).await;
+    wait_for_failed_uploads(&service.admin, 9).await;
     assert_eq!(place.open_uploads().await, 0);
     front.answer_to(&part, 1, Answer::s3_error(500, "InternalError"));
     expect(put(&service.admin, "k", bytes(33 * MIB)).await, 200);
@@ -432,7 +432,7 @@ async fn parts_of_one_upload_are_under_way_at_once() {
         expect(put(&service.admin, "k", body).await, 200);
         assert_eq!(sink.most_at_once(), 2, "known length: {known}");
         let parts = if known { 8 } else { 5 };
-        assert_eq!(sink.count("PUT /bucket/k?x-id=UploadPart&"), parts);
+        assert_eq!(sink.count("PUT /bucket/k?partNumber="), parts);
         let completed = sink.requests().pop().unwrap();
         let text = String::from_utf8(completed.body.to_vec()).unwrap();
         let numbers: Vec<&str> =

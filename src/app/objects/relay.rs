@@ -14,8 +14,9 @@ use crate::app::objects::copy::{Copied, Piece, check_gets, gets_of, headers_of, 
 use crate::app::objects::route::Route;
 use crate::app::objects::{full_key, require};
 use crate::app::{App, Error};
-use crate::aws::body::{DownloadBody, Source};
+use crate::aws::body::DownloadBody;
 use crate::aws::s3::{Download, Uploaded};
+use crate::aws::source::Source;
 use crate::aws::upload::Leftovers;
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::bulk::{CopyOptions, CopyWay};

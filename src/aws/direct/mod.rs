@@ -9,7 +9,7 @@ pub(super) mod address;
 mod list;
 mod page;
 mod read;
-mod write;
+pub(super) mod write;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

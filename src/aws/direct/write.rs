@@ -11,14 +11,30 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use hyper::body::Incoming;
 
 use crate::aws::AwsError;
-use crate::aws::body::{RequestBody, Source};
+use crate::aws::body::RequestBody;
+use crate::aws::direct::address::push_parameter;
 use crate::aws::direct::{Call, Direct, ERROR_BYTES, collect, unusable};
 use crate::aws::s3::Uploaded;
 use crate::aws::s3::options::HeaderList;
 use crate::aws::sigv4::Signed;
+use crate::aws::source::Source;
 use crate::aws::trailer::{announce, sent_length};
 use crate::model::object::ObjectKey;
 use crate::model::provider::Checksums;
+use crate::model::upload::{Checksum, ChecksumAlgorithm};
+
+const CHECKSUM: &str = "x-amz-checksum-";
+
+/// The next bytes of a source, as an object or as a part of one.
+#[derive(Clone, Copy)]
+pub(in crate::aws) struct Streamed<'a> {
+    pub(in crate::aws) source: &'a Source,
+    pub(in crate::aws) length: u64,
+    /// The id of the upload and the number in it.
+    pub(in crate::aws) part: Option<(&'a str, u32)>,
+    /// Whether a checksum may go behind it, where it has none among its headers.
+    pub(in crate::aws) may_trail: bool,
+}
 
 impl Direct {
     /// Writes bytes that are in memory. The caller bounds the time.
@@ -36,19 +52,25 @@ impl Direct {
         uploaded(self.call(call, || Ok(self.put_headers(&headers, length)), body).await?).await
     }
 
-    /// Writes a body that streams. It is sent again only when nothing of it was taken, or it can start over. Without a
-    /// checksum among its headers it gets one behind it, where connection and provider let it.
+    /// Writes a body that streams: an object, or a part of one. It is sent again only when nothing of it was taken, or
+    /// the source can go back.
     pub(in crate::aws) async fn put_stream(
         &self,
         key: &ObjectKey,
         headers: HeaderList,
-        source: &Source,
-        length: u64,
+        body: Streamed<'_>,
     ) -> Result<Uploaded, AwsError> {
-        let call = Call { method: Method::PUT, key: key.as_str(), query: String::new() };
+        let Streamed { source, length, part, may_trail } = body;
+        let mut query = String::new();
+        if let Some((upload_id, number)) = part {
+            push_parameter(&mut query, "partNumber", &number.to_string());
+            push_parameter(&mut query, "uploadId", upload_id);
+        }
+        let call = Call { method: Method::PUT, key: key.as_str(), query };
         let headers = map(headers)?;
-        if self.wants_trailer(&headers) {
-            let body = || source.rewind().then(|| (source.trailed(length), Signed::NothingTrailed));
+        let from = source.taken();
+        if may_trail && self.trails() && !has_checksum(&headers) {
+            let body = || source.rewind_to(from).then(|| (source.trailed(length), Signed::NothingTrailed));
             let headers = || {
                 let mut headers = self.put_headers(&headers, sent_length(length));
                 announce(&mut headers, length).map_err(|error| unusable(&error))?;
@@ -56,22 +78,15 @@ impl Direct {
             };
             return uploaded(self.call(call, headers, body).await?).await;
         }
-        let body = || source.rewind().then(|| (source.stretch(length), Signed::Nothing));
+        let body = || source.rewind_to(from).then(|| (source.stretch(length), Signed::Nothing));
         uploaded(self.call(call, || Ok(self.put_headers(&headers, length)), body).await?).await
     }
 
-    fn wants_trailer(&self, given: &HeaderMap) -> bool {
-        let has_checksum = || {
-            given
-                .keys()
-                .any(|name| name.as_str().starts_with("x-amz-checksum-") || name.as_str() == "content-md5")
-        };
+    /// Whether a stream gets a checksum behind it, where connection and provider let it.
+    pub(in crate::aws) fn trails(&self) -> bool {
         // without a signature there is no header that declares the form
         let signs = self.credentials.is_some();
-        signs
-            && self.address.is_tls()
-            && self.profile.checksums == Checksums::WhenSupported
-            && !has_checksum()
+        signs && self.address.is_tls() && self.profile.checksums == Checksums::WhenSupported
     }
 
     fn put_headers(&self, given: &HeaderMap, length: u64) -> HeaderMap {
@@ -83,6 +98,10 @@ impl Direct {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         headers
     }
+}
+
+fn has_checksum(given: &HeaderMap) -> bool {
+    given.keys().any(|name| name.as_str().starts_with(CHECKSUM) || name.as_str() == "content-md5")
 }
 
 /// Headers whose names and values were checked when they were made from options.
@@ -102,7 +121,8 @@ async fn uploaded(response: Response<Incoming>) -> Result<Uploaded, AwsError> {
         etag: text(&ETAG),
         version_id: text(&HeaderName::from_static("x-amz-version-id")),
         request_id: text(&HeaderName::from_static("x-amz-request-id")),
-        checksum: None,
+        checksum: text(&HeaderName::from_static("x-amz-checksum-crc32"))
+            .map(|value| Checksum { algorithm: ChecksumAlgorithm::Crc32, value: Some(value) }),
     };
     collect(response, ERROR_BYTES).await?;
     Ok(done)

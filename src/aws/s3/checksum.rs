@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use s3s::crypto::{Checksum as _, Md5};
 
-use crate::aws::body::Frames;
+use crate::aws::frames::Frames;
 use crate::aws::s3::SERVICE;
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::upload::{Checksum, ChecksumAlgorithm, UploadExtras};
@@ -76,10 +76,11 @@ pub(in crate::aws) fn checksum_header(checksum: &Checksum) -> Option<(String, St
 
 /// A part as the completion of its upload names it.
 pub(in crate::aws) fn completed_part(
-    number: i32,
+    number: u32,
     etag: Option<String>,
     checksum: Option<Checksum>,
 ) -> CompletedPart {
+    let number = i32::try_from(number).unwrap_or(i32::MAX);
     let part = CompletedPart::builder().part_number(number).set_e_tag(etag);
     let Some(Checksum { algorithm, value }) = checksum else { return part.build() };
     let part = match algorithm {

@@ -4,11 +4,10 @@ use aws_sdk_s3::operation::RequestId;
 use aws_sdk_s3::types::{CompletedMultipartUpload, Part};
 
 use crate::aws::AwsError;
-use crate::aws::body::Source;
-use crate::aws::s3::checksum::{checksum_header, completed_part};
+use crate::aws::s3::checksum::completed_part;
 use crate::aws::s3::list::goes_on;
-use crate::aws::s3::{S3, Uploaded, rfc3339, with_headers};
-use crate::aws::upload::own_checksum;
+use crate::aws::s3::{S3, Uploaded, rfc3339};
+use crate::aws::source::Source;
 use crate::model::multipart::{CompletePart, OpenUpload, UploadedPart};
 use crate::model::object::ObjectKey;
 use crate::model::upload::{Checksum, ChecksumAlgorithm};
@@ -51,20 +50,13 @@ impl S3 {
     pub async fn upload_part(
         &self,
         key: &ObjectKey,
-        (upload_id, number): (&str, u32),
+        part: (&str, u32),
         checksum: Option<&Checksum>,
         source: &Source,
         length: u64,
     ) -> Result<Uploaded, AwsError> {
-        let number = i32::try_from(number).unwrap_or(i32::MAX);
-        let call = self.part_call(key, upload_id, number, length, source.part(length));
-        let headers = checksum.and_then(checksum_header).into_iter().collect();
-        let call = call.customize().mutate_request(with_headers(headers));
-        // of an upload that was begun without a checksum AWS takes no part that has one
-        let call = call.config_override(own_checksum()).disable_payload_signing();
-        let done = self.watched(|| source.taken(), call.send()).await?;
-        let request_id = done.request_id().map(str::to_owned);
-        Ok(Uploaded { etag: done.e_tag, version_id: None, request_id, checksum: None })
+        let done = self.put_part(key, part, checksum, (source, length), false).await?;
+        Ok(Uploaded { checksum: None, ..done })
     }
 
     /// One page of the parts that are there.
@@ -111,10 +103,9 @@ impl S3 {
         parts: &[CompletePart],
         if_none_match: Option<String>,
     ) -> Result<Uploaded, AwsError> {
-        let named = parts.iter().map(|part| {
-            let number = i32::try_from(part.part_number).unwrap_or(i32::MAX);
-            completed_part(number, Some(part.etag.clone()), part.checksum.clone())
-        });
+        let named = parts
+            .iter()
+            .map(|part| completed_part(part.part_number, Some(part.etag.clone()), part.checksum.clone()));
         let call = self
             .client
             .complete_multipart_upload()

@@ -20,10 +20,10 @@ use hyper_util::rt::TokioIo;
 use s3s::crypto::{Checksum, Md5};
 use tokio::net::TcpListener;
 
-use crate::aws::body::Source;
 use crate::aws::egress::{Egress, Endpoint};
 use crate::aws::http::HttpClients;
 use crate::aws::s3::{ListRequest, S3, Settings, UploadDefaults};
+use crate::aws::source::Source;
 use crate::aws::upload::{Leftovers, MULTIPART_FROM};
 use crate::model::object::{BodyError, DeleteOptions, GetOptions, ObjectKey, PutOptions};
 use crate::model::provider::{PROFILES, Profile};
