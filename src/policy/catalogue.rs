@@ -4,9 +4,9 @@
 //! knows every service by its prefix, and the services a resource needs in detail. An action of another service is not
 //! judged, and what is missing here is "unknown to the catalogue of its date", not wrong.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Deserialize;
 
 /// Everything known, loaded once.
@@ -15,19 +15,19 @@ pub struct Catalogue {
     pub date: String,
     /// The version of the package it was made from.
     pub version: String,
-    services: HashSet<String>,
-    arn_services: HashSet<String>,
-    resource_control_services: HashSet<String>,
-    keys: HashMap<String, Key>,
-    detail: HashMap<String, Service>,
+    services: FxHashSet<String>,
+    arn_services: FxHashSet<String>,
+    resource_control_services: FxHashSet<String>,
+    keys: FxHashMap<String, Key>,
+    detail: FxHashMap<String, Service>,
 }
 
 /// One service in detail.
 pub struct Service {
     /// The actions by their name in lower case.
-    actions: HashMap<String, Action>,
+    actions: FxHashMap<String, Action>,
     /// The resource types by name.
-    resources: HashMap<String, ResourceType>,
+    resources: FxHashMap<String, ResourceType>,
 }
 
 /// An action of a service.
@@ -111,7 +111,7 @@ pub fn get() -> &'static Catalogue {
 impl Catalogue {
     /// Whether a service has this prefix. Case does not count.
     pub fn has_service(&self, prefix: &str) -> bool {
-        self.services.contains(&prefix.to_ascii_lowercase())
+        in_lower_case(prefix, |prefix| self.services.contains(prefix))
     }
 
     /// Whether ARNs name a service so. Case counts.
@@ -126,7 +126,7 @@ impl Catalogue {
 
     /// Whether resource control policies reach this service.
     pub fn has_resource_control(&self, prefix: &str) -> bool {
-        self.resource_control_services.contains(&prefix.to_ascii_lowercase())
+        in_lower_case(prefix, |prefix| self.resource_control_services.contains(prefix))
     }
 
     /// The services that are known in detail by their prefix, in no order.
@@ -136,7 +136,7 @@ impl Catalogue {
 
     /// The service with this prefix, when it is known in detail. Case does not count.
     pub fn service(&self, prefix: &str) -> Option<&Service> {
-        self.detail.get(&prefix.to_ascii_lowercase())
+        in_lower_case(prefix, |prefix| self.detail.get(prefix))
     }
 
     /// The action `service:Name`, when its service is known in detail. Case does not count.
@@ -147,9 +147,10 @@ impl Catalogue {
 
     /// The condition key of this name: a global one, or one of a service known in detail. Case does not count.
     pub fn key(&self, name: &str) -> Option<&Key> {
-        let name = name.to_ascii_lowercase();
-        let stem = stem(&name);
-        self.keys.get(&name).or_else(|| self.keys.get(stem).filter(|_| stem.len() < name.len()))
+        in_lower_case(name, |name| {
+            let stem = stem(name);
+            self.keys.get(name).or_else(|| self.keys.get(stem).filter(|_| stem.len() < name.len()))
+        })
     }
 
     /// The names of the condition keys that begin with `prefix` (in lower case), in no order.
@@ -161,7 +162,7 @@ impl Catalogue {
 impl Service {
     /// The action of this name, without the prefix. Case does not count.
     pub fn action(&self, name: &str) -> Option<&Action> {
-        self.actions.get(&name.to_ascii_lowercase())
+        in_lower_case(name, |name| self.actions.get(name))
     }
 
     /// All its actions, in no order.
@@ -195,6 +196,20 @@ impl KeyType {
     }
 }
 
+/// Looks a text up in lower case. For texts as long as names are that takes no memory.
+pub(super) fn in_lower_case<T>(text: &str, look: impl FnOnce(&str) -> T) -> T {
+    let mut buffer = [0; 96];
+    let lower = buffer.get_mut(..text.len()).map(|lower| {
+        lower.copy_from_slice(text.as_bytes());
+        lower.make_ascii_lowercase();
+        &*lower
+    });
+    match lower.map(std::str::from_utf8) {
+        Some(Ok(lower)) => look(lower),
+        _ => look(&text.to_ascii_lowercase()),
+    }
+}
+
 /// Whether `key` is the key that the catalogue calls `name`.
 fn is_key(name: &str, key: &str) -> bool {
     if !name.ends_with(['/', ':']) {
@@ -217,26 +232,26 @@ fn stem(name: &str) -> &str {
 struct Data {
     date: String,
     version: String,
-    services: HashSet<String>,
-    arn_services: HashSet<String>,
-    resource_control_services: HashSet<String>,
-    global_keys: HashMap<String, KeyType>,
-    detail: HashMap<String, ServiceData>,
+    services: FxHashSet<String>,
+    arn_services: FxHashSet<String>,
+    resource_control_services: FxHashSet<String>,
+    global_keys: FxHashMap<String, KeyType>,
+    detail: FxHashMap<String, ServiceData>,
 }
 
 #[derive(Deserialize)]
 struct ServiceData {
-    keys: HashMap<String, KeyType>,
-    resources: HashMap<String, ResourceType>,
-    actions: HashMap<String, Action>,
+    keys: FxHashMap<String, KeyType>,
+    resources: FxHashMap<String, ResourceType>,
+    actions: FxHashMap<String, Action>,
 }
 
 #[expect(clippy::expect_used, reason = "the data is part of the program, and a test reads it")]
 fn load() -> Catalogue {
     let data: Data = serde_json::from_str(include_str!("catalogue/data.json"))
         .expect("the catalogue has the form of `Data`");
-    let mut keys = HashMap::new();
-    let mut detail = HashMap::new();
+    let mut keys = FxHashMap::default();
+    let mut detail = FxHashMap::default();
     for (prefix, service) in data.detail {
         keys.extend(service.keys.into_iter().map(lowered));
         let actions = service.actions.into_iter().map(|(name, action)| {

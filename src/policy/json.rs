@@ -3,6 +3,7 @@
 //! `serde_json` is not used: it gives no places and drops all but the last of repeated keys, and a policy with
 //! a hidden key is the one that must be seen. The reader is bounded by [`MAX_BYTES`] and [`MAX_DEPTH`].
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::document::Position;
@@ -17,37 +18,38 @@ pub const MAX_DEPTH: usize = 32;
 
 /// A value in its text.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Node {
+pub(super) struct Node<'a> {
     /// Where it begins.
     pub(super) at: Position,
     /// The bytes it takes.
     pub(super) span: Range<usize>,
     /// What it is.
-    pub(super) value: Value,
+    pub(super) value: Value<'a>,
 }
 
 /// What a value is.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(super) enum Value<'a> {
     Null,
     Bool(bool),
     /// The digits as written.
-    Number(String),
-    String(String),
-    Array(Vec<Node>),
+    Number(&'a str),
+    /// Borrowed where it has no escape.
+    String(Cow<'a, str>),
+    Array(Vec<Node<'a>>),
     /// In the order of the text, repeated keys and all.
-    Object(Vec<Member>),
+    Object(Vec<Member<'a>>),
 }
 
 /// A key and its value.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Member {
-    pub(super) key: String,
+pub(super) struct Member<'a> {
+    pub(super) key: Cow<'a, str>,
     /// Where the key begins.
     pub(super) at: Position,
     /// The bytes of the key with its quotes.
     pub(super) span: Range<usize>,
-    pub(super) node: Node,
+    pub(super) node: Node<'a>,
 }
 
 /// Why and where a text is not JSON.
@@ -58,11 +60,11 @@ pub(super) struct Fault {
 }
 
 /// Reads a text as RFC 8259 says.
-pub(super) fn parse(text: &str) -> Result<Node, Fault> {
+pub(super) fn parse(text: &str) -> Result<Node<'_>, Fault> {
     reader::parse(text)
 }
 
-impl Node {
+impl Node<'_> {
     /// What it is, in the words of a message.
     pub(super) fn kind(&self) -> &'static str {
         match self.value {
@@ -83,14 +85,14 @@ impl Node {
     }
 
     /// The items of an array; of another value itself, for places where one value and a list of one are the same.
-    pub(super) fn items(&self) -> &[Node] {
+    pub(super) fn items(&self) -> &[Node<'_>] {
         match &self.value {
             Value::Array(items) => items,
             _ => std::slice::from_ref(self),
         }
     }
 
-    pub(super) fn members(&self) -> Option<&[Member]> {
+    pub(super) fn members(&self) -> Option<&[Member<'_>]> {
         match &self.value {
             Value::Object(members) => Some(members),
             _ => None,
@@ -102,7 +104,7 @@ impl Node {
     }
 }
 
-impl Member {
+impl Member<'_> {
     /// The bytes from the key to the end of the value.
     pub(super) fn whole(&self) -> Range<usize> {
         self.span.start..self.node.span.end

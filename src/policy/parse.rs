@@ -42,7 +42,7 @@ pub fn parse(text: &str) -> Result<Policy, Vec<Finding>> {
 }
 
 /// What can be read of a text, errors or not. None when it is no JSON at all.
-pub(super) fn read(text: &str, report: &mut Report) -> Option<(Node, Draft)> {
+pub(super) fn read<'a>(text: &'a str, report: &mut Report) -> Option<(Node<'a>, Draft)> {
     match json::parse(text) {
         Ok(tree) => {
             let draft = lower::document(&tree, text, report);

@@ -24,7 +24,7 @@ pub(in crate::policy) enum Edit {
 }
 
 /// The text after all changes. None when one of them does not fit the text, or two touch the same bytes.
-pub(super) fn apply(text: &str, tree: &Node, edits: &[Edit]) -> Option<String> {
+pub(super) fn apply(text: &str, tree: &Node<'_>, edits: &[Edit]) -> Option<String> {
     let removed: HashSet<Position> = edits
         .iter()
         .filter_map(|edit| match edit {
@@ -50,7 +50,7 @@ pub(super) fn apply(text: &str, tree: &Node, edits: &[Edit]) -> Option<String> {
 /// The bytes that an edit takes away and the text it puts there.
 fn change(
     text: &str,
-    tree: &Node,
+    tree: &Node<'_>,
     edit: &Edit,
     removed: &HashSet<Position>,
 ) -> Option<(Range<usize>, String)> {
@@ -87,14 +87,14 @@ fn change(
 /// Where something stands in the tree.
 #[derive(Clone, Copy)]
 enum Place<'a> {
-    Root(&'a Node),
-    Item(&'a [Node], &'a Node),
-    Key(&'a [Member], &'a Member),
-    MemberValue(&'a Node),
+    Root(&'a Node<'a>),
+    Item(&'a [Node<'a>], &'a Node<'a>),
+    Key(&'a [Member<'a>], &'a Member<'a>),
+    MemberValue(&'a Node<'a>),
 }
 
 impl<'a> Place<'a> {
-    fn value(&self) -> Option<&'a Node> {
+    fn value(&self) -> Option<&'a Node<'a>> {
         match *self {
             Self::Root(node) | Self::Item(_, node) | Self::MemberValue(node) => Some(node),
             Self::Key(..) => None,
@@ -102,11 +102,11 @@ impl<'a> Place<'a> {
     }
 }
 
-fn place(tree: &Node, at: Position) -> Option<Place<'_>> {
+fn place<'a>(tree: &'a Node<'a>, at: Position) -> Option<Place<'a>> {
     if tree.at == at { Some(Place::Root(tree)) } else { place_below(tree, at) }
 }
 
-fn place_below(node: &Node, at: Position) -> Option<Place<'_>> {
+fn place_below<'a>(node: &'a Node<'a>, at: Position) -> Option<Place<'a>> {
     match &node.value {
         Value::Array(items) => {
             // The last one that begins before the place holds it.

@@ -1,7 +1,5 @@
 //! The collection of findings: checks add remarks with a place; at the end each gets its path and its repair.
 
-use std::collections::HashMap;
-
 use super::edit;
 use super::{Finding, Rule, Severity, code};
 use crate::policy::document::{Kind, Position};
@@ -62,7 +60,7 @@ impl Report {
     pub(in crate::policy) fn finish(
         self,
         text: &str,
-        tree: Option<&Node>,
+        tree: Option<&Node<'_>>,
         kind: Option<Kind>,
     ) -> Vec<Finding> {
         let mut remarks = self.remarks;
@@ -70,11 +68,6 @@ impl Report {
         limit(&mut remarks);
         remarks.sort_by_key(|remark| (remark.at, std::cmp::Reverse(remark.rule.severity)));
         remarks.dedup_by(|a, b| (a.rule.code, a.at, &a.message) == (b.rule.code, b.at, &b.message));
-        let mut paths: HashMap<Position, String> =
-            remarks.iter().map(|remark| (remark.at, String::new())).collect();
-        if let Some(tree) = tree {
-            name_paths(tree, &mut String::new(), &mut paths);
-        }
         let mut repair_bytes = 0;
         remarks
             .into_iter()
@@ -86,7 +79,7 @@ impl Report {
                 Finding {
                     severity: remark.rule.severity,
                     code: remark.rule.code,
-                    path: paths.get(&remark.at).cloned().unwrap_or_default(),
+                    path: tree.map(|tree| path_to(tree, remark.at)).unwrap_or_default(),
                     line: remark.at.line,
                     column: remark.at.column,
                     message: remark.message,
@@ -139,30 +132,36 @@ fn limit(remarks: &mut Vec<Remark>) {
     });
 }
 
-/// Fills in the path of every place that is asked for.
-fn name_paths(node: &Node, path: &mut String, paths: &mut HashMap<Position, String>) {
-    set(paths, node.at, path);
-    let length = path.len();
-    match &node.value {
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
+/// The path of the value or key that begins there; empty when none does.
+fn path_to(tree: &Node<'_>, at: Position) -> String {
+    let mut path = String::new();
+    let mut node = tree;
+    while node.at != at {
+        // the last one that begins no later has it, or none
+        node = match &node.value {
+            Value::Array(items) => {
+                let index = items.partition_point(|item| item.at <= at).checked_sub(1);
+                let Some((index, item)) = index.and_then(|index| Some((index, items.get(index)?))) else {
+                    return String::new();
+                };
                 path.push('[');
                 path.push_str(&index.to_string());
                 path.push(']');
-                name_paths(item, path, paths);
-                path.truncate(length);
+                item
             }
-        }
-        Value::Object(members) => {
-            for member in members {
-                push_key(path, &member.key);
-                set(paths, member.at, path);
-                name_paths(&member.node, path, paths);
-                path.truncate(length);
+            Value::Object(members) => {
+                let index = members.partition_point(|member| member.at <= at).checked_sub(1);
+                let Some(member) = index.and_then(|index| members.get(index)) else { return String::new() };
+                push_key(&mut path, &member.key);
+                if member.at == at {
+                    break;
+                }
+                &member.node
             }
-        }
-        _ => {}
+            _ => return String::new(),
+        };
     }
+    path
 }
 
 fn push_key(path: &mut String, key: &str) {
@@ -177,10 +176,4 @@ fn push_key(path: &mut String, key: &str) {
         path.push('.');
     }
     path.push_str(key);
-}
-
-fn set(paths: &mut HashMap<Position, String>, at: Position, path: &str) {
-    if let Some(place) = paths.get_mut(&at) {
-        path.clone_into(place);
-    }
 }

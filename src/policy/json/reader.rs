@@ -1,11 +1,12 @@
 //! The reader: recursive descent over the bytes, with the line and column kept on the way.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::{Fault, MAX_BYTES, MAX_DEPTH, Member, Node, Value};
 use crate::policy::document::Position;
 
-pub(super) fn parse(text: &str) -> Result<Node, Fault> {
+pub(super) fn parse(text: &str) -> Result<Node<'_>, Fault> {
     if text.len() > MAX_BYTES {
         let reason = format!("the text has {} bytes; more than {MAX_BYTES} are not read", text.len());
         return Err(Fault { reason, at: Position { line: 1, column: 1 } });
@@ -30,107 +31,125 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn value(&mut self, depth: usize) -> Result<Node, Fault> {
+    fn value(&mut self, depth: usize) -> Result<Node<'a>, Fault> {
         self.skip_blanks();
         let (at, start) = (self.position(), self.offset);
         if depth > MAX_DEPTH {
             return Err(self.fault(format!("more than {MAX_DEPTH} levels of nesting are not read")));
         }
-        let value = match self.peek() {
-            Some('{') => self.object(depth)?,
-            Some('[') => self.array(depth)?,
-            Some('"') => Value::String(self.string()?),
-            Some('-' | '0'..='9') => Value::Number(self.number()?.to_owned()),
-            Some('a'..='z' | 'A'..='Z') => self.word()?,
-            Some('\'') => return Err(self.fault("strings take double quotes")),
-            Some(']' | '}' | ',') => {
-                return Err(self.fault("a value is missing; take away the comma or bracket before it"));
-            }
-            Some(c) => {
-                return Err(self.fault(format!("`{}` is not the beginning of a value", c.escape_default())));
-            }
-            None => return Err(self.fault("the text ends where a value is expected")),
+        let value = match self.peek_byte() {
+            Some(b'{') => self.object(depth)?,
+            Some(b'[') => self.array(depth)?,
+            Some(b'"') => Value::String(self.string()?),
+            Some(b'-' | b'0'..=b'9') => Value::Number(self.number()?),
+            Some(b'a'..=b'z' | b'A'..=b'Z') => self.word()?,
+            _ => return Err(self.no_value()),
         };
         Ok(Node { at, span: start..self.offset, value })
     }
 
-    fn object(&mut self, depth: usize) -> Result<Value, Fault> {
+    /// What stands where a value should begin.
+    fn no_value(&self) -> Fault {
+        match self.peek() {
+            Some('\'') => self.fault("strings take double quotes"),
+            Some(']' | '}' | ',') => {
+                self.fault("a value is missing; take away the comma or bracket before it")
+            }
+            Some(c) => self.fault(format!("`{}` is not the beginning of a value", c.escape_default())),
+            None => self.fault("the text ends where a value is expected"),
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Value<'a>, Fault> {
         self.advance();
         let mut members = Vec::new();
         self.skip_blanks();
-        if self.take('}') {
+        if self.take(b'}') {
             return Ok(Value::Object(members));
         }
         loop {
             members.push(self.member(depth)?);
             self.skip_blanks();
-            if self.take('}') {
+            if self.take(b'}') {
                 return Ok(Value::Object(members));
             }
-            if !self.take(',') {
+            if !self.take(b',') {
                 return Err(self.fault("`,` or `}` is expected after a member of an object"));
             }
         }
     }
 
-    fn member(&mut self, depth: usize) -> Result<Member, Fault> {
+    fn member(&mut self, depth: usize) -> Result<Member<'a>, Fault> {
         self.skip_blanks();
         let (at, start) = (self.position(), self.offset);
-        match self.peek() {
-            Some('"') => {}
-            Some('}') => return Err(self.fault("take away the comma before `}`")),
+        match self.peek_byte() {
+            Some(b'"') => {}
+            Some(b'}') => return Err(self.fault("take away the comma before `}`")),
             _ => return Err(self.fault("the name of a member is expected, in double quotes")),
         }
         let key = self.string()?;
         let span = start..self.offset;
         self.skip_blanks();
-        if !self.take(':') {
+        if !self.take(b':') {
             return Err(self.fault("`:` is expected after the name of a member"));
         }
         Ok(Member { key, at, span, node: self.value(depth + 1)? })
     }
 
-    fn array(&mut self, depth: usize) -> Result<Value, Fault> {
+    fn array(&mut self, depth: usize) -> Result<Value<'a>, Fault> {
         self.advance();
         let mut items = Vec::new();
         self.skip_blanks();
-        if self.take(']') {
+        if self.take(b']') {
             return Ok(Value::Array(items));
         }
         loop {
             items.push(self.value(depth + 1)?);
             self.skip_blanks();
-            if self.take(']') {
+            if self.take(b']') {
                 return Ok(Value::Array(items));
             }
-            if !self.take(',') {
+            if !self.take(b',') {
                 return Err(self.fault("`,` or `]` is expected after an item of an array"));
             }
         }
     }
 
-    fn string(&mut self) -> Result<String, Fault> {
+    fn string(&mut self) -> Result<Cow<'a, str>, Fault> {
         self.advance();
-        let mut text = String::new();
+        let mut text = Cow::Borrowed(self.plain());
         loop {
-            match self.peek() {
-                Some('"') => {
+            match self.peek_byte() {
+                Some(b'"') => {
                     self.advance();
                     return Ok(text);
                 }
-                Some('\\') => text.push(self.escape()?),
-                Some(c) if u32::from(c) < 0x20 => {
+                Some(b'\\') => {
+                    let escaped = self.escape()?;
+                    let text = text.to_mut();
+                    text.push(escaped);
+                    text.push_str(self.plain());
+                }
+                Some(_) => {
                     return Err(self.fault(
                         "a string holds a line break or control character; close the quotes or escape it",
                     ));
                 }
-                Some(c) => {
-                    self.advance();
-                    text.push(c);
-                }
                 None => return Err(self.fault("the text ends inside a string; a closing quote is missing")),
             }
         }
+    }
+
+    /// Takes what stands for itself in a string: everything up to a quote, a backslash or a control character.
+    fn plain(&mut self) -> &'a str {
+        let rest = self.text.get(self.offset..).unwrap_or_default();
+        let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+        let length = rest.as_bytes().iter().position(|byte| ends(byte)).unwrap_or(rest.len());
+        // what ends it is no part of a longer character
+        let plain = rest.get(..length).unwrap_or_default();
+        self.offset += length;
+        self.column += count(plain);
+        plain
     }
 
     /// Reads an escape; a fault points at its backslash.
@@ -160,7 +179,7 @@ impl<'a> Reader<'a> {
         if !(0xd800..0xe000).contains(&high) {
             return char::from_u32(u32::from(high));
         }
-        if !(self.take('\\') && self.take('u')) {
+        if !(self.take(b'\\') && self.take(b'u')) {
             return None;
         }
         let low = self.hex()?;
@@ -180,17 +199,17 @@ impl<'a> Reader<'a> {
     fn number(&mut self) -> Result<&'a str, Fault> {
         let (at, start) = (self.position(), self.offset);
         let fault = || Fault { reason: "a number is malformed".to_owned(), at };
-        self.take('-');
+        self.take(b'-');
         let leading_zero = self.peek() == Some('0');
         let digits = self.digits();
         if digits == 0 || (leading_zero && digits > 1) {
             return Err(fault());
         }
-        if self.take('.') && self.digits() == 0 {
+        if self.take(b'.') && self.digits() == 0 {
             return Err(fault());
         }
-        if self.take('e') || self.take('E') {
-            let _sign = self.take('+') || self.take('-');
+        if self.take(b'e') || self.take(b'E') {
+            let _sign = self.take(b'+') || self.take(b'-');
             if self.digits() == 0 {
                 return Err(fault());
             }
@@ -206,7 +225,7 @@ impl<'a> Reader<'a> {
         self.offset - start
     }
 
-    fn word(&mut self) -> Result<Value, Fault> {
+    fn word(&mut self) -> Result<Value<'a>, Fault> {
         let (at, start) = (self.position(), self.offset);
         while self.peek().is_some_and(|c| c.is_ascii_alphanumeric()) {
             self.advance();
@@ -221,8 +240,14 @@ impl<'a> Reader<'a> {
     }
 
     fn skip_blanks(&mut self) {
-        while matches!(self.peek(), Some(' ' | '\t' | '\n' | '\r')) {
-            self.advance();
+        while let Some(byte @ (b' ' | b'\t' | b'\n' | b'\r')) = self.peek_byte() {
+            self.offset += 1;
+            if byte == b'\n' {
+                self.line += 1;
+                self.column = 1;
+            } else {
+                self.column += 1;
+            }
         }
     }
 
@@ -230,10 +255,16 @@ impl<'a> Reader<'a> {
         self.text.get(self.offset..)?.chars().next()
     }
 
-    fn take(&mut self, wanted: char) -> bool {
-        let found = self.peek() == Some(wanted);
+    fn peek_byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.offset).copied()
+    }
+
+    /// Takes this character, which is ASCII and no line break, when it is the next one.
+    fn take(&mut self, wanted: u8) -> bool {
+        let found = self.peek_byte() == Some(wanted);
         if found {
-            self.advance();
+            self.offset += 1;
+            self.column += 1;
         }
         found
     }
@@ -263,6 +294,11 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Characters of a text.
+fn count(text: &str) -> u32 {
+    u32::try_from(text.chars().count()).unwrap_or(u32::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -278,7 +314,7 @@ mod tests {
     fn columns_count_characters() {
         let node = parse("{\n  \"ä\": [1, \"x\"]}").unwrap();
         let member = &node.members().unwrap()[0];
-        assert_eq!((member.at, &member.key), (Position { line: 2, column: 3 }, &"ä".to_owned()));
+        assert_eq!((member.at, &*member.key), (Position { line: 2, column: 3 }, "ä"));
         assert_eq!(member.node.items()[1].at, Position { line: 2, column: 12 });
     }
 
@@ -300,7 +336,7 @@ mod tests {
     }
 
     /// `serde_json` reads numbers as `f64` and drops repeated keys; for the rest it must agree.
-    fn same(ours: &Node, theirs: &serde_json::Value) -> bool {
+    fn same(ours: &Node<'_>, theirs: &serde_json::Value) -> bool {
         match (&ours.value, theirs) {
             (Value::Null, serde_json::Value::Null) | (Value::Number(_), serde_json::Value::Number(_)) => true,
             (Value::Bool(a), serde_json::Value::Bool(b)) => a == b,

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::element::{check_repeated, wrong_kind};
+use super::element::{FEW, check_repeated, wrong_kind};
 use crate::policy::document::{Condition, ConditionValue, Located, Position, ValueKind};
 use crate::policy::finding::Rule;
 use crate::policy::finding::code::{errors, suggestions};
 use crate::policy::finding::report::{Edit, Report, shown};
 use crate::policy::json::{Member, Node, Value};
 
-pub(super) fn lower(member: &Member, text: &str, report: &mut Report) -> Vec<Condition> {
+pub(super) fn lower(member: &Member<'_>, text: &str, report: &mut Report) -> Vec<Condition> {
     let Some(operators) = member.node.members() else {
         wrong_kind(&member.node, "Condition", "an object of operators", report);
         return Vec::new();
@@ -35,7 +35,7 @@ pub(super) fn lower(member: &Member, text: &str, report: &mut Report) -> Vec<Con
 
 /// `place` is what to take away when there is no key: the operator, or Condition when nothing else is in it.
 fn keys(
-    operator: &Member,
+    operator: &Member<'_>,
     place: Position,
     text: &str,
     conditions: &mut Vec<Condition>,
@@ -64,18 +64,23 @@ fn keys(
             empty(operator, key, report);
         }
         conditions.push(Condition {
-            operator: Located { value: operator.key.clone(), at: operator.at },
-            key: Located { value: key.key.clone(), at: key.at },
+            operator: Located { value: operator.key.to_string(), at: operator.at },
+            key: Located { value: key.key.to_string(), at: key.at },
             values: key.node.items().iter().filter_map(|item| value(item, key, report)).collect(),
         });
     }
 }
 
 /// IAM takes keys that differ only by case for one key.
-fn check_case(keys: &[Member], report: &mut Report) {
+fn check_case(keys: &[Member<'_>], report: &mut Report) {
     let mut seen: HashMap<String, &str> = HashMap::new();
-    for key in keys {
-        let twin = *seen.entry(key.key.to_ascii_lowercase()).or_insert(&key.key);
+    for (index, key) in keys.iter().enumerate() {
+        let twin: &str = if keys.len() <= FEW {
+            let earlier = keys.iter().take(index).find(|earlier| earlier.key.eq_ignore_ascii_case(&key.key));
+            &earlier.unwrap_or(key).key
+        } else {
+            seen.entry(key.key.to_ascii_lowercase()).or_insert(&key.key)
+        };
         if twin != key.key {
             let message = format!("{} and {} are the same key", shown(twin), shown(&key.key));
             report
@@ -85,8 +90,8 @@ fn check_case(keys: &[Member], report: &mut Report) {
     }
 }
 
-fn empty(operator: &Member, key: &Member, report: &mut Report) {
-    let name = operator.key.as_str();
+fn empty(operator: &Member<'_>, key: &Member<'_>, report: &mut Report) {
+    let name: &str = &operator.key;
     let (rule, effect): (&'static Rule, _) = if name.starts_with("ForAnyValue:") {
         (&suggestions::EMPTY_ARRAY_CONDITION_FORANYVALUE, "so the condition is never true")
     } else if name.starts_with("ForAllValues:") {
@@ -101,10 +106,10 @@ fn empty(operator: &Member, key: &Member, report: &mut Report) {
         .help("fill the list; to ask whether the key is there, write `Null`");
 }
 
-fn value(node: &Node, key: &Member, report: &mut Report) -> Option<Located<ConditionValue>> {
+fn value(node: &Node<'_>, key: &Member<'_>, report: &mut Report) -> Option<Located<ConditionValue>> {
     let (text, kind) = match &node.value {
-        Value::String(text) => (text.clone(), ValueKind::String),
-        Value::Number(digits) => (digits.clone(), ValueKind::Number),
+        Value::String(text) => (text.to_string(), ValueKind::String),
+        Value::Number(digits) => ((*digits).to_owned(), ValueKind::Number),
         Value::Bool(value) => (value.to_string(), ValueKind::Bool),
         Value::Null | Value::Array(_) | Value::Object(_) => {
             let what = format!("a value of {}", shown(&key.key));

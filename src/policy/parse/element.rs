@@ -7,11 +7,20 @@ use crate::policy::finding::code::errors;
 use crate::policy::finding::report::{Edit, Report, shown};
 use crate::policy::json::{Member, Node, Value, quote};
 
+/// As many members as are compared with each other faster than over a table.
+pub(super) const FEW: usize = 16;
+
 /// Says which members have an unknown name or the name of another one.
-pub(super) fn check_names(members: &[Member], known: &[&str], what: &str, text: &str, report: &mut Report) {
+pub(super) fn check_names(
+    members: &[Member<'_>],
+    known: &[&str],
+    what: &str,
+    text: &str,
+    report: &mut Report,
+) {
     check_repeated(members, text, report);
     for member in members {
-        if known.contains(&member.key.as_str()) {
+        if known.contains(&&*member.key) {
             continue;
         }
         let message = format!("{} is not an element of a {what}", shown(&member.key));
@@ -23,7 +32,7 @@ pub(super) fn check_names(members: &[Member], known: &[&str], what: &str, text: 
             Some(name) => {
                 remark.help(format!("`{name}` is there already; take this one away"));
             }
-            None if matches!(member.key.as_str(), "Policy" | "PolicyDocument") => {
+            None if matches!(&*member.key, "Policy" | "PolicyDocument") => {
                 remark.help("this looks like the answer of an AWS command; give the policy inside of it");
             }
             None => {
@@ -34,10 +43,14 @@ pub(super) fn check_names(members: &[Member], known: &[&str], what: &str, text: 
 }
 
 /// Says which members have the key of an earlier one. The repair of equal ones takes the later away.
-pub(super) fn check_repeated(members: &[Member], text: &str, report: &mut Report) {
-    let mut seen: HashMap<&str, &Member> = HashMap::new();
-    for member in members {
-        let first = *seen.entry(&member.key).or_insert(member);
+pub(super) fn check_repeated(members: &[Member<'_>], text: &str, report: &mut Report) {
+    let mut seen: HashMap<&str, &Member<'_>> = HashMap::new();
+    for (index, member) in members.iter().enumerate() {
+        let first = if members.len() <= FEW {
+            members.iter().take(index).find(|earlier| earlier.key == member.key).unwrap_or(member)
+        } else {
+            *seen.entry(&member.key).or_insert(member)
+        };
         if first.at == member.at {
             continue;
         }
@@ -63,12 +76,12 @@ fn meant<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
 }
 
 /// The member with this name. Of repeated ones the first.
-pub(super) fn member<'a>(members: &'a [Member], name: &str) -> Option<&'a Member> {
+pub(super) fn member<'a>(members: &'a [Member<'a>], name: &str) -> Option<&'a Member<'a>> {
     members.iter().find(|member| member.key == name)
 }
 
 /// The text of a value that must be a string.
-pub(super) fn string(node: &Node, what: &str, report: &mut Report) -> Option<Located<String>> {
+pub(super) fn string(node: &Node<'_>, what: &str, report: &mut Report) -> Option<Located<String>> {
     if let Some(text) = node.as_str() {
         return Some(Located { value: text.to_owned(), at: node.at });
     }
@@ -77,7 +90,7 @@ pub(super) fn string(node: &Node, what: &str, report: &mut Report) -> Option<Loc
 }
 
 /// The texts of a value that is a string or a list of strings.
-pub(super) fn strings(node: &Node, what: &str, report: &mut Report) -> Option<Vec<Located<String>>> {
+pub(super) fn strings(node: &Node<'_>, what: &str, report: &mut Report) -> Option<Vec<Located<String>>> {
     if matches!(node.value, Value::Array(_) | Value::String(_)) {
         return Some(node.items().iter().filter_map(|item| string(item, what, report)).collect());
     }
@@ -86,11 +99,11 @@ pub(super) fn strings(node: &Node, what: &str, report: &mut Report) -> Option<Ve
 }
 
 /// Says that a value has the wrong kind. A number or boolean where a string belongs only lacks its quotes.
-pub(super) fn wrong_kind(node: &Node, what: &str, wanted: &str, report: &mut Report) {
+pub(super) fn wrong_kind(node: &Node<'_>, what: &str, wanted: &str, report: &mut Report) {
     let message = format!("{what} is {} where {wanted} is expected", node.kind());
     let remark = report.add(&errors::DATA_TYPE_MISMATCH, node.at, message);
     let bare = match &node.value {
-        Value::Number(digits) => digits.clone(),
+        Value::Number(digits) => (*digits).to_owned(),
         Value::Bool(value) => value.to_string(),
         _ => return,
     };
@@ -100,7 +113,7 @@ pub(super) fn wrong_kind(node: &Node, what: &str, wanted: &str, report: &mut Rep
 }
 
 /// Says that an element and its opposite stand in one statement.
-pub(super) fn check_opposites(members: &[Member], name: &str, opposite: &str, report: &mut Report) {
+pub(super) fn check_opposites(members: &[Member<'_>], name: &str, opposite: &str, report: &mut Report) {
     let (Some(first), Some(second)) = (member(members, name), member(members, opposite)) else { return };
     let at: Position = first.at.max(second.at);
     let message = format!("the statement has both `{name}` and `{opposite}`");

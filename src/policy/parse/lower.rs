@@ -22,7 +22,7 @@ const STATEMENT: &[&str] = &[
 ];
 
 /// Reads what can be read and says what is wrong with the rest.
-pub(super) fn document(tree: &Node, text: &str, report: &mut Report) -> Draft {
+pub(super) fn document(tree: &Node<'_>, text: &str, report: &mut Report) -> Draft {
     let Some(members) = tree.members() else {
         wrong_kind(tree, "the policy", "an object", report);
         return Draft { at: tree.at, version: None, has_version: true, id: None, statements: Vec::new() };
@@ -37,7 +37,7 @@ pub(super) fn document(tree: &Node, text: &str, report: &mut Report) -> Draft {
     }
 }
 
-fn version(tree: &Node, members: &[Member], report: &mut Report) -> Option<Located<Version>> {
+fn version(tree: &Node<'_>, members: &[Member<'_>], report: &mut Report) -> Option<Located<Version>> {
     let Some(member) = member(members, "Version") else {
         let current = quote(Version::V2012.as_str());
         report
@@ -65,7 +65,12 @@ fn version(tree: &Node, members: &[Member], report: &mut Report) -> Option<Locat
     Some(Located { value: version?, at: written.at })
 }
 
-fn statements(tree: &Node, members: &[Member], text: &str, report: &mut Report) -> Vec<DraftStatement> {
+fn statements(
+    tree: &Node<'_>,
+    members: &[Member<'_>],
+    text: &str,
+    report: &mut Report,
+) -> Vec<DraftStatement> {
     let Some(member) = member(members, "Statement") else {
         report
             .add(&errors::MISSING_STATEMENT, tree.at, "the policy has no Statement")
@@ -81,14 +86,16 @@ fn statements(tree: &Node, members: &[Member], text: &str, report: &mut Report) 
 }
 
 /// `has_others` tells whether something is left when the statement is taken away.
-fn statement(node: &Node, has_others: bool, text: &str, report: &mut Report) -> Option<DraftStatement> {
+fn statement(node: &Node<'_>, has_others: bool, text: &str, report: &mut Report) -> Option<DraftStatement> {
     let Some(members) = node.members() else {
         wrong_kind(node, "a statement", "an object", report);
         return None;
     };
     check_names(members, STATEMENT, "statement", text, report);
-    for name in ["Principal", "Action", "Resource"] {
-        check_opposites(members, name, &format!("Not{name}"), report);
+    for (name, not_name) in
+        [("Principal", "NotPrincipal"), ("Action", "NotAction"), ("Resource", "NotResource")]
+    {
+        check_opposites(members, name, not_name, report);
     }
     let either = |name, not_name| member(members, name).or_else(|| member(members, not_name));
     let action = either("Action", "NotAction");
@@ -117,7 +124,7 @@ fn statement(node: &Node, has_others: bool, text: &str, report: &mut Report) -> 
     })
 }
 
-fn sid(members: &[Member], report: &mut Report) -> Option<Located<String>> {
+fn sid(members: &[Member<'_>], report: &mut Report) -> Option<Located<String>> {
     let member = member(members, "Sid")?;
     let sid = string(&member.node, "Sid", report)?;
     if sid.value.is_empty() {
@@ -129,7 +136,7 @@ fn sid(members: &[Member], report: &mut Report) -> Option<Located<String>> {
     Some(sid)
 }
 
-fn effect(node: &Node, members: &[Member], report: &mut Report) -> Option<Located<Effect>> {
+fn effect(node: &Node<'_>, members: &[Member<'_>], report: &mut Report) -> Option<Located<Effect>> {
     let Some(member) = member(members, "Effect") else {
         report
             .add(&errors::MISSING_EFFECT, node.at, "the statement has no Effect")
@@ -154,12 +161,12 @@ fn effect(node: &Node, members: &[Member], report: &mut Report) -> Option<Locate
 
 /// The statement that an empty list makes idle.
 struct EmptyList<'a> {
-    statement: &'a Node,
+    statement: &'a Node<'a>,
     removable: bool,
 }
 
 fn listed(
-    member: &Member,
+    member: &Member<'_>,
     when_empty: &'static Rule,
     empty: &EmptyList<'_>,
     report: &mut Report,

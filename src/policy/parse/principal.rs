@@ -6,7 +6,7 @@ use crate::policy::finding::code::{errors, suggestions};
 use crate::policy::finding::report::{Edit, Report, shown};
 use crate::policy::json::{Member, Node, Value, quote};
 
-pub(super) fn lower(member: &Member, text: &str, report: &mut Report) -> Option<Principals> {
+pub(super) fn lower(member: &Member<'_>, text: &str, report: &mut Report) -> Option<Principals> {
     let who = match &member.node.value {
         Value::String(name) if name == "*" => Who::Everyone,
         Value::Object(kinds) => named(member, kinds, text, report),
@@ -18,7 +18,7 @@ pub(super) fn lower(member: &Member, text: &str, report: &mut Report) -> Option<
     Some(Principals { not: member.key.starts_with("Not"), at: member.at, who })
 }
 
-fn wrong_form(node: &Node, report: &mut Report) {
+fn wrong_form(node: &Node<'_>, report: &mut Report) {
     let message = match node.as_str() {
         Some(name) => format!("the principal {} does not say of which kind it is", shown(name)),
         None => format!("the principal is {} where `\"*\"` or an object of kinds is expected", node.kind()),
@@ -53,7 +53,7 @@ fn common_kind(names: &[&str]) -> Option<PrincipalKind> {
     rest.iter().all(|name| kind(name) == Some(first)).then_some(first)
 }
 
-fn named(member: &Member, kinds: &[Member], text: &str, report: &mut Report) -> Who {
+fn named(member: &Member<'_>, kinds: &[Member<'_>], text: &str, report: &mut Report) -> Who {
     if kinds.is_empty() {
         report
             .add(
@@ -88,7 +88,7 @@ fn named(member: &Member, kinds: &[Member], text: &str, report: &mut Report) -> 
     Who::Named(named)
 }
 
-fn unknown_kind(entry: &Member, kinds: &[Member], report: &mut Report) {
+fn unknown_kind(entry: &Member<'_>, kinds: &[Member<'_>], report: &mut Report) {
     let message = format!("{} is not a kind of principal", shown(&entry.key));
     let remark = report.add(&errors::INVALID_PRINCIPAL_KEY, entry.at, message);
     let known =

@@ -1,7 +1,7 @@
 //! Actions: whether they exist, and what was meant by those that do not.
 
 use super::nearest::nearest;
-use super::pattern::{has_wildcard, matches_action};
+use super::pattern::{has_dollar, has_wildcard, matches_action};
 use super::s3::operation_names;
 use super::subject::{Statement, Subject};
 use crate::policy::catalogue;
@@ -23,7 +23,7 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
 
 fn check_action(statement: &Statement<'_>, action: &Located<String>, report: &mut Report) {
     // What is wrong with a variable here is told by `variable`.
-    if action.value == "*" || action.value.contains("${") {
+    if action.value == "*" || has_dollar(&action.value) {
         return;
     }
     let Some((prefix, name)) = action.value.split_once(':') else {

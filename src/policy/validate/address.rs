@@ -1,9 +1,10 @@
 //! Addresses and ranges.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::pattern::has_dollar;
 use super::subject::Subject;
 use crate::policy::condition::{Base, Operator};
 use crate::policy::document::{Condition, ConditionValue, Located};
@@ -13,7 +14,12 @@ use crate::policy::finding::report::{Edit, Report, shown};
 use crate::policy::json::quote;
 
 /// Ranges from which no request reaches AWS over the internet (RFC 1918, RFC 4193).
-const PRIVATE: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+const PRIVATE: [IpNet; 4] = [
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 8)),
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(172, 16, 0, 0), 12)),
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 16)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7)),
+];
 
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
     for (_, condition, operator) in subject.readable_conditions() {
@@ -36,7 +42,7 @@ fn read(text: &str) -> Option<IpNet> {
 fn check_range(value: &Located<ConditionValue>, report: &mut Report) {
     let text = value.value.text.as_str();
     // A variable here is told by `variable`.
-    if text.contains("${") {
+    if has_dollar(text) {
         return;
     }
     let Some(range) = read(text) else {
@@ -63,7 +69,7 @@ fn check_range(value: &Located<ConditionValue>, report: &mut Report) {
 }
 
 fn is_private(range: &IpNet) -> bool {
-    PRIVATE.iter().filter_map(|private| private.parse::<IpNet>().ok()).any(|private| private.contains(range))
+    PRIVATE.iter().any(|private| private.contains(range))
 }
 
 fn check_private(condition: &Condition, operator: Operator, report: &mut Report) {

@@ -14,7 +14,7 @@ pub(super) struct Arn<'a> {
 impl<'a> Arn<'a> {
     /// Reads a text with six fields that begins with `arn`.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
-        match fields(text).as_slice() {
+        match *fields(text).as_slice() {
             ["arn", partition, service, region, account, resource] => {
                 Some(Self { partition, service, region, account, resource })
             }
@@ -30,23 +30,47 @@ impl std::fmt::Display for Arn<'_> {
     }
 }
 
+/// How many fields an ARN has.
+const FIELDS: usize = 6;
+
+/// The fields of a text, as many as there are.
+pub(super) struct Fields<'a> {
+    texts: [&'a str; FIELDS],
+    count: usize,
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn as_slice(&self) -> &[&'a str] {
+        self.texts.get(..self.count).unwrap_or_default()
+    }
+}
+
 /// The fields between colons, six at most; a colon inside of `${…}` does not count.
-pub(super) fn fields(text: &str) -> Vec<&str> {
-    let mut fields = Vec::new();
-    let (mut start, mut depth) = (0, 0_usize);
-    for (index, c) in text.char_indices() {
-        match c {
-            '{' if text.get(..index).is_some_and(|before| before.ends_with('$')) => depth += 1,
-            '}' => depth = depth.saturating_sub(1),
-            ':' if depth == 0 && fields.len() < 5 => {
-                fields.extend(text.get(start..index));
-                start = index + 1;
+pub(super) fn fields(text: &str) -> Fields<'_> {
+    let mut texts = [""; FIELDS];
+    let (mut count, mut start, mut depth, mut before) = (0, 0, 0_usize, 0);
+    for (index, byte) in text.bytes().enumerate() {
+        match byte {
+            b'{' if before == b'$' => depth += 1,
+            b'}' => depth = depth.saturating_sub(1),
+            b':' if depth == 0 => {
+                if let (Some(field), Some(found)) = (texts.get_mut(count), text.get(start..index)) {
+                    *field = found;
+                    (count, start) = (count + 1, index + 1);
+                }
+                if count == FIELDS - 1 {
+                    break;
+                }
             }
             _ => {}
         }
+        before = byte;
     }
-    fields.extend(text.get(start..));
-    fields
+    if let (Some(field), Some(rest)) = (texts.get_mut(count), text.get(start..)) {
+        *field = rest;
+        count += 1;
+    }
+    Fields { texts, count }
 }
 
 /// Whether the text has the form of a region, such as `eu-central-1` or `us-gov-west-1`.

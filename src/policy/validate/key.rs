@@ -1,6 +1,7 @@
 //! Condition keys: whether they exist.
 
 use super::nearest::nearest;
+use super::pattern::has_dollar;
 use super::subject::Subject;
 use crate::policy::catalogue;
 use crate::policy::document::{Condition, Located};
@@ -26,7 +27,7 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
 fn check_key(conditions: &[Condition], condition: &Condition, report: &mut Report) {
     let key = &condition.key;
     // What is wrong with a variable here is told by `variable`.
-    if key.value.contains("${") {
+    if has_dollar(&key.value) {
         return;
     }
     let Some((prefix, name)) =

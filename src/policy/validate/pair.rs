@@ -44,16 +44,13 @@ fn check_pair(statement: &Statement<'_>, condition: &Condition, report: &mut Rep
 
 /// In an Allow to assume a role, a key of the session needs the action that lets the session have it.
 fn check_companion(statement: &Statement<'_>, condition: &Condition, report: &mut Report) {
-    let lower = condition.key.value.to_ascii_lowercase();
-    let is_key = |known: &str| {
-        let known = known.to_ascii_lowercase();
-        if known.ends_with('/') { lower.starts_with(&known) } else { lower == known }
+    let begins = |text: &str, known: &str| {
+        text.get(..known.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(known))
     };
+    let key = condition.key.value.as_str();
+    let is_key = |known: &str| begins(key, known) && (known.ends_with('/') || key.len() == known.len());
     let Some((_, companion)) = COMPANIONS.iter().find(|(known, _)| is_key(known)) else { return };
-    let assumes = statement.draft.actions().iter().any(|action| {
-        let lower = action.value.to_ascii_lowercase();
-        lower.starts_with("sts:assumerole")
-    });
+    let assumes = statement.draft.actions().iter().any(|action| begins(&action.value, "sts:AssumeRole"));
     if !statement.draft.allows() || !assumes || statement.reaches(companion) {
         return;
     }

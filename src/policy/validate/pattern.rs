@@ -1,10 +1,22 @@
 //! Patterns against patterns: what an entry of a list covers.
 
+use std::borrow::Cow;
+
 use crate::policy::glob::Glob;
 
 /// Whether a text has wildcards. `${*}` and `${?}` are no wildcards.
 pub(super) fn has_wildcard(text: &str) -> bool {
-    text.contains(['*', '?']) && without_variables(text).any(|part| part.contains(['*', '?']))
+    is_wild(text) && (!text.contains('$') || without_variables(text).any(is_wild))
+}
+
+/// Whether a text has a `*` or `?` anywhere.
+fn is_wild(text: &str) -> bool {
+    text.bytes().any(|byte| matches!(byte, b'*' | b'?'))
+}
+
+/// Whether a text has the beginning of a variable or of an escape.
+pub(super) fn has_dollar(text: &str) -> bool {
+    text.contains('$') && text.contains("${")
 }
 
 /// Whether a text has a variable; `${*}`, `${?}` and `${$}` are none.
@@ -29,7 +41,7 @@ pub(super) fn matches_action(pattern: &str, action: &str) -> bool {
     if pattern == "*" {
         return true;
     }
-    if !pattern.contains(['*', '?']) {
+    if !is_wild(pattern) {
         return pattern.eq_ignore_ascii_case(action);
     }
     Glob::wild(&pattern.to_ascii_lowercase()).matches(&action.to_ascii_lowercase())
@@ -38,22 +50,22 @@ pub(super) fn matches_action(pattern: &str, action: &str) -> bool {
 /// Whether the pattern covers everything that the other one matches. May be false where it does, never true where it
 /// does not.
 pub(super) fn covers(pattern: &str, other: &str) -> bool {
-    Cover::of(pattern.to_owned()).covers(other)
+    Cover::of(Cow::Borrowed(pattern)).covers(other)
 }
 
 /// A pattern that is compared with many others.
-pub(super) struct Cover {
-    pub(super) text: String,
+pub(super) struct Cover<'a> {
+    pub(super) text: Cow<'a, str>,
     /// None where nothing but itself is surely covered.
     glob: Option<Glob>,
     /// `?` is one character, and what it would be compared with may stand for several or none.
     has_question: bool,
 }
 
-impl Cover {
-    pub(super) fn of(text: String) -> Cover {
-        let is_wild = text.contains(['*', '?']) && !has_variable(&text);
-        Cover { glob: is_wild.then(|| Glob::wild(&text)), has_question: text.contains('?'), text }
+impl<'a> Cover<'a> {
+    pub(super) fn of(text: Cow<'a, str>) -> Self {
+        let is_pattern = is_wild(&text) && !has_variable(&text);
+        Cover { glob: is_pattern.then(|| Glob::wild(&text)), has_question: text.contains('?'), text }
     }
 
     /// As [`covers`] says.

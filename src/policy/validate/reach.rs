@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use rustc_hash::FxHashMap;
+
 use crate::policy::catalogue::{self, Action, Service};
 use crate::policy::document::Listed;
 use crate::policy::glob::Glob;
@@ -36,13 +38,13 @@ impl ActionSet {
         let all = all();
         let mut set = Self(vec![0; all.len().div_ceil(64)]);
         for value in &listed.values {
-            let pattern = value.value.to_ascii_lowercase();
-            let Some(end) = pattern.find(['*', '?']) else {
-                if let Ok(index) = all.binary_search_by(|(name, _)| name.as_str().cmp(&pattern)) {
-                    set.add(index);
+            let Some(end) = value.value.bytes().position(|byte| matches!(byte, b'*' | b'?')) else {
+                if let Some(index) = catalogue::in_lower_case(&value.value, |name| indexes().get(name)) {
+                    set.add(*index);
                 }
                 continue;
             };
+            let pattern = value.value.to_ascii_lowercase();
             let fixed = pattern.get(..end).unwrap_or_default();
             let first = all.partition_point(|(name, _)| name.as_str() < fixed);
             let glob = Glob::wild(&pattern);
@@ -79,6 +81,13 @@ impl ActionSet {
     pub(super) fn is_empty(&self) -> bool {
         self.0.iter().all(|word| *word == 0)
     }
+}
+
+/// The place of each in [`all`].
+fn indexes() -> &'static FxHashMap<&'static str, usize> {
+    static INDEXES: OnceLock<FxHashMap<&str, usize>> = OnceLock::new();
+    INDEXES
+        .get_or_init(|| all().iter().enumerate().map(|(index, (name, _))| (name.as_str(), index)).collect())
 }
 
 /// Every action of the catalogue with its name in lower case, by name.

@@ -1,6 +1,9 @@
 //! Entries and statements that others cover.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
+
+use rustc_hash::{FxHashMap, FxHasher};
 
 use super::pattern::Cover;
 use super::subject::{MAX_PAIRS, Subject};
@@ -13,7 +16,7 @@ use crate::policy::parse::DraftStatement;
 /// A list with its values as they are compared.
 struct Folded<'a> {
     listed: &'a Listed,
-    values: Vec<Cover>,
+    values: Vec<Cover<'a>>,
 }
 
 /// The lists of a statement.
@@ -38,8 +41,9 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
 
 impl<'a> Entries<'a> {
     fn of(statement: &'a DraftStatement) -> Self {
-        let action = statement.action.as_ref().map(|listed| Folded::of(listed, str::to_ascii_lowercase));
-        let resource = statement.resource.as_ref().map(|listed| Folded::of(listed, str::to_owned));
+        let lower = |text: &'a str| Cow::Owned(text.to_ascii_lowercase());
+        let action = statement.action.as_ref().map(|listed| Folded::of(listed, lower));
+        let resource = statement.resource.as_ref().map(|listed| Folded::of(listed, Cow::Borrowed));
         Self { statement, action, resource }
     }
 
@@ -49,7 +53,7 @@ impl<'a> Entries<'a> {
 }
 
 impl<'a> Folded<'a> {
-    fn of(listed: &'a Listed, fold: fn(&str) -> String) -> Self {
+    fn of(listed: &'a Listed, fold: impl Fn(&'a str) -> Cow<'a, str>) -> Self {
         Self { listed, values: listed.values.iter().map(|value| Cover::of(fold(&value.value))).collect() }
     }
 }
@@ -73,10 +77,10 @@ fn check_list(list: &Folded<'_>, rule: &'static Rule, report: &mut Report) {
 
 /// Statements that do no more than another one of the same effect, principal and conditions.
 fn check_statements(statements: &[Entries<'_>], report: &mut Report) {
-    let mut alike: HashMap<String, Vec<&Entries<'_>>> = HashMap::new();
+    let mut alike: FxHashMap<u64, Vec<&Entries<'_>>> = FxHashMap::default();
     let mut pairs = 0_usize;
     for statement in statements.iter().filter(|entries| entries.statement.effect.is_some()) {
-        let others = alike.entry(fingerprint(statement.statement)).or_default();
+        let others = alike.entry(mark(statement.statement)).or_default();
         for other in others.iter() {
             pairs += statement.count().saturating_mul(other.count());
             if pairs > MAX_PAIRS {
@@ -89,6 +93,9 @@ fn check_statements(statements: &[Entries<'_>], report: &mut Report) {
             } else {
                 continue;
             };
+            if terms(covered.statement) != terms(by.statement) {
+                continue;
+            }
             let message = format!("the statement in line {} covers this one", by.statement.at.line);
             report
                 .add(&suggestions::REDUNDANT_STATEMENT, covered.statement.at, message)
@@ -100,8 +107,28 @@ fn check_statements(statements: &[Entries<'_>], report: &mut Report) {
     }
 }
 
-/// What two statements must have in common to be compared, in one text.
-fn fingerprint(statement: &DraftStatement) -> String {
+/// A number that statements with the same terms have in common; seldom do others have the same.
+fn mark(statement: &DraftStatement) -> u64 {
+    let of = |text: &str| {
+        let mut hasher = FxHasher::default();
+        text.hash(&mut hasher);
+        hasher.finish()
+    };
+    // a sum, because the order does not count
+    let sum = |values: &mut dyn Iterator<Item = u64>| values.fold(0, u64::wrapping_add);
+    let principal = statement.principal.as_ref().map_or(0, |principal| match &principal.who {
+        Who::Everyone => 1,
+        Who::Named(kinds) => sum(&mut kinds.iter().flat_map(|(_, names)| names).map(|name| of(&name.value))),
+    });
+    let conditions = sum(&mut statement.conditions.iter().map(|condition| {
+        let values = sum(&mut condition.values.iter().map(|value| of(&value.value.text)));
+        values.wrapping_add(of(&condition.operator.value)).wrapping_mul(3)
+    }));
+    principal.wrapping_add(conditions).wrapping_add(u64::from(statement.allows()))
+}
+
+/// What two statements must have in common for one to cover the other, in one text.
+fn terms(statement: &DraftStatement) -> String {
     let sorted = |values: &[Located<String>]| {
         let mut texts: Vec<&str> = values.iter().map(|value| value.value.as_str()).collect();
         texts.sort_unstable();
@@ -138,12 +165,13 @@ fn fingerprint(statement: &DraftStatement) -> String {
 }
 
 fn covers_statement(wide: &Entries<'_>, narrow: &Entries<'_>) -> bool {
-    covers_list(wide.action.as_ref(), narrow.action.as_ref())
-        && covers_list(wide.resource.as_ref(), narrow.resource.as_ref())
+    // resources differ more often than actions
+    covers_list(wide.resource.as_ref(), narrow.resource.as_ref())
+        && covers_list(wide.action.as_ref(), narrow.action.as_ref())
 }
 
 fn covers_list(wide: Option<&Folded<'_>>, narrow: Option<&Folded<'_>>) -> bool {
-    let all_covered = |narrow: &[Cover], wide: &[Cover]| {
+    let all_covered = |narrow: &[Cover<'_>], wide: &[Cover<'_>]| {
         narrow.iter().all(|value| wide.iter().any(|pattern| pattern.covers(&value.text)))
     };
     match (wide, narrow) {

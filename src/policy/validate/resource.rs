@@ -4,7 +4,7 @@ use super::action::is_s3;
 use super::arn::{self, Arn};
 use super::pattern::{has_variable, has_wildcard};
 use super::subject::{Statement, Subject};
-use super::template::{self, Form};
+use super::template::{self, Form, Steps};
 use crate::policy::catalogue;
 use crate::policy::document::{Kind, Located};
 use crate::policy::finding::code::errors;
@@ -13,8 +13,8 @@ use crate::policy::json::quote;
 
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
     for statement in &subject.statements {
-        for resource in statement.draft.all_resources() {
-            check_resource(subject, statement, resource, report);
+        for (resource, arn) in statement.draft.all_resources().iter().zip(&statement.arns) {
+            check_resource(subject, statement, (resource, arn.as_ref()), report);
         }
     }
 }
@@ -22,29 +22,20 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
 fn check_resource(
     subject: &Subject<'_>,
     statement: &Statement<'_>,
-    resource: &Located<String>,
+    (resource, arn): (&Located<String>, Option<&(Arn<'_>, Steps)>),
     report: &mut Report,
 ) {
     if resource.value == "*" {
         return;
     }
-    let fields = arn::fields(&resource.value);
-    if fields.first() != Some(&"arn") {
-        if fields.first().is_some_and(|first| !has_wildcard(first) || fields.len() == 1) {
-            no_arn(statement, resource, report);
-        }
-        return;
-    }
-    let Some(arn) = Arn::parse(&resource.value) else {
-        // A star at the end runs past the colons that are missing.
-        if !resource.value.ends_with('*') {
-            too_few_fields(resource, &fields, report);
-        }
+    let Some((arn, steps)) = arn else {
+        no_arn(statement, resource, report);
         return;
     };
+    let arn = *arn;
     check_partition_and_service(resource, arn, report);
     check_region_and_account(resource, arn, report);
-    check_form(resource, arn, report);
+    check_form(resource, arn, steps, report);
     if subject.kind == Kind::Bucket && catalogue::get().has_arn_service(arn.service) && !is_s3(arn.service) {
         report
             .add(
@@ -59,6 +50,18 @@ fn check_resource(
 }
 
 fn no_arn(statement: &Statement<'_>, resource: &Located<String>, report: &mut Report) {
+    let fields = arn::fields(&resource.value);
+    let fields = fields.as_slice();
+    if fields.first() == Some(&"arn") {
+        // A star at the end runs past the colons that are missing.
+        if !resource.value.ends_with('*') {
+            too_few_fields(resource, fields, report);
+        }
+        return;
+    }
+    if fields.len() > 1 && fields.first().is_none_or(|first| has_wildcard(first)) {
+        return;
+    }
     let message = format!("{} is not an ARN", shown(&resource.value));
     let remark = report.add(&errors::INVALID_ARN_PREFIX, resource.at, message);
     let bare = resource.value.strip_prefix("s3://").unwrap_or(&resource.value);
@@ -144,20 +147,25 @@ fn check_region_and_account(resource: &Located<String>, arn: Arn<'_>, report: &m
 }
 
 /// Compares the ARN with the resource types of its service, when they are known.
-fn check_form(resource: &Located<String>, arn: Arn<'_>, report: &mut Report) {
+fn check_form(resource: &Located<String>, arn: Arn<'_>, steps: &Steps, report: &mut Report) {
     if !is_plain(arn.service) || !is_plain(arn.partition) {
         return;
     }
-    let steps = template::of_pattern(arn.resource);
-    let of_service = || template::forms().values().filter(|form| form.service == arn.service);
-    let fits: Vec<&Form> = of_service().filter(|form| template::overlap(&steps, &form.resource)).collect();
-    if of_service().next().is_none()
-        || is_multi_region(arn)
-        || fits.iter().any(|fit| matches_fields(fit, arn))
-    {
+    let forms = template::forms_of(arn.service);
+    if forms.is_empty() || is_multi_region(arn) {
         return;
     }
-    if let Some(fit) = fits.iter().min_by_key(|fit| mismatches(fit, arn)) {
+    let mut fits = forms.iter().filter(|form| template::overlap(&steps.resource, &form.resource));
+    // most are right, and the first form that fits ends the search
+    let mut nearest: Option<(usize, &Form)> = None;
+    for fit in fits.by_ref() {
+        match mismatches(fit, arn) {
+            0 => return,
+            wrong if nearest.is_none_or(|(least, _)| wrong < least) => nearest = Some((wrong, fit)),
+            _ => {}
+        }
+    }
+    if let Some((_, fit)) = nearest {
         wrong_fields(resource, arn, fit, report);
         return;
     }
@@ -181,10 +189,6 @@ fn form_of(service: &str) -> &'static str {
         "kms" => "write `arn:aws:kms:region:account:key/id` or `…:alias/name`",
         _ => "see the resource types of the service in the AWS service authorization reference",
     }
-}
-
-fn matches_fields(fit: &Form, arn: Arn<'_>) -> bool {
-    mismatches(fit, arn) == 0
 }
 
 fn mismatches(fit: &Form, arn: Arn<'_>) -> usize {

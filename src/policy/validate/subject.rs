@@ -1,11 +1,13 @@
 //! What the checks look at: the document, the facts, and for every statement the actions it reaches.
 
 use super::Facts;
+use super::arn::Arn;
 use super::pattern::matches_action;
 use super::reach::ActionSet;
+use super::template::Steps;
 use crate::policy::catalogue;
 use crate::policy::condition::Operator;
-use crate::policy::document::{Condition, Kind, Version};
+use crate::policy::document::{Condition, Kind, Located, Version};
 use crate::policy::parse::{Draft, DraftStatement};
 
 /// The most comparisons of one thing with another that a check makes; beyond, it does not look.
@@ -18,11 +20,15 @@ pub(super) struct Subject<'a> {
     pub(super) facts: &'a Facts,
     pub(super) text: &'a str,
     pub(super) statements: Vec<Statement<'a>>,
+    /// The place of the statement, the condition and its operator, for every condition whose operator exists.
+    readable: Vec<(usize, &'a Condition, Operator)>,
 }
 
 /// A statement and the actions it reaches.
 pub(super) struct Statement<'a> {
     pub(super) draft: &'a DraftStatement,
+    /// The values of `Resource` or `NotResource` that are ARNs; `None` for the others.
+    pub(super) arns: Vec<Option<(Arn<'a>, Steps)>>,
     /// The actions that it reaches, of the services known in detail.
     pub(super) reached: ActionSet,
     /// Whether it reaches actions of other services, too.
@@ -32,7 +38,13 @@ pub(super) struct Statement<'a> {
 impl<'a> Subject<'a> {
     pub(super) fn new(kind: Kind, draft: &'a Draft, facts: &'a Facts, text: &'a str) -> Self {
         let statements = draft.statements.iter().map(Statement::new).collect();
-        Self { kind, draft, facts, text, statements }
+        let readable = draft.statements.iter().enumerate().flat_map(|(index, statement)| {
+            statement.conditions.iter().filter_map(move |condition| {
+                let operator = Operator::parse(&condition.operator.value).ok()?;
+                Some((index, condition, operator))
+            })
+        });
+        Self { kind, draft, facts, text, statements, readable: readable.collect() }
     }
 
     /// Whether `${…}` is a variable in this document. One whose version cannot be read has the benefit of the doubt.
@@ -54,8 +66,8 @@ impl<'a> Subject<'a> {
     pub(super) fn readable_conditions(
         &self,
     ) -> impl Iterator<Item = (&Statement<'a>, &'a Condition, Operator)> {
-        self.conditions().filter_map(|(statement, condition)| {
-            Operator::parse(&condition.operator.value).ok().map(|operator| (statement, condition, operator))
+        self.readable.iter().filter_map(|(index, condition, operator)| {
+            Some((self.statements.get(*index)?, *condition, *operator))
         })
     }
 }
@@ -63,7 +75,12 @@ impl<'a> Subject<'a> {
 impl<'a> Statement<'a> {
     fn new(draft: &'a DraftStatement) -> Self {
         let reached = draft.action.as_ref().map(ActionSet::of).unwrap_or_default();
-        Self { draft, reached, reaches_others: reaches_others(draft) }
+        let arn = |resource: &'a Located<String>| {
+            let arn = Arn::parse(&resource.value)?;
+            Some((arn, Steps::of(arn, &resource.value)))
+        };
+        let arns = draft.all_resources().iter().map(arn).collect();
+        Self { draft, arns, reached, reaches_others: reaches_others(draft) }
     }
 
     /// Whether it speaks of this action.

@@ -1,14 +1,10 @@
 //! The forms of ARNs: whether a pattern of a policy can match an ARN of a type.
 
-use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::arn::Arn;
 use super::pattern::{has_variable, has_wildcard};
 use crate::policy::catalogue;
-
-/// The most steps of one comparison; a longer one counts as a match, so that nothing is said about it.
-const MAX_STEPS: usize = 1_000_000;
 
 /// One step of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +28,7 @@ pub(super) enum Class {
 
 /// The steps of a policy's pattern: wildcards, and variables that may become anything.
 pub(super) fn of_pattern(text: &str) -> Vec<Step> {
-    let mut steps = Vec::new();
+    let mut steps = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
         if let Some((inner, after)) = rest.strip_prefix("${").and_then(|inner| inner.split_once('}')) {
@@ -78,6 +74,10 @@ fn may_have_slash(name: &str) -> bool {
 
 /// A form of the catalogue, read once.
 pub(super) struct Form {
+    /// The resource type, as its service names it.
+    pub(super) name: &'static str,
+    /// The service that it is of.
+    prefix: &'static str,
     /// As ARNs name the service.
     pub(super) service: &'static str,
     pub(super) takes_region: bool,
@@ -92,8 +92,8 @@ impl Form {
     /// Whether the pattern, which has the steps, can match an ARN of this form. Fields that are written out are compared
     /// as they are; wildcards in them may stand for several fields.
     pub(super) fn fits(&self, arn: Arn<'_>, steps: &Steps) -> bool {
-        if !steps.plain_fields {
-            return overlap(&steps.whole, &self.whole);
+        if let Some(whole) = &steps.whole {
+            return overlap(whole, &self.whole);
         }
         arn.service == self.service
             && arn.region.is_empty() != self.takes_region
@@ -104,31 +104,42 @@ impl Form {
 
 /// The steps of a pattern of ARNs.
 pub(super) struct Steps {
-    /// Whether neither wildcards nor variables stand before the last field.
-    plain_fields: bool,
-    resource: Vec<Step>,
-    whole: Vec<Step>,
+    /// Of the last field.
+    pub(super) resource: Vec<Step>,
+    /// Of all of it, when wildcards or variables stand before the last field.
+    whole: Option<Vec<Step>>,
 }
 
 impl Steps {
     pub(super) fn of(arn: Arn<'_>, text: &str) -> Steps {
         let fields = [arn.partition, arn.service, arn.region, arn.account];
-        Steps {
-            plain_fields: !fields.iter().any(|field| has_wildcard(field) || has_variable(field)),
-            resource: of_pattern(arn.resource),
-            whole: of_pattern(text),
-        }
+        let is_plain = !fields.iter().any(|field| has_wildcard(field) || has_variable(field));
+        Steps { resource: of_pattern(arn.resource), whole: (!is_plain).then(|| of_pattern(text)) }
     }
 }
 
-/// Every resource type of the services known in detail, by the form of its ARN.
-pub(super) fn forms() -> &'static HashMap<&'static str, Form> {
-    static FORMS: OnceLock<HashMap<&'static str, Form>> = OnceLock::new();
+/// The forms of one service, as ARNs name it: those of services known in detail. Several services share a name.
+pub(super) fn forms_of(service: &str) -> &'static [Form] {
+    let forms = forms();
+    let first = forms.partition_point(|form| form.service < service);
+    let end = forms.partition_point(|form| form.service <= service);
+    forms.get(first..end).unwrap_or_default()
+}
+
+/// The forms of the service with this prefix.
+pub(super) fn forms_of_prefix(prefix: &str) -> impl Iterator<Item = &'static Form> {
+    forms().iter().filter(move |form| form.prefix == prefix)
+}
+
+/// Every resource type of the services known in detail, by the service that its ARN names.
+fn forms() -> &'static [Form] {
+    static FORMS: OnceLock<Vec<Form>> = OnceLock::new();
     FORMS.get_or_init(|| {
-        let kinds = catalogue::get().detailed().flat_map(|(_, service)| service.resources());
-        let form = |text: &'static str| {
+        let form = |prefix: &'static str, name: &'static str, text: &'static str| {
             let arn = Arn::parse(text)?;
             Some(Form {
+                name,
+                prefix,
                 service: arn.service,
                 takes_region: !arn.region.is_empty(),
                 takes_account: !arn.account.is_empty(),
@@ -136,11 +147,18 @@ pub(super) fn forms() -> &'static HashMap<&'static str, Form> {
                 whole: of_form(text),
             })
         };
-        kinds.filter_map(|(_, kind)| Some((kind.arn.as_str(), form(&kind.arn)?))).collect()
+        let detailed = catalogue::get().detailed();
+        let kinds = detailed.flat_map(|(prefix, service)| {
+            service.resources().filter_map(move |(name, kind)| form(prefix, name, &kind.arn))
+        });
+        let mut forms: Vec<Form> = kinds.collect();
+        forms.sort_by_key(|form| (form.service, form.prefix, form.name));
+        forms
     })
 }
 
-/// Whether some text is matched by both.
+/// Whether some text is matched by both. The second one is a form; one that is too long counts as a match, so that
+/// nothing is said about it.
 pub(super) fn overlap(mut a: &[Step], mut b: &[Step]) -> bool {
     // most pairs begin alike and then differ, which needs no table
     while let ([Step::One(x), a_rest @ ..], [Step::One(y), b_rest @ ..]) = (a, b) {
@@ -149,33 +167,36 @@ pub(super) fn overlap(mut a: &[Step], mut b: &[Step]) -> bool {
         }
         (a, b) = (a_rest, b_rest);
     }
-    let width = b.len() + 1;
-    let Some(cells) = (a.len() + 1).checked_mul(width).filter(|cells| *cells <= MAX_STEPS) else {
+    if b.len() >= u128::BITS as usize {
         return true;
-    };
-    let mut seen = vec![false; cells];
-    let mut open = vec![(0, 0)];
-    while let Some((i, j)) = open.pop() {
-        match seen.get_mut(i * width + j) {
-            Some(seen) if !*seen => *seen = true,
-            _ => continue,
+    }
+    // bit `j` of `row`: so much of `a` and the first `j` steps of `b` match some text in common
+    let mut row = 1_u128;
+    for i in 0..=a.len() {
+        let mut next = 0;
+        let x = a.get(i).copied();
+        for j in 0..=b.len() {
+            if row >> j & 1 == 0 {
+                continue;
+            }
+            let y = b.get(j).copied();
+            let (many_x, many_y) = (matches!(x, Some(Step::Many(_))), matches!(y, Some(Step::Many(_))));
+            match (x, y) {
+                (None, None) => return true,
+                (Some(x), Some(y)) if have_common_character(x, y) => {
+                    let after = 1 << if many_y { j } else { j + 1 };
+                    if many_x { row |= after } else { next |= after }
+                }
+                _ => {}
+            }
+            if many_x {
+                next |= 1 << j;
+            }
+            if many_y {
+                row |= 1 << (j + 1);
+            }
         }
-        if i == a.len() && j == b.len() {
-            return true;
-        }
-        let (x, y) = (a.get(i).copied(), b.get(j).copied());
-        if matches!(x, Some(Step::Many(_))) {
-            open.push((i + 1, j));
-        }
-        if matches!(y, Some(Step::Many(_))) {
-            open.push((i, j + 1));
-        }
-        if let (Some(x), Some(y)) = (x, y)
-            && have_common_character(x, y)
-        {
-            let next = |step, index| if matches!(step, Step::Many(_)) { index } else { index + 1 };
-            open.push((next(x, i), next(y, j)));
-        }
+        row = next;
     }
     false
 }
@@ -192,6 +213,11 @@ fn have_common_character(a: Step, b: Step) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_form_is_short_enough_to_be_compared() {
+        assert!(super::forms().iter().all(|form| form.whole.len() < u128::BITS as usize));
+    }
 
     #[test]
     fn patterns_overlap_the_forms_that_they_can_match() {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 
 use super::arn;
-use super::pattern::{has_variable, has_wildcard};
+use super::pattern::{has_dollar, has_variable, has_wildcard};
 use super::subject::{Statement, Subject};
 use crate::policy::catalogue::{self, KeyType};
 use crate::policy::condition::{Base, Operator};
@@ -128,7 +128,6 @@ fn check_value(
     report: &mut Report,
 ) {
     let text = value.value.text.as_str();
-    let key = shown(&condition.key.value);
     let takes_variables = matches!(
         operator.base,
         Base::StringEquals | Base::StringEqualsIgnoreCase | Base::StringLike | Base::Arn
@@ -141,7 +140,8 @@ fn check_value(
                     &warnings::TYPE_MISMATCH_STRING,
                     value.at,
                     format!(
-                        "the value of {key} is compared as text and written as {}",
+                        "the value of {} is compared as text and written as {}",
+                        shown(&condition.key.value),
                         kind_name(value.value.kind)
                     ),
                 )
@@ -151,7 +151,7 @@ fn check_value(
         return;
     }
     // A variable under these operators is told by `variable`; ranges are told by `address`.
-    if text.contains("${") {
+    if has_dollar(text) {
         return;
     }
     match operator.base {

@@ -1,6 +1,6 @@
 //! Variables: where they stand, and how they are written.
 
-use super::pattern::has_variable;
+use super::pattern::{has_dollar, has_variable};
 use super::subject::{Statement, Subject};
 use crate::policy::condition::{Base, Operator};
 use crate::policy::document::{Located, Position, Version, Who};
@@ -32,7 +32,7 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
 /// Variables in elements that take them for text.
 fn elsewhere(statement: &Statement<'_>, report: &mut Report) {
     let mut tell = |element: &str, value: &str, at: Position| {
-        if value.contains("${") {
+        if has_dollar(value) {
             let message = format!("{} has a variable, and {element} takes none", shown(value));
             report
                 .add(&errors::VARIABLE_UNSUPPORTED_IN_ELEMENT, at, message)
@@ -62,7 +62,7 @@ fn check_version(subject: &Subject<'_>, report: &mut Report) {
         let values = statement.draft.conditions.iter().flat_map(|condition| &condition.values);
         resources.chain(values.map(|value| (&value.value.text, value.at)))
     });
-    let Some((text, at)) = texts.into_iter().find(|(text, _)| text.contains("${")) else { return };
+    let Some((text, at)) = texts.into_iter().find(|(text, _)| has_dollar(text)) else { return };
     let current = quote(Version::V2012.as_str());
     match &subject.draft.version {
         Some(version) => report
@@ -88,7 +88,7 @@ fn check_version(subject: &Subject<'_>, report: &mut Report) {
 }
 
 fn check_syntax(text: &str, at: Position, report: &mut Report) {
-    let mut rest = text;
+    let mut rest = if has_dollar(text) { text } else { return };
     while let Some((_, after)) = rest.split_once("${") {
         let Some((inner, next)) = after.split_once('}').filter(|(inner, _)| !inner.contains("${")) else {
             report

@@ -9,7 +9,7 @@ use crate::policy::json::quote;
 use crate::policy::validate::arn::Arn;
 use crate::policy::validate::pattern::has_wildcard;
 use crate::policy::validate::subject::{Statement, Subject};
-use crate::policy::validate::template::{self, Form};
+use crate::policy::validate::template::{self, Form, Steps};
 
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
     for statement in &subject.statements {
@@ -28,16 +28,15 @@ struct Named<'a> {
 
 fn check_statement(statement: &Statement<'_>, report: &mut Report) {
     let resources = statement.draft.resources();
-    let is_readable =
-        |resource: &Located<String>| resource.value == "*" || Arn::parse(&resource.value).is_some();
-    if resources.is_empty() || !resources.iter().all(is_readable) {
+    let mut each = resources.iter().zip(&statement.arns);
+    if resources.is_empty() || !each.all(|(resource, arn)| resource.value == "*" || arn.is_some()) {
         return;
     }
     let named = named_actions(statement);
     if named.is_empty() {
         return;
     }
-    let kinds = kinds_of(resources);
+    let kinds = kinds_of(&statement.arns);
     let (fitting, others): (Vec<&Named<'_>>, Vec<&Named<'_>>) =
         named.iter().partition(|named| fits(named.action, &kinds, resources));
     let all_fail = fitting.is_empty() && named.len() == statement.draft.actions().len();
@@ -62,22 +61,11 @@ fn named_actions<'a>(statement: &Statement<'a>) -> Vec<Named<'a>> {
 }
 
 /// The resource types of S3 that one of the resources can be.
-fn kinds_of(resources: &[Located<String>]) -> Vec<&'static str> {
-    let Some(service) = catalogue::get().service("s3") else { return Vec::new() };
+fn kinds_of(arns: &[Option<(Arn<'_>, Steps)>]) -> Vec<&'static str> {
     // what is no ARN is a star
-    let arns: Vec<_> = resources
-        .iter()
-        .map(|resource| {
-            Arn::parse(&resource.value).map(|arn| (arn, template::Steps::of(arn, &resource.value)))
-        })
-        .collect();
     let fits =
         |form: &Form| arns.iter().any(|arn| arn.as_ref().is_none_or(|(arn, steps)| form.fits(*arn, steps)));
-    service
-        .resources()
-        .filter(|(_, kind)| template::forms().get(kind.arn.as_str()).is_some_and(fits))
-        .map(|(name, _)| name)
-        .collect()
+    template::forms_of_prefix("s3").filter(|form| fits(form)).map(|form| form.name).collect()
 }
 
 /// An action that acts on no resource is matched by stars alone.
