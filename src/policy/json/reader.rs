@@ -143,8 +143,7 @@ impl<'a> Reader<'a> {
     /// Takes what stands for itself in a string: everything up to a quote, a backslash or a control character.
     fn plain(&mut self) -> &'a str {
         let rest = self.text.get(self.offset..).unwrap_or_default();
-        let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
-        let length = rest.as_bytes().iter().position(|byte| ends(byte)).unwrap_or(rest.len());
+        let length = plain_length(rest.as_bytes());
         // what ends it is no part of a longer character
         let plain = rest.get(..length).unwrap_or_default();
         self.offset += length;
@@ -294,6 +293,23 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// How many bytes come before the first quote, backslash or control character: eight at a time, then one by one.
+fn plain_length(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    // the high bit of each byte that is less than `least`, exact for the first one of them
+    let less = |word: u64, least: u64| word.wrapping_sub(ONES * least) & !word & (ONES * 0x80);
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let ends = less(word, 0x20) | less(word ^ (ONES * 0x22), 1) | less(word ^ (ONES * 0x5c), 1);
+        if ends != 0 {
+            return index * 8 + ends.trailing_zeros() as usize / 8;
+        }
+    }
+    let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+    bytes.len() - rest.len() + rest.iter().position(ends).unwrap_or(rest.len())
+}
+
 /// Characters of a text.
 fn count(text: &str) -> u32 {
     u32::try_from(text.chars().count()).unwrap_or(u32::MAX)
@@ -352,6 +368,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_ends_plain_text_is_found(text in r#"[ -~ä"\\\n\x00-\x1f]{0,40}"#) {
+            let found = text.bytes().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+            prop_assert_eq!(plain_length(text.as_bytes()), found.unwrap_or(text.len()));
+        }
+
         #[test]
         fn reads_what_serde_json_reads(text in r#"[\[\]{}",:\\ue0-9.\-tfalsn \n]{0,40}"#) {
             match (parse(&text), serde_json::from_str::<serde_json::Value>(&text)) {

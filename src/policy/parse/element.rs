@@ -82,11 +82,16 @@ pub(super) fn member<'a>(members: &'a [Member<'a>], name: &str) -> Option<&'a Me
 
 /// The text of a value that must be a string.
 pub(super) fn string(node: &Node<'_>, what: &str, report: &mut Report) -> Option<Located<String>> {
-    if let Some(text) = node.as_str() {
-        return Some(Located { value: text.to_owned(), at: node.at });
+    Some(Located { value: text_of(node, what, report)?.to_owned(), at: node.at })
+}
+
+/// The same where the text itself is not kept.
+pub(super) fn text_of<'a>(node: &'a Node<'_>, what: &str, report: &mut Report) -> Option<&'a str> {
+    let text = node.as_str();
+    if text.is_none() {
+        wrong_kind(node, what, "a string", report);
     }
-    wrong_kind(node, what, "a string", report);
-    None
+    text
 }
 
 /// The texts of a value that is a string or a list of strings.

@@ -1,6 +1,6 @@
 //! The document and its statements.
 
-use super::element::{check_names, check_opposites, member, string, strings, wrong_kind};
+use super::element::{check_names, check_opposites, member, string, strings, text_of, wrong_kind};
 use super::{Draft, DraftStatement, condition, principal};
 use crate::policy::document::{Effect, Listed, Located, Version};
 use crate::policy::finding::Rule;
@@ -50,19 +50,19 @@ fn version(tree: &Node<'_>, members: &[Member<'_>], report: &mut Report) -> Opti
             .repair([Edit::InsertMember(tree.at, "Version", current)]);
         return None;
     };
-    let written = string(&member.node, "Version", report)?;
-    let version = Version::parse(&written.value);
+    let (written, at) = (text_of(&member.node, "Version", report)?, member.node.at);
+    let version = Version::parse(written);
     if version.is_none() {
         report
             .add(
                 &errors::INVALID_VERSION,
-                written.at,
-                format!("{} is not a version of the policy language", shown(&written.value)),
+                at,
+                format!("{} is not a version of the policy language", shown(written)),
             )
             .help("write `2012-10-17`; the date is that of the language, not of the policy")
-            .repair([Edit::Replace(written.at, quote(Version::V2012.as_str()))]);
+            .repair([Edit::Replace(at, quote(Version::V2012.as_str()))]);
     }
-    Some(Located { value: version?, at: written.at })
+    Some(Located { value: version?, at })
 }
 
 fn statements(
@@ -143,20 +143,20 @@ fn effect(node: &Node<'_>, members: &[Member<'_>], report: &mut Report) -> Optio
             .help("add `\"Effect\": \"Allow\"` or `\"Effect\": \"Deny\"`");
         return None;
     };
-    let written = string(&member.node, "Effect", report)?;
-    let effect = Effect::parse(&written.value);
+    let (written, at) = (text_of(&member.node, "Effect", report)?, member.node.at);
+    let effect = Effect::parse(written);
     if effect.is_none() {
-        let message = format!("{} is not an effect", shown(&written.value));
-        let remark = report.add(&errors::INVALID_EFFECT, written.at, message);
+        let message = format!("{} is not an effect", shown(written));
+        let remark = report.add(&errors::INVALID_EFFECT, at, message);
         remark.help("write `Allow` or `Deny`, exactly so");
         let meant = [Effect::Allow, Effect::Deny]
             .into_iter()
-            .find(|effect| effect.as_str().eq_ignore_ascii_case(written.value.trim()));
+            .find(|effect| effect.as_str().eq_ignore_ascii_case(written.trim()));
         if let Some(meant) = meant {
-            remark.repair([Edit::Replace(written.at, quote(meant.as_str()))]);
+            remark.repair([Edit::Replace(at, quote(meant.as_str()))]);
         }
     }
-    Some(Located { value: effect?, at: written.at })
+    Some(Located { value: effect?, at })
 }
 
 /// The statement that an empty list makes idle.

@@ -12,8 +12,10 @@ use crate::policy::json::quote;
 
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
     for statement in &subject.statements {
-        for action in statement.draft.all_actions() {
-            check_action(statement, action, report);
+        for (action, named) in statement.draft.all_actions().iter().zip(&statement.named) {
+            if named.is_none() {
+                check_action(statement, action, report);
+            }
             if subject.kind == Kind::Bucket {
                 check_bucket_action(action, report);
             }

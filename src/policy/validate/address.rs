@@ -26,11 +26,12 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
         if operator.base != Base::IpAddress {
             continue;
         }
-        for value in &condition.values {
-            check_range(value, report);
+        let ranges: Vec<_> = condition.values.iter().map(|value| (value, read(&value.value.text))).collect();
+        for (value, range) in &ranges {
+            check_range(value, range.as_ref(), report);
         }
         if condition.key.value.eq_ignore_ascii_case("aws:SourceIp") {
-            check_private(condition, operator, report);
+            check_private(condition, operator, &ranges, report);
         }
     }
 }
@@ -39,13 +40,15 @@ fn read(text: &str) -> Option<IpNet> {
     text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
-fn check_range(value: &Located<ConditionValue>, report: &mut Report) {
+type Value = Located<ConditionValue>;
+
+fn check_range(value: &Value, range: Option<&IpNet>, report: &mut Report) {
     let text = value.value.text.as_str();
     // A variable here is told by `variable`.
     if has_dollar(text) {
         return;
     }
-    let Some(range) = read(text) else {
+    let Some(range) = range else {
         report
             .add(
                 &errors::TYPE_MISMATCH_IP_RANGE,
@@ -56,7 +59,7 @@ fn check_range(value: &Located<ConditionValue>, report: &mut Report) {
         return;
     };
     let trimmed = range.trunc();
-    if trimmed != range {
+    if trimmed != *range {
         report
             .add(
                 &suggestions::IMPROVE_IP_RANGE,
@@ -72,14 +75,14 @@ fn is_private(range: &IpNet) -> bool {
     PRIVATE.iter().any(|private| private.contains(range))
 }
 
-fn check_private(condition: &Condition, operator: Operator, report: &mut Report) {
-    let ranges: Vec<_> = condition
-        .values
-        .iter()
-        .filter_map(|value| read(&value.value.text).map(|range| (value, range)))
-        .collect();
-    let private: Vec<_> =
-        ranges.iter().filter(|(_, range)| is_private(range)).map(|(value, _)| *value).collect();
+fn check_private(
+    condition: &Condition,
+    operator: Operator,
+    ranges: &[(&Value, Option<IpNet>)],
+    report: &mut Report,
+) {
+    let of_private = ranges.iter().filter(|(_, range)| range.as_ref().is_some_and(is_private));
+    let private: Vec<&Value> = of_private.map(|(value, _)| *value).collect();
     let Some(first) = private.first() else { return };
     let (all, some): (&'static Rule, &'static Rule) = if operator.negated {
         (&errors::PRIVATE_NOT_IP_ADDRESS, &suggestions::PRIVATE_NOT_IP_ADDRESS_SUBSET)

@@ -19,12 +19,12 @@ const TAG_KEYS: [&str; 6] = [
 ];
 
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
-    for (statement, condition) in subject.conditions() {
-        check_key(&statement.draft.conditions, condition, report);
+    for (statement, condition, known) in subject.keyed_conditions() {
+        check_key(&statement.draft.conditions, condition, known.is_some(), report);
     }
 }
 
-fn check_key(conditions: &[Condition], condition: &Condition, report: &mut Report) {
+fn check_key(conditions: &[Condition], condition: &Condition, is_known: bool, report: &mut Report) {
     let key = &condition.key;
     // What is wrong with a variable here is told by `variable`.
     if has_dollar(&key.value) {
@@ -52,13 +52,18 @@ fn check_key(conditions: &[Condition], condition: &Condition, report: &mut Repor
             )
             .help(format!("write `{known}/` and the key of the tag, for example `{known}/team`"));
     } else if prefix.eq_ignore_ascii_case("aws") {
-        check_global(conditions, condition, name, report);
-    } else {
+        check_global(conditions, condition, (name, is_known), report);
+    } else if !is_known {
         check_service(key, prefix, report);
     }
 }
 
-fn check_global(conditions: &[Condition], condition: &Condition, name: &str, report: &mut Report) {
+fn check_global(
+    conditions: &[Condition],
+    condition: &Condition,
+    (name, is_known): (&str, bool),
+    report: &mut Report,
+) {
     let key = &condition.key;
     if name.eq_ignore_ascii_case("arn") {
         let remark =
@@ -73,7 +78,7 @@ fn check_global(conditions: &[Condition], condition: &Condition, name: &str, rep
         );
         remark.help("write `aws:SourceAccount`");
         rename(conditions, condition, "aws:SourceAccount", remark);
-    } else if catalogue::get().key(&key.value).is_none() {
+    } else if !is_known {
         let date = &catalogue::get().date;
         let message = format!("the key {} is unknown to the catalogue of {date}", shown(&key.value));
         let is_crowded = report.is_crowded();
@@ -106,7 +111,7 @@ fn rename(conditions: &[Condition], condition: &Condition, name: &str, remark: &
 fn check_service(key: &Located<String>, prefix: &str, report: &mut Report) {
     // Keys of identity providers begin with the provider's name.
     let is_provider = prefix.contains(['.', '/']) || ["saml", "identitycenter", "catalog"].contains(&prefix);
-    if is_provider || catalogue::get().key(&key.value).is_some() {
+    if is_provider {
         return;
     }
     let date = &catalogue::get().date;

@@ -2,7 +2,7 @@
 
 use super::nearest::nearest;
 use super::subject::{Statement, Subject};
-use crate::policy::catalogue;
+use crate::policy::catalogue::Key;
 use crate::policy::condition::{Base, Operator, Set};
 use crate::policy::document::{Condition, Position};
 use crate::policy::finding::code::{errors, security_warnings, suggestions};
@@ -41,23 +41,28 @@ const NAMES: [&str; 27] = [
 
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
     let mut last: Option<Position> = None;
-    for (statement, condition) in subject.conditions() {
+    for (statement, condition, operator) in subject.named_conditions() {
         // Once for all keys under it.
         if last.replace(condition.operator.at) != Some(condition.operator.at) {
-            check_name(statement, condition, report);
+            check_name(statement, condition, operator, report);
         }
     }
-    for (statement, condition, operator) in subject.readable_conditions() {
-        check_set(statement, condition, operator, report);
+    for (statement, condition, operator, key) in subject.typed_conditions() {
+        if operator.base != Base::Null {
+            check_set(statement, condition, (operator, key), report);
+        }
     }
 }
 
-fn check_name(statement: &Statement<'_>, condition: &Condition, report: &mut Report) {
+fn check_name(
+    statement: &Statement<'_>,
+    condition: &Condition,
+    operator: Option<Operator>,
+    report: &mut Report,
+) {
     let written = &condition.operator;
-    let (prefix, rest) = match written.value.split_once(':') {
-        Some((prefix, rest)) => (format!("{prefix}:"), rest),
-        None => (String::new(), written.value.as_str()),
-    };
+    let after = written.value.find(':').map_or(0, |colon| colon + 1);
+    let (prefix, rest) = written.value.split_at(after);
     if rest.eq_ignore_ascii_case("NullIfExists") {
         let plain = format!("{prefix}Null");
         let remark = report.add(
@@ -69,8 +74,8 @@ fn check_name(statement: &Statement<'_>, condition: &Condition, report: &mut Rep
         rename_block(statement, condition, &plain, remark);
         return;
     }
-    let Ok(operator) = Operator::parse(&written.value) else {
-        unknown(statement, condition, &prefix, rest, report);
+    let Some(operator) = operator else {
+        unknown(statement, condition, prefix, rest, report);
         return;
     };
     if operator.base == Base::Null && operator.set.is_some() {
@@ -126,10 +131,12 @@ fn rename_block(statement: &Statement<'_>, condition: &Condition, name: &str, re
 }
 
 /// Whether the set operator fits the number of values that a request has for the key.
-fn check_set(statement: &Statement<'_>, condition: &Condition, operator: Operator, report: &mut Report) {
-    let Some(key) = catalogue::get().key(&condition.key.value).filter(|_| operator.base != Base::Null) else {
-        return;
-    };
+fn check_set(
+    statement: &Statement<'_>,
+    condition: &Condition,
+    (operator, key): (Operator, &Key),
+    report: &mut Report,
+) {
     match operator.set {
         None if key.kind.is_list() => {
             report

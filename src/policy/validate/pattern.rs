@@ -16,7 +16,7 @@ fn is_wild(text: &str) -> bool {
 
 /// Whether a text has the beginning of a variable or of an escape.
 pub(super) fn has_dollar(text: &str) -> bool {
-    text.contains('$') && text.contains("${")
+    text.bytes().any(|byte| byte == b'$') && text.contains("${")
 }
 
 /// Whether a text has a variable; `${*}`, `${?}` and `${$}` are none.

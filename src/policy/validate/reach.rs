@@ -15,12 +15,21 @@ pub(super) struct ActionSet(Vec<u64>);
 /// An action of the catalogue.
 #[derive(Clone, Copy)]
 pub(super) struct Reached {
+    /// Its place in the catalogue.
+    index: usize,
+    /// `service:name` in lower case.
+    pub(super) lower: &'static str,
     pub(super) prefix: &'static str,
     pub(super) service: &'static Service,
     pub(super) action: &'static Action,
 }
 
 impl Reached {
+    /// The action of this name, without wildcards. Case does not count.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        catalogue::in_lower_case(name, |name| by_name().get(name)).copied()
+    }
+
     /// `service:Name`.
     pub(super) fn name(&self) -> String {
         format!("{}:{}", self.prefix, self.action.name)
@@ -33,25 +42,23 @@ impl Reached {
 }
 
 impl ActionSet {
-    /// What `Action` or `NotAction` reaches.
-    pub(super) fn of(listed: &Listed) -> Self {
+    /// What `Action` or `NotAction` reaches; `named` is what its values name, where they do.
+    pub(super) fn of(listed: &Listed, named: &[Option<Reached>]) -> Self {
         let all = all();
         let mut set = Self(vec![0; all.len().div_ceil(64)]);
-        for value in &listed.values {
-            let Some(end) = value.value.bytes().position(|byte| matches!(byte, b'*' | b'?')) else {
-                if let Some(index) = catalogue::in_lower_case(&value.value, |name| indexes().get(name)) {
-                    set.add(*index);
-                }
+        for (value, named) in listed.values.iter().zip(named) {
+            if let Some(named) = named {
+                set.add(named.index);
                 continue;
-            };
+            }
+            let Some(end) = value.value.find(['*', '?']) else { continue };
             let pattern = value.value.to_ascii_lowercase();
             let fixed = pattern.get(..end).unwrap_or_default();
-            let first = all.partition_point(|(name, _)| name.as_str() < fixed);
+            let first = all.partition_point(|known| known.lower < fixed);
             let glob = Glob::wild(&pattern);
-            let begins =
-                all.iter().enumerate().skip(first).take_while(|(_, (name, _))| name.starts_with(fixed));
-            for (index, _) in begins.filter(|(_, (name, _))| glob.matches(name)) {
-                set.add(index);
+            let begins = all.iter().skip(first).take_while(|known| known.lower.starts_with(fixed));
+            for known in begins.filter(|known| glob.matches(known.lower)) {
+                set.add(known.index);
             }
         }
         if listed.not {
@@ -75,7 +82,7 @@ impl ActionSet {
     /// The actions by name.
     pub(super) fn iter(&self) -> impl Iterator<Item = Reached> {
         let has = |index: usize| self.0.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 == 1);
-        all().iter().enumerate().filter(move |(index, _)| has(*index)).map(|(_, (_, action))| *action)
+        all().iter().filter(move |known| has(known.index)).copied()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -83,27 +90,26 @@ impl ActionSet {
     }
 }
 
-/// The place of each in [`all`].
-fn indexes() -> &'static FxHashMap<&'static str, usize> {
-    static INDEXES: OnceLock<FxHashMap<&str, usize>> = OnceLock::new();
-    INDEXES
-        .get_or_init(|| all().iter().enumerate().map(|(index, (name, _))| (name.as_str(), index)).collect())
+/// Every action of the catalogue by its name in lower case.
+fn by_name() -> &'static FxHashMap<&'static str, Reached> {
+    static BY_NAME: OnceLock<FxHashMap<&str, Reached>> = OnceLock::new();
+    BY_NAME.get_or_init(|| all().iter().map(|known| (known.lower, *known)).collect())
 }
 
-/// Every action of the catalogue with its name in lower case, by name.
-fn all() -> &'static [(String, Reached)] {
-    static ALL: OnceLock<Vec<(String, Reached)>> = OnceLock::new();
+/// The same in the order of the names.
+fn all() -> &'static [Reached] {
+    static ALL: OnceLock<Vec<Reached>> = OnceLock::new();
     ALL.get_or_init(|| {
-        let mut all: Vec<_> = catalogue::get()
-            .detailed()
-            .flat_map(|(prefix, service)| {
-                service.actions().map(move |action| {
-                    let reached = Reached { prefix, service, action };
-                    (reached.name().to_ascii_lowercase(), reached)
-                })
+        let of_service = |(prefix, service): (&'static str, &'static Service)| {
+            service.actions().map(move |action| {
+                let lower = format!("{prefix}:{}", action.name).to_ascii_lowercase();
+                // made once and kept for as long as the program runs
+                Reached { index: 0, lower: lower.leak(), prefix, service, action }
             })
-            .collect();
-        all.sort_by(|a, b| a.0.cmp(&b.0));
+        };
+        let mut all: Vec<Reached> = catalogue::get().detailed().flat_map(of_service).collect();
+        all.sort_by_key(|known| known.lower);
+        all.iter_mut().enumerate().for_each(|(index, known)| known.index = index);
         all
     })
 }

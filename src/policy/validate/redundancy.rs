@@ -6,7 +6,8 @@ use std::hash::{Hash, Hasher};
 use rustc_hash::{FxHashMap, FxHasher};
 
 use super::pattern::Cover;
-use super::subject::{MAX_PAIRS, Subject};
+use super::reach::Reached;
+use super::subject::{MAX_PAIRS, Statement, Subject};
 use crate::policy::document::{Listed, Located, Who};
 use crate::policy::finding::Rule;
 use crate::policy::finding::code::suggestions;
@@ -27,7 +28,7 @@ struct Entries<'a> {
 }
 
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
-    let entries: Vec<Entries<'_>> = subject.draft.statements.iter().map(Entries::of).collect();
+    let entries: Vec<Entries<'_>> = subject.statements.iter().map(Entries::of).collect();
     for entries in &entries {
         if let Some(action) = &entries.action {
             check_list(action, &suggestions::REDUNDANT_ACTION, report);
@@ -40,21 +41,25 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
 }
 
 impl<'a> Entries<'a> {
-    fn of(statement: &'a DraftStatement) -> Self {
-        let lower = |text: &'a str| Cow::Owned(text.to_ascii_lowercase());
-        let action = statement.action.as_ref().map(|listed| Folded::of(listed, lower));
-        let resource = statement.resource.as_ref().map(|listed| Folded::of(listed, Cow::Borrowed));
-        Self { statement, action, resource }
+    fn of(statement: &Statement<'a>) -> Self {
+        let draft = statement.draft;
+        let action = draft.action.as_ref().map(|listed| {
+            let fold = |(value, named): (&'a Located<String>, &Option<Reached>)| match named {
+                Some(named) => Cow::Borrowed(named.lower),
+                None => Cow::Owned(value.value.to_ascii_lowercase()),
+            };
+            let texts = listed.values.iter().zip(&statement.named).map(fold);
+            Folded { listed, values: texts.map(Cover::of).collect() }
+        });
+        let resource = draft.resource.as_ref().map(|listed| {
+            let texts = listed.values.iter().map(|value| Cow::Borrowed(value.value.as_str()));
+            Folded { listed, values: texts.map(Cover::of).collect() }
+        });
+        Self { statement: draft, action, resource }
     }
 
     fn count(&self) -> usize {
         1 + self.statement.all_actions().len() + self.statement.all_resources().len()
-    }
-}
-
-impl<'a> Folded<'a> {
-    fn of(listed: &'a Listed, fold: impl Fn(&'a str) -> Cow<'a, str>) -> Self {
-        Self { listed, values: listed.values.iter().map(|value| Cover::of(fold(&value.value))).collect() }
     }
 }
 

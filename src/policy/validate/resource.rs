@@ -151,14 +151,12 @@ fn check_form(resource: &Located<String>, arn: Arn<'_>, steps: &Steps, report: &
     if !is_plain(arn.service) || !is_plain(arn.partition) {
         return;
     }
-    let forms = template::forms_of(arn.service);
-    if forms.is_empty() || is_multi_region(arn) {
+    if is_multi_region(arn) || (steps.fitting.is_empty() && template::forms_of(arn.service).is_empty()) {
         return;
     }
-    let mut fits = forms.iter().filter(|form| template::overlap(&steps.resource, &form.resource));
     // most are right, and the first form that fits ends the search
     let mut nearest: Option<(usize, &Form)> = None;
-    for fit in fits.by_ref() {
+    for fit in steps.fitting.iter().copied() {
         match mismatches(fit, arn) {
             0 => return,
             wrong if nearest.is_none_or(|(least, _)| wrong < least) => nearest = Some((wrong, fit)),

@@ -3,9 +3,9 @@
 use super::Facts;
 use super::arn::Arn;
 use super::pattern::matches_action;
-use super::reach::ActionSet;
+use super::reach::{ActionSet, Reached};
 use super::template::Steps;
-use crate::policy::catalogue;
+use crate::policy::catalogue::{self, Key};
 use crate::policy::condition::Operator;
 use crate::policy::document::{Condition, Kind, Located, Version};
 use crate::policy::parse::{Draft, DraftStatement};
@@ -20,8 +20,18 @@ pub(super) struct Subject<'a> {
     pub(super) facts: &'a Facts,
     pub(super) text: &'a str,
     pub(super) statements: Vec<Statement<'a>>,
-    /// The place of the statement, the condition and its operator, for every condition whose operator exists.
-    readable: Vec<(usize, &'a Condition, Operator)>,
+    conditions: Vec<Read<'a>>,
+}
+
+/// A condition and what its names mean.
+struct Read<'a> {
+    /// The place of its statement.
+    statement: usize,
+    condition: &'a Condition,
+    /// None when there is no such operator.
+    operator: Option<Operator>,
+    /// None when it is unknown to the catalogue.
+    key: Option<&'static Key>,
 }
 
 /// A statement and the actions it reaches.
@@ -29,6 +39,8 @@ pub(super) struct Statement<'a> {
     pub(super) draft: &'a DraftStatement,
     /// The values of `Resource` or `NotResource` that are ARNs; `None` for the others.
     pub(super) arns: Vec<Option<(Arn<'a>, Steps)>>,
+    /// What the catalogue has under the values of `Action` or `NotAction` that are written out, in their order.
+    pub(super) named: Vec<Option<Reached>>,
     /// The actions that it reaches, of the services known in detail.
     pub(super) reached: ActionSet,
     /// Whether it reaches actions of other services, too.
@@ -38,13 +50,14 @@ pub(super) struct Statement<'a> {
 impl<'a> Subject<'a> {
     pub(super) fn new(kind: Kind, draft: &'a Draft, facts: &'a Facts, text: &'a str) -> Self {
         let statements = draft.statements.iter().map(Statement::new).collect();
-        let readable = draft.statements.iter().enumerate().flat_map(|(index, statement)| {
-            statement.conditions.iter().filter_map(move |condition| {
-                let operator = Operator::parse(&condition.operator.value).ok()?;
-                Some((index, condition, operator))
-            })
+        let read = |statement, condition: &'a Condition| {
+            let operator = Operator::parse(&condition.operator.value).ok();
+            Read { statement, condition, operator, key: catalogue::get().key(&condition.key.value) }
+        };
+        let conditions = draft.statements.iter().enumerate().flat_map(|(index, statement)| {
+            statement.conditions.iter().map(move |condition| read(index, condition))
         });
-        Self { kind, draft, facts, text, statements, readable: readable.collect() }
+        Self { kind, draft, facts, text, statements, conditions: conditions.collect() }
     }
 
     /// Whether `${…}` is a variable in this document. One whose version cannot be read has the benefit of the doubt.
@@ -66,21 +79,50 @@ impl<'a> Subject<'a> {
     pub(super) fn readable_conditions(
         &self,
     ) -> impl Iterator<Item = (&Statement<'a>, &'a Condition, Operator)> {
-        self.readable.iter().filter_map(|(index, condition, operator)| {
-            Some((self.statements.get(*index)?, *condition, *operator))
+        self.conditions
+            .iter()
+            .filter_map(|read| Some((self.statements.get(read.statement)?, read.condition, read.operator?)))
+    }
+
+    /// Every condition whose operator exists and whose key is known.
+    pub(super) fn typed_conditions(
+        &self,
+    ) -> impl Iterator<Item = (&Statement<'a>, &'a Condition, Operator, &'static Key)> {
+        self.conditions.iter().filter_map(|read| {
+            Some((self.statements.get(read.statement)?, read.condition, read.operator?, read.key?))
         })
+    }
+
+    /// Every condition with its operator, where that exists.
+    pub(super) fn named_conditions(
+        &self,
+    ) -> impl Iterator<Item = (&Statement<'a>, &'a Condition, Option<Operator>)> {
+        self.conditions
+            .iter()
+            .filter_map(|read| Some((self.statements.get(read.statement)?, read.condition, read.operator)))
+    }
+
+    /// Every condition with its key, where that is known.
+    pub(super) fn keyed_conditions(
+        &self,
+    ) -> impl Iterator<Item = (&Statement<'a>, &'a Condition, Option<&'static Key>)> {
+        self.conditions
+            .iter()
+            .filter_map(|read| Some((self.statements.get(read.statement)?, read.condition, read.key)))
     }
 }
 
 impl<'a> Statement<'a> {
     fn new(draft: &'a DraftStatement) -> Self {
-        let reached = draft.action.as_ref().map(ActionSet::of).unwrap_or_default();
         let arn = |resource: &'a Located<String>| {
             let arn = Arn::parse(&resource.value)?;
             Some((arn, Steps::of(arn, &resource.value)))
         };
         let arns = draft.all_resources().iter().map(arn).collect();
-        Self { draft, arns, reached, reaches_others: reaches_others(draft) }
+        let named: Vec<_> = draft.all_actions().iter().map(|action| Reached::of(&action.value)).collect();
+        let reached = draft.action.as_ref().map(|listed| ActionSet::of(listed, &named)).unwrap_or_default();
+        let reaches_others = reaches_others(draft, &named);
+        Self { draft, arns, named, reached, reaches_others }
     }
 
     /// Whether it speaks of this action.
@@ -106,10 +148,11 @@ impl<'a> Statement<'a> {
 }
 
 /// Whether a pattern can match actions of a service that is not known in detail.
-fn reaches_others(draft: &DraftStatement) -> bool {
+fn reaches_others(draft: &DraftStatement, named: &[Option<Reached>]) -> bool {
     let is_other = |pattern: &str| {
         let prefix = pattern.split_once(':').map_or("*", |(prefix, _)| prefix);
         catalogue::get().service(prefix).is_none()
     };
-    draft.not_actions().is_some() || draft.actions().iter().any(|pattern| is_other(&pattern.value))
+    let mut each = draft.actions().iter().zip(named);
+    draft.not_actions().is_some() || each.any(|(pattern, named)| named.is_none() && is_other(&pattern.value))
 }

@@ -95,17 +95,16 @@ impl Form {
         if let Some(whole) = &steps.whole {
             return overlap(whole, &self.whole);
         }
-        arn.service == self.service
-            && arn.region.is_empty() != self.takes_region
+        arn.region.is_empty() != self.takes_region
             && arn.account.is_empty() != self.takes_account
-            && overlap(&steps.resource, &self.resource)
+            && steps.fitting.iter().any(|form| std::ptr::eq(*form, self))
     }
 }
 
 /// The steps of a pattern of ARNs.
 pub(super) struct Steps {
-    /// Of the last field.
-    pub(super) resource: Vec<Step>,
+    /// The forms of the service, when that is written out, that the last field can be of.
+    pub(super) fitting: Vec<&'static Form>,
     /// Of all of it, when wildcards or variables stand before the last field.
     whole: Option<Vec<Step>>,
 }
@@ -114,7 +113,10 @@ impl Steps {
     pub(super) fn of(arn: Arn<'_>, text: &str) -> Steps {
         let fields = [arn.partition, arn.service, arn.region, arn.account];
         let is_plain = !fields.iter().any(|field| has_wildcard(field) || has_variable(field));
-        Steps { resource: of_pattern(arn.resource), whole: (!is_plain).then(|| of_pattern(text)) }
+        let resource = of_pattern(arn.resource);
+        // no service has a name with a wildcard or variable
+        let fitting = forms_of(arn.service).iter().filter(|form| overlap(&resource, &form.resource));
+        Steps { fitting: fitting.collect(), whole: (!is_plain).then(|| of_pattern(text)) }
     }
 }
 
@@ -170,9 +172,16 @@ pub(super) fn overlap(mut a: &[Step], mut b: &[Step]) -> bool {
     if b.len() >= u128::BITS as usize {
         return true;
     }
+    let anything = Some(&Step::Many(Class::Any));
+    let last = 1 << (b.len().saturating_sub(1));
     // bit `j` of `row`: so much of `a` and the first `j` steps of `b` match some text in common
     let mut row = 1_u128;
     for i in 0..=a.len() {
+        // what is left of one is matched by a star that is left of the other
+        let ends = (i + 1 == a.len() && a.last() == anything) || (row & last != 0 && b.last() == anything);
+        if row == 0 || ends {
+            return row != 0;
+        }
         let mut next = 0;
         let x = a.get(i).copied();
         for j in 0..=b.len() {

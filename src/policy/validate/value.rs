@@ -6,7 +6,7 @@ use jiff::civil::{Date, DateTime};
 use super::arn;
 use super::pattern::{has_dollar, has_variable, has_wildcard};
 use super::subject::{Statement, Subject};
-use crate::policy::catalogue::{self, KeyType};
+use crate::policy::catalogue::{Key, KeyType};
 use crate::policy::condition::{Base, Operator};
 use crate::policy::document::{Condition, ConditionValue, Located, ValueKind};
 use crate::policy::finding::code::{errors, security_warnings, warnings};
@@ -14,8 +14,10 @@ use crate::policy::finding::report::{Edit, Report, shown};
 use crate::policy::json::quote;
 
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
+    for (statement, condition, operator, key) in subject.typed_conditions() {
+        check_key_type(statement, condition, (operator, key), report);
+    }
     for (statement, condition, operator) in subject.readable_conditions() {
-        check_key_type(statement, condition, operator, report);
         check_wildcards(statement, condition, operator, report);
         for value in &condition.values {
             check_value(condition, operator, value, report);
@@ -25,8 +27,12 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
 }
 
 /// Whether the operator compares values of the key's type.
-fn check_key_type(statement: &Statement<'_>, condition: &Condition, operator: Operator, report: &mut Report) {
-    let Some(key) = catalogue::get().key(&condition.key.value) else { return };
+fn check_key_type(
+    statement: &Statement<'_>,
+    condition: &Condition,
+    (operator, key): (Operator, &Key),
+    report: &mut Report,
+) {
     if fits(key.kind, &key.name, operator.base) {
         if matches!(key.kind, KeyType::Arn | KeyType::ArrayOfArn) && operator.base == Base::StringLike {
             string_on_arn(statement, condition, report);

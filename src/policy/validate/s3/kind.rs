@@ -1,13 +1,12 @@
 //! Buckets and objects: whether the resources of a statement are of the kinds that its actions act on.
 
 use super::bucket_and_key;
-use crate::policy::catalogue::{self, Action};
+use crate::policy::catalogue::Action;
 use crate::policy::document::Located;
 use crate::policy::finding::code::s3;
 use crate::policy::finding::report::{Edit, Report, shown};
 use crate::policy::json::quote;
 use crate::policy::validate::arn::Arn;
-use crate::policy::validate::pattern::has_wildcard;
 use crate::policy::validate::subject::{Statement, Subject};
 use crate::policy::validate::template::{self, Form, Steps};
 
@@ -49,15 +48,12 @@ fn check_statement(statement: &Statement<'_>, report: &mut Report) {
 }
 
 fn named_actions<'a>(statement: &Statement<'a>) -> Vec<Named<'a>> {
-    let named = |written: &'a Located<String>| {
-        let (prefix, name) = written.value.split_once(':')?;
-        if !prefix.eq_ignore_ascii_case("s3") || has_wildcard(name) {
-            return None;
-        }
-        let action = catalogue::get().action(&written.value)?;
-        Some(Named { written, action })
-    };
-    statement.draft.actions().iter().filter_map(named).collect()
+    let each = statement.draft.actions().iter().zip(&statement.named);
+    each.filter_map(|(written, known)| {
+        let known = known.filter(|known| known.prefix == "s3")?;
+        Some(Named { written, action: known.action })
+    })
+    .collect()
 }
 
 /// The resource types of S3 that one of the resources can be.
