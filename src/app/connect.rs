@@ -26,7 +26,7 @@ use crate::aws::{AwsError, ErrorKind};
 use crate::cache::SecretKey;
 use crate::model::literal::Credential;
 use crate::model::name::Name;
-use crate::model::provider::{self, Sts};
+use crate::model::provider::{self, Profile, Sts};
 use crate::model::resource::{
     Addressing, Auth, Definition, Encryption, NamedPolicy, SessionPolicy, is_region,
 };
@@ -176,7 +176,7 @@ impl App {
         }
         let prefix = text("prefix").unwrap_or_default();
         let base = base(subject, &rendered)?;
-        let role = self.role(subject, &rendered, &bucket, &prefix);
+        let role = self.role(subject, &rendered, profile, (&bucket, &prefix));
         self.check_usage(subject, templates, snapshot, endpoint.as_ref(), role.as_ref())?;
         if public_endpoint.is_some() {
             // what is signed for it leaves the building
@@ -263,15 +263,15 @@ impl App {
         &self,
         subject: &Subject<'_>,
         rendered: &BTreeMap<&'static str, SecretString>,
-        bucket: &str,
-        prefix: &str,
+        profile: &Profile,
+        (bucket, prefix): (&str, &str),
     ) -> Option<Role> {
         let role = subject.definition.assume_role.as_ref()?;
         let text = |field: &str| rendered.get(field).map(|value| value.expose_secret().to_owned());
         let scoped = matches!(role.session_policy, SessionPolicy::Named(NamedPolicy::Scoped));
         let policy = match &role.session_policy {
             SessionPolicy::Named(NamedPolicy::Scoped) => {
-                Some(scope::session_policy(subject.definition, bucket, prefix))
+                Some(scope::session_policy(subject.definition, profile, bucket, prefix))
             }
             SessionPolicy::Document(document) => {
                 Some(serde_json::Value::Object(document.clone()).to_string())

@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::model::operation::Operation;
+use crate::model::provider::Profile;
 use crate::model::resource::Definition;
 
 /// A policy that allows the resource's operations on its bucket and prefix and nothing else.
 ///
 /// Wildcards in a prefix are escaped as IAM wants it (`${*}`), so that a prefix never widens the scope.
-pub fn session_policy(definition: &Definition, bucket: &str, prefix: &str) -> String {
+pub fn session_policy(definition: &Definition, profile: &Profile, bucket: &str, prefix: &str) -> String {
     let operations = definition.operations.clone().unwrap_or_else(|| Operation::ALL.to_vec());
     let bucket_arn = bucket_arn(bucket, "");
     let separator =
@@ -18,6 +19,7 @@ pub fn session_policy(definition: &Definition, bucket: &str, prefix: &str) -> St
     let actions = |of: fn(Operation) -> &'static [&'static str]| {
         let mut actions: Vec<&str> =
             operations.iter().flat_map(|operation| of(*operation).iter().copied()).collect();
+        actions.retain(|action| !profile.unknown_actions.contains(action));
         actions.sort_unstable();
         actions.dedup();
         actions
@@ -74,6 +76,7 @@ pub(super) fn escaped(prefix: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::session_policy;
+    use crate::model::provider::PROFILES;
     use crate::model::resource::Definition;
 
     fn definition(operations: &serde_json::Value) -> Definition {
@@ -85,7 +88,8 @@ mod tests {
 
     #[test]
     fn a_scoped_policy_names_the_bucket_the_prefix_and_the_operations() {
-        let text = session_policy(&definition(&serde_json::json!(["list", "get"])), "b", "a/*");
+        let aws = &PROFILES[0];
+        let text = session_policy(&definition(&serde_json::json!(["list", "get"])), aws, "b", "a/*");
         let policy: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(policy["Statement"][0]["Resource"][0], "arn:aws:s3:::b");
         assert_eq!(policy["Statement"][0]["Condition"]["StringLike"]["s3:prefix"][0], "a/${*}*");

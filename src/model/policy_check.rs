@@ -43,8 +43,8 @@ pub struct PolicyCheck {
     pub environment: Name,
     /// The bucket.
     pub bucket: String,
-    /// False when a finding is an error, or an operation that the resource allows is predicted to be denied.
-    pub passes: bool,
+    /// What it comes to.
+    pub verdict: Verdict,
     /// Who asks.
     pub identity: CheckedIdentity,
     /// What was read, and what could not be. What could not be read is taken for nothing: predictions that depend on it
@@ -67,6 +67,33 @@ pub struct PolicyCheck {
     pub change: Option<PolicyChange>,
     /// Whether predictions agree with what a test tried; absent when there is no test of this environment.
     pub agreement: Option<Agreement>,
+}
+
+/// What a check of policies comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = PolicyVerdict)]
+pub enum Verdict {
+    /// Everything that the resource allows is predicted to work, and no finding is an error.
+    Passes,
+    /// A finding is an error, or something that the resource allows is predicted to be denied.
+    Fails,
+    /// Neither: some of the predictions are `unknown`.
+    Undecided,
+}
+
+impl Verdict {
+    /// What predictions come to.
+    pub fn of(predictions: &[Prediction]) -> Verdict {
+        let has = |answer| predictions.iter().any(|row| row.answer == answer);
+        if has(Answer::No) {
+            Verdict::Fails
+        } else if has(Answer::Unknown) {
+            Verdict::Undecided
+        } else {
+            Verdict::Passes
+        }
+    }
 }
 
 /// Who asks.

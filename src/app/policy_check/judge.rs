@@ -10,7 +10,7 @@ use crate::model::check::{Answer, KnownBy, Report};
 use crate::model::name::Name;
 use crate::model::operation::Operation;
 use crate::model::policy_check::{
-    Agreement, CheckedIdentity, DocumentFinding, PolicyCheck, PredictedCall, Prediction,
+    Agreement, CheckedIdentity, DocumentFinding, PolicyCheck, PredictedCall, Prediction, Verdict,
 };
 use crate::policy::document::Kind;
 use crate::policy::finding::{Finding, Severity};
@@ -34,12 +34,12 @@ impl Judged {
             self.operations.iter().map(|operation| self.predicted(*operation)).collect();
         let findings = self.findings();
         let errors = findings.iter().any(|found| found.finding.severity == Severity::Error);
-        let denied = predictions.iter().any(|row| row.answer == Answer::No);
+        let verdict = if errors { Verdict::Fails } else { Verdict::of(&predictions) };
         let missing = missing(&predictions);
         PolicyCheck {
             resource,
             environment,
-            passes: !errors && !denied,
+            verdict,
             identity: self.identity(),
             unseen: facts.unseen(),
             findings,

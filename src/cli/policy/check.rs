@@ -52,6 +52,9 @@ pub(crate) struct Check {
     /// File with the policy of the session, when it is not the one of the resource
     #[arg(long, value_name = "FILE")]
     session_policy: Option<PathBuf>,
+    /// Exit with 0 also when something could not be decided, and nothing is denied
+    #[arg(long)]
+    accept_unknown: bool,
 }
 
 impl Check {
@@ -63,8 +66,11 @@ impl Check {
             Format::Table => show(&session.out, &answer)?,
             Format::Json | Format::Ndjson => session.out.json(&answer)?,
         }
-        let passes = answer.get("passes").and_then(Value::as_bool).unwrap_or_default();
-        Ok(if passes { Exit::Ok } else { Exit::Denied })
+        Ok(match answer.get("verdict").and_then(Value::as_str) {
+            Some("passes") => Exit::Ok,
+            Some("undecided") => Exit::failed_if(!self.accept_unknown),
+            _ => Exit::Denied,
+        })
     }
 
     async fn body(&self) -> anyhow::Result<Value> {
@@ -126,13 +132,10 @@ fn show(out: &Output, answer: &Value) -> anyhow::Result<()> {
     for unseen in list("unseen") {
         out.say(format!("not seen here: {}", plain(unseen.as_str().unwrap_or_default())));
     }
-    let passes = answer.get("passes").and_then(Value::as_bool).unwrap_or_default();
-    let is_known =
-        list("predictions").iter().any(|row| row.get("answer").is_some_and(|answer| answer == "yes"));
-    let (style, word) = match (passes, is_known) {
-        (true, true) => (Style::Good, "passes"),
-        (true, false) => (Style::Careful, "undecided: nothing that could be read says yes"),
-        (false, _) => (Style::Bad, "does not pass"),
+    let (style, word) = match text("/verdict") {
+        "passes" => (Style::Good, "passes"),
+        "undecided" => (Style::Careful, "undecided: what `unknown` depends on could not be read"),
+        _ => (Style::Bad, "does not pass"),
     };
     out.line("")?;
     out.line(out.paint(style, word))

@@ -103,6 +103,8 @@ pub struct Profile {
     pub missing: &'static [Feature],
     /// What it does in its own way.
     pub quirks: &'static [Quirk],
+    /// IAM actions that its policies do not know: one of them makes it refuse the whole policy.
+    pub unknown_actions: &'static [&'static str],
     /// Keys that one delete may name.
     pub delete_batch: usize,
     /// Bytes that a part has at the least, but for the last one.

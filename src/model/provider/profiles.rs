@@ -34,6 +34,7 @@ const COMMON: Profile = Profile {
     checksums: Checksums::WhenRequired,
     missing: &[ConditionalDelete],
     quirks: &[BodyMd5],
+    unknown_actions: &[],
     delete_batch: 1000,
     // multipart limits of S3
     smallest_part: 5 << 20,
@@ -163,7 +164,14 @@ pub const PROFILES: &[Profile] = &[
         ],
         ..COMMON
     },
-    Profile { id: "ceph", region: RegionRule::Any, sts: Sts::SameEndpoint, ..COMMON },
+    Profile {
+        id: "ceph",
+        region: RegionRule::Any,
+        sts: Sts::SameEndpoint,
+        // seen at 16.2: later versions know the first one
+        unknown_actions: &["s3:GetEncryptionConfiguration", "s3:GetBucketOwnershipControls"],
+        ..COMMON
+    },
     Profile {
         id: "garage",
         default_region: "garage",
