@@ -7,11 +7,11 @@
 pub mod body;
 pub mod browser;
 pub mod capture;
-mod chunks;
 pub mod credentials;
 mod direct;
 pub mod egress;
 pub mod error;
+mod frames;
 pub mod http;
 pub mod iam;
 pub mod kms;

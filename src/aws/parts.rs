@@ -17,12 +17,12 @@ use futures_util::stream::{self, FuturesUnordered};
 use futures_util::{Stream, StreamExt};
 use tokio::sync::SemaphorePermit;
 
-use crate::aws::chunks::Chunks;
 use crate::aws::direct::Direct;
+use crate::aws::frames::Frames;
 use crate::aws::s3::checksum::{Sums, checksum_of, completed_part};
 use crate::aws::s3::{S3, Uploaded, part_checksum};
 use crate::aws::source::Source;
-use crate::aws::upload::{DEFAULT_CHECKSUM, Leftovers, broken, gather_chunks};
+use crate::aws::upload::{DEFAULT_CHECKSUM, Leftovers, broken, gather_frames};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{ObjectKey, PutOptions};
 use crate::model::provider::Profile;
@@ -81,7 +81,7 @@ impl Rest {
 /// A part in memory.
 struct Gathered {
     number: u32,
-    chunks: Chunks,
+    frames: Frames,
     /// What it is sent with.
     checksum: Option<Checksum>,
 }
@@ -273,9 +273,9 @@ impl S3 {
         upload: &Upload<'_>,
         part: Gathered,
     ) -> Result<CompletedPart, AwsError> {
-        let Gathered { number, chunks, checksum } = part;
-        let length = chunks.length();
-        self.send_part(upload, number, checksum, (&Source::gathered(chunks), length)).await
+        let Gathered { number, frames, checksum } = part;
+        let length = frames.length();
+        self.send_part(upload, number, checksum, (&Source::gathered(frames), length)).await
     }
 }
 
@@ -294,25 +294,25 @@ fn gathered_parts<'a>(
             return Ok(None);
         }
         let size = rest.next(upload.size).unwrap_or(upload.size);
-        let chunks = match (first, rest.left) {
-            (Some(bytes), _) => Chunks::from(bytes),
-            (None, Some(_)) => gather_chunks(upload.source, size).await?,
-            (None, None) => upload.source.collect_chunks(size).await.map_err(|error| broken(&error))?,
+        let frames = match (first, rest.left) {
+            (Some(bytes), _) => Frames::from(bytes),
+            (None, Some(_)) => gather_frames(upload.source, size).await?,
+            (None, None) => upload.source.collect_frames(size).await.map_err(|error| broken(&error))?,
         };
-        let length = chunks.length();
+        let length = frames.length();
         if length == 0 {
             return Ok(None);
         }
         let last = length < size;
-        let own = sums.add(&chunks);
+        let own = sums.add(&frames);
         let checksum = match part_checksum(profile) {
             // as the SDK does it by itself
-            Some(_) if own.is_none() => Some(checksum_of(DEFAULT_CHECKSUM, &chunks)?),
+            Some(_) if own.is_none() => Some(checksum_of(DEFAULT_CHECKSUM, &frames)?),
             _ => own,
         };
         let number = rest.number;
         rest.take(length);
-        Ok(Some((Gathered { number, chunks, checksum }, (None, rest, last, sums))))
+        Ok(Some((Gathered { number, frames, checksum }, (None, rest, last, sums))))
     })
 }
 

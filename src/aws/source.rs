@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Empty};
 
 use crate::aws::body::{RequestBody, UploadBody};
-use crate::aws::chunks::Chunks;
+use crate::aws::frames::Frames;
 use crate::aws::trailer::Trailed;
 use crate::model::object::BodyError;
 
@@ -32,7 +32,7 @@ struct Inner {
     /// What is read again after a rewind, before the body goes on.
     again: VecDeque<Bytes>,
     /// What went through since `from`, when the source may go back there.
-    kept: Option<Kept>,
+    kept: Option<Frames>,
     from: u64,
     /// A body must not be polled after its end.
     ended: bool,
@@ -42,30 +42,6 @@ struct Inner {
     through: Instant,
 }
 
-/// Bytes that went through.
-enum Kept {
-    /// From a sender.
-    Copied(Chunks),
-    /// From memory of ours.
-    Shared(Vec<Bytes>),
-}
-
-impl Kept {
-    fn push(&mut self, bytes: &Bytes) {
-        match self {
-            Kept::Copied(chunks) => chunks.push(bytes),
-            Kept::Shared(all) => all.push(bytes.clone()),
-        }
-    }
-
-    fn into_bytes(self) -> VecDeque<Bytes> {
-        match self {
-            Kept::Copied(chunks) => chunks.into_bytes(),
-            Kept::Shared(all) => all.into(),
-        }
-    }
-}
-
 impl Source {
     /// Nothing is read yet.
     pub fn new(body: UploadBody) -> Source {
@@ -73,12 +49,12 @@ impl Source {
     }
 
     /// Of bytes in memory, which it keeps.
-    pub(super) fn gathered(chunks: Chunks) -> Source {
+    pub(super) fn gathered(frames: Frames) -> Source {
         let nothing = Empty::new().map_err(|never| match never {}).boxed_unsync();
-        Source::with(nothing, chunks.into_bytes(), Some(Kept::Shared(Vec::new())))
+        Source::with(nothing, frames.into_pieces(), Some(Frames::default()))
     }
 
-    fn with(body: UploadBody, again: VecDeque<Bytes>, kept: Option<Kept>) -> Source {
+    fn with(body: UploadBody, again: VecDeque<Bytes>, kept: Option<Frames>) -> Source {
         let inner = Inner {
             body,
             rest: Bytes::new(),
@@ -101,15 +77,12 @@ impl Source {
         self.0.taken.load(Ordering::Relaxed)
     }
 
-    /// Keeps what goes through from here on, so that the source can come back here. What was kept before is let go, and
-    /// its memory serves again.
+    /// Keeps what goes through from here on, so that the source can come back here. The bytes are shared with what is
+    /// sent, not copied; those kept before are let go.
     pub fn keep(&self) {
         let mut inner = self.inner();
         inner.from = self.taken();
-        match &mut inner.kept {
-            Some(Kept::Copied(chunks)) => chunks.clear(),
-            kept => *kept = Some(Kept::Copied(Chunks::default())),
-        }
+        inner.kept = Some(Frames::default());
     }
 
     /// Keeps nothing any more.
@@ -135,11 +108,8 @@ impl Source {
         let Some(kept) = inner.kept.take() else { return false };
         let rest = std::mem::take(&mut inner.rest);
         let later = std::mem::take(&mut inner.again);
-        inner.kept = Some(match kept {
-            Kept::Copied(_) => Kept::Copied(Chunks::default()),
-            Kept::Shared(_) => Kept::Shared(Vec::new()),
-        });
-        inner.again = kept.into_bytes().into_iter().chain([rest]).chain(later).collect();
+        inner.again = kept.into_pieces().into_iter().chain([rest]).chain(later).collect();
+        inner.kept = Some(Frames::default());
         self.0.taken.store(taken, Ordering::Relaxed);
         true
     }
@@ -219,15 +189,15 @@ impl Source {
         Ok(collected.freeze())
     }
 
-    /// The same in chunks.
-    pub(super) async fn collect_chunks(&self, most: u64) -> Result<Chunks, BodyError> {
+    /// The same as it came: nothing is copied to have it in one piece.
+    pub(super) async fn collect_frames(&self, most: u64) -> Result<Frames, BodyError> {
         let turn = self.turn();
-        let mut collected = Chunks::default();
+        let mut collected = Frames::default();
         while collected.length() < most {
             let room = most - collected.length();
             let next = std::future::poll_fn(|context| self.poll_bytes(context, turn, room)).await;
             match next {
-                Some(Ok(bytes)) => collected.push(&bytes),
+                Some(Ok(bytes)) => collected.push(bytes),
                 Some(Err(error)) => return Err(error),
                 None => break,
             }
@@ -263,7 +233,7 @@ impl Source {
                 let bytes = inner.rest.split_to(length);
                 self.0.taken.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                 if let Some(kept) = &mut inner.kept {
-                    kept.push(&bytes);
+                    kept.push(bytes.clone());
                 }
                 if bytes.len() == most {
                     inner.through = Instant::now();

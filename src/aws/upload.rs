@@ -15,9 +15,9 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use bytes::Bytes;
 
-use crate::aws::chunks::Chunks;
 use crate::aws::direct::write::Streamed;
 use crate::aws::error::body_code;
+use crate::aws::frames::Frames;
 use crate::aws::s3::checksum::{checked, checksum_header};
 use crate::aws::s3::options::{HeaderList, UploadCall};
 use crate::aws::s3::{S3, Uploaded, with_headers};
@@ -283,10 +283,10 @@ async fn gather(source: &Source, length: u64) -> Result<Bytes, AwsError> {
 }
 
 /// The same in the pieces that they come in.
-pub(in crate::aws) async fn gather_chunks(source: &Source, length: u64) -> Result<Chunks, AwsError> {
-    let chunks = source.collect_chunks(length).await.map_err(|error| broken(&error))?;
-    whole(chunks.length(), length)?;
-    Ok(chunks)
+pub(in crate::aws) async fn gather_frames(source: &Source, length: u64) -> Result<Frames, AwsError> {
+    let frames = source.collect_frames(length).await.map_err(|error| broken(&error))?;
+    whole(frames.length(), length)?;
+    Ok(frames)
 }
 
 fn whole(came: u64, length: u64) -> Result<(), AwsError> {

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use s3s::crypto::{Checksum as _, Md5};
 
-use crate::aws::chunks::Chunks;
+use crate::aws::frames::Frames;
 use crate::aws::s3::SERVICE;
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::upload::{Checksum, ChecksumAlgorithm, UploadExtras};
@@ -62,10 +62,10 @@ pub(in crate::aws) fn checked(wanted: &Checksum, bytes: &[u8]) -> Result<Checksu
 /// The same of bytes in pieces.
 pub(in crate::aws) fn checksum_of(
     algorithm: ChecksumAlgorithm,
-    chunks: &Chunks,
+    frames: &Frames,
 ) -> Result<Checksum, AwsError> {
     let mut sum = Summed::new(algorithm);
-    chunks.iter().for_each(|bytes| sum.add(bytes));
+    frames.iter().for_each(|bytes| sum.add(bytes));
     sum.checked(None)
 }
 
@@ -114,7 +114,7 @@ impl Sums {
     }
 
     /// Adds a part; its own checksum comes back.
-    pub(in crate::aws) fn add(&mut self, part: &Chunks) -> Option<Checksum> {
+    pub(in crate::aws) fn add(&mut self, part: &Frames) -> Option<Checksum> {
         if let Some(md5) = &mut self.md5 {
             part.iter().for_each(|bytes| md5.update(bytes));
         }

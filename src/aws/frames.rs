@@ -1,0 +1,104 @@
+//! Bytes in memory, in the pieces that they came in.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+
+/// A piece of fewer bytes is copied behind those before it: it would keep all the memory that it was read into.
+const SMALL: usize = 8 * 1024;
+/// Small pieces are put together up to about this.
+const TOGETHER: usize = 64 * 1024;
+
+/// Pieces of a body. They are shared with whoever has them too, and not copied unless they are small.
+#[derive(Debug, Default)]
+pub(in crate::aws) struct Frames {
+    frames: Vec<Bytes>,
+    /// Small ones, put together.
+    small: BytesMut,
+    length: u64,
+}
+
+impl Frames {
+    pub(super) fn push(&mut self, bytes: Bytes) {
+        self.length += bytes.len() as u64;
+        if bytes.len() >= SMALL {
+            self.end_small();
+            self.frames.push(bytes);
+            return;
+        }
+        self.small.extend_from_slice(&bytes);
+        if self.small.len() >= TOGETHER {
+            self.end_small();
+        }
+    }
+
+    fn end_small(&mut self) {
+        if !self.small.is_empty() {
+            self.frames.push(std::mem::take(&mut self.small).freeze());
+        }
+    }
+
+    /// All their bytes.
+    pub(in crate::aws) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// One after the other.
+    pub(in crate::aws) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let small = (!self.small.is_empty()).then_some(self.small.as_ref());
+        self.frames.iter().map(AsRef::as_ref).chain(small)
+    }
+
+    pub(super) fn into_pieces(mut self) -> VecDeque<Bytes> {
+        self.end_small();
+        self.frames.into()
+    }
+}
+
+impl From<Bytes> for Frames {
+    fn from(bytes: Bytes) -> Frames {
+        Frames { length: bytes.len() as u64, frames: vec![bytes], small: BytesMut::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::{Frames, SMALL, TOGETHER};
+
+    fn of(sizes: &[usize]) -> Frames {
+        let mut frames = Frames::default();
+        for (number, size) in sizes.iter().enumerate() {
+            frames.push(vec![u8::try_from(number % 251).unwrap(); *size].into());
+        }
+        frames
+    }
+
+    #[test]
+    fn the_order_stays() {
+        let sizes = [1, SMALL, 2, 3, SMALL + 1, 4];
+        let frames = of(&sizes);
+        let wanted: Vec<u8> = (0u8..).zip(sizes).flat_map(|(byte, size)| vec![byte; size]).collect();
+        assert_eq!(frames.length(), wanted.len() as u64);
+        assert!(frames.iter().collect::<Vec<_>>().concat() == wanted);
+        let pieces = frames.into_pieces();
+        assert_eq!(pieces.len(), 5, "1 | large | 2, 3 | large | 4");
+        assert!(pieces.iter().map(AsRef::as_ref).collect::<Vec<&[u8]>>().concat() == wanted);
+    }
+
+    /// A sender of single bytes must not make the service hold a buffer for each of them.
+    #[test]
+    fn small_pieces_are_put_together() {
+        let pieces = of(&vec![1; 4 * TOGETHER]).into_pieces();
+        assert_eq!(pieces.len(), 4);
+    }
+
+    #[test]
+    fn large_pieces_are_not_copied() {
+        let bytes = Bytes::from(vec![7; SMALL]);
+        let mut frames = Frames::default();
+        frames.push(bytes.clone());
+        assert_eq!(frames.into_pieces()[0].as_ptr(), bytes.as_ptr());
+    }
+}
