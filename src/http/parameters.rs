@@ -3,7 +3,7 @@
 //! production.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use axum::extract::MatchedPath;
 use axum::http::Method;
@@ -20,8 +20,7 @@ use crate::http::{nearness, router};
 const MOST_SHOWN: usize = 64;
 
 /// What the document says, by the route's template and method.
-static ROUTES: LazyLock<HashMap<String, Vec<Taken>>> =
-    LazyLock::new(|| routes(router::documented().to_openapi()));
+static ROUTES: OnceLock<HashMap<String, Vec<Taken>>> = OnceLock::new();
 
 /// What one method of a route takes.
 type Taken = (Method, Vec<Known>);
@@ -40,6 +39,11 @@ enum Kind {
     Number { least: Option<i64>, most: Option<i64> },
 }
 
+/// Learns what routes take, before the first of them is asked: to make the document takes megabytes, so it is made once.
+pub fn learn(document: OpenApi) {
+    ROUTES.get_or_init(|| routes(document));
+}
+
 /// Refuses what the route's document does not name. A request without a query string costs nothing.
 pub fn check(parts: &Parts) -> Result<(), Error> {
     let Some(query) = parts.uri.query().filter(|query| !query.is_empty()) else { return Ok(()) };
@@ -49,7 +53,8 @@ pub fn check(parts: &Parts) -> Result<(), Error> {
 }
 
 fn known(route: &str, method: &Method) -> Option<&'static [Known]> {
-    let methods = ROUTES.get(route)?;
+    let routes = ROUTES.get_or_init(|| routes(router::documented().to_openapi()));
+    let methods = routes.get(route)?;
     let find = |wanted: &Method| methods.iter().find(|(method, _)| method == wanted);
     // a GET route answers HEAD too
     let found = find(method).or_else(|| (method == Method::HEAD).then(|| find(&Method::GET)).flatten());

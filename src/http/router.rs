@@ -11,7 +11,7 @@ use crate::http::api::{
     secrets, service, sources, usage_policies, vault,
 };
 use crate::http::openapi::Document;
-use crate::http::{Api, observe, pages};
+use crate::http::{Api, observe, pages, parameters};
 
 /// The routes with their documentation.
 pub fn documented() -> OpenApiRouter<Api> {
@@ -154,7 +154,8 @@ fn about_policies() -> OpenApiRouter<Api> {
 
 /// The service.
 pub fn router(api: Api) -> Router {
-    let (router, _) = documented().split_for_parts();
+    let (router, document) = documented().split_for_parts();
+    parameters::learn(document);
     router
         .merge(pages::routes())
         .fallback(observe::not_found)

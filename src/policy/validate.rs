@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::document::Kind;
-use super::finding::report::Report;
+use super::finding::report::{Report, shown};
 use super::finding::{self, Finding};
 use super::parse;
 use super::request::{BlockPublicAccess, ObjectOwnership};
@@ -82,6 +82,32 @@ pub struct BucketFacts {
     /// What is blocked whatever the policy says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub block_public_access: Option<BlockPublicAccess>,
+}
+
+impl Facts {
+    /// Why they cannot be facts: the path and the reason.
+    ///
+    /// # Errors
+    ///
+    /// A name that no bucket has, or an account that is not twelve digits.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        let Some(bucket) = &self.bucket else { return Ok(()) };
+        if let Some(account) = bucket.account.as_deref().filter(|account| !arn::is_account(account)) {
+            let reason = format!("{} is no account: write its twelve digits", shown(account));
+            return Err(("facts.bucket.account", reason));
+        }
+        let is_name = |name: &&str| {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+            (3..=255).contains(&name.len()) && name.bytes().all(plain)
+        };
+        match bucket.name.as_deref().filter(|name| !is_name(name)) {
+            Some(name) => {
+                let reason = format!("{} is no name of a bucket: leave out `s3://` and the key", shown(name));
+                Err(("facts.bucket.name", reason))
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 /// What is said of a text.

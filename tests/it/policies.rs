@@ -233,7 +233,7 @@ async fn the_service_and_the_command_line_say_the_same() {
             "validate",
             json!({"policy": TYPO, "kind": "identity", "repair": true}),
             vec!["validate", "-", "--kind", "identity", "--repair"],
-            3,
+            0,
         ),
         ("evaluate", asked, vec!["evaluate", "--request", &asked_file], 3),
         ("evaluate", question("k", &new), vec!["evaluate", "--request", "-"], 0),
@@ -294,8 +294,12 @@ fn a_repair_is_a_policy_on_stdout_that_has_no_errors() {
     let text = TYPO.replace("Allow", "allow");
     let command = ["policy", "validate", "--kind", "identity"];
     assert_eq!(run(&command, &text).status.code(), Some(3));
-    let (_, out, words) = said(&run(&[&command[..], &["--repair"]].concat(), &text));
+    let (code, out, words) = said(&run(&[&command[..], &["--repair"]].concat(), &text));
     assert!(words.contains("error["), "{words}");
+    assert_eq!(code, Some(0), "nothing is wrong with what came out");
+    // what no repair mends is still wrong
+    let beyond = text.replace("\"Effect\": \"allow\"", "\"Effect\": \"perhaps\"");
+    assert_eq!(run(&[&command[..], &["--repair"]].concat(), &beyond).status.code(), Some(3));
     let (code, again, _) = said(&run(&command, &out));
     assert_eq!(code, Some(0), "{out}\n{again}");
 }
@@ -319,7 +323,9 @@ fn a_decision_is_shown_with_every_statement_and_denial_exits_with_3() {
 #[test]
 fn misuse_exits_with_2_and_names_the_field() {
     let evaluate = ["policy", "evaluate", "--request", "-"];
-    let cases: [(&[&str], &str, &str); 5] = [
+    let cases: [(&[&str], &str, &str); 7] = [
+        (&["policy", "validate", "--kind", "bucket", "--account", "1111"], "{}", "twelve digits"),
+        (&["policy", "validate", "--kind", "bucket", "--bucket", "s3://b/k"], "{}", "leave out `s3://`"),
         (&evaluate, "{", "stdin:1:1"),
         (&evaluate, "{\"request\": {}}", "`request.principal`: the field is missing"),
         (&["policy", "generate", "b c", "--operations", "get"], "", "`bucket`"),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::words::{KINDS, OWNERSHIPS, one_of};
 use super::{called, snippet};
-use crate::cli::exit::Exit;
+use crate::cli::exit::{Exit, usage};
 use crate::cli::input;
 use crate::cli::output::{Format, Output, counted};
 use crate::policy::document::Kind;
@@ -33,15 +33,17 @@ pub(crate) struct Validate {
     /// Who owns the bucket's objects
     #[arg(long, value_parser = one_of::<ObjectOwnership>(OWNERSHIPS))]
     ownership: Option<ObjectOwnership>,
-    /// Write the policy with every mechanical repair made to stdout, and the findings to stderr
+    /// Write the policy with every mechanical repair made to stdout, and the findings to stderr; exits with 3 when it
+    /// still has errors
     #[arg(long)]
     repair: bool,
 }
 
 impl Validate {
     pub(crate) async fn run(self, out: &Output) -> anyhow::Result<Exit> {
-        let text = input::text(&self.file).await?;
         let facts = self.facts();
+        facts.check().map_err(|(_, reason)| usage(reason))?;
+        let text = input::text(&self.file).await?;
         let mut validation = Validation::new(validate::validate(&text, self.kind, &facts));
         if self.repair {
             validation.repaired = validate::repair(&text, self.kind, &facts);
@@ -51,7 +53,9 @@ impl Validate {
             Format::Json => out.json(&json!(validation))?,
             Format::Ndjson => validation.findings.iter().try_for_each(|finding| out.json(&json!(finding)))?,
         }
-        Ok(if validation.valid { Exit::Ok } else { Exit::Denied })
+        let left = validation.repaired.as_deref().map(|text| validate::validate(text, self.kind, &facts));
+        let valid = left.map_or(validation.valid, |findings| Validation::new(findings).valid);
+        Ok(if valid { Exit::Ok } else { Exit::Denied })
     }
 
     fn facts(&self) -> Facts {

@@ -60,14 +60,15 @@ pub async fn validate_policy(
 ) -> Result<Json<Validation>, Failure> {
     let work = move || {
         let ValidatePolicy { policy, kind, facts, repair } = wanted;
+        facts.check().map_err(|(path, reason)| unusable("INVALID_REQUEST", path, reason))?;
         let text = text_of(&policy);
         let mut validation = Validation::new(validate::validate(&text, kind, &facts));
         if repair {
             validation.repaired = validate::repair(&text, kind, &facts);
         }
-        validation
+        Ok::<_, Error>(Json(validation))
     };
-    Ok(Json(api.app.beside(&by.0, work).await?))
+    Ok(api.app.beside(&by.0, work).await??)
 }
 
 /// Decides a request from every policy that applies, and says which statement decided and why the others did not match.
