@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 use crate::cli::exit::{Exit, usage};
 use crate::cli::output::{Column, Format, Output};
 use crate::model::error_catalogue::{self, ErrorEntry};
+use crate::policy::finding;
 
 const COLUMNS: &[Column] = &[("CODE", "code"), ("ORIGIN", "origin"), ("CAUSE", "cause")];
 
 /// Flags of `errors`.
 #[derive(Debug, Args)]
 pub(crate) struct Errors {
-    /// Code as an error names it; without one, all are listed
+    /// Code as an error or a finding about a policy names it; without one, those of errors are listed
     code: Option<String>,
 }
 
@@ -23,6 +24,17 @@ impl Errors {
             out.rows(&json!({"errors": rows}), "errors", COLUMNS)?;
             return Ok(Exit::Ok);
         };
+        if let Some(rule) = finding::code::find(&code) {
+            let row = json!({"code": rule.code, "severity": rule.severity, "kinds": rule.kinds, "cause": rule.meaning});
+            match out.format() {
+                Format::Table => {
+                    out.line(format!("{}\n\nA finding about a policy: {}", rule.code, rule.meaning))?;
+                    out.line("\n`policy validate` shows its place, what to do, and a repair where there is one.")?;
+                }
+                Format::Json | Format::Ndjson => out.json(&row)?,
+            }
+            return Ok(Exit::Ok);
+        }
         let entry = error_catalogue::find(&code).ok_or_else(|| {
             usage(format!("`{code}` is not in the catalogue: `s3-connector errors` lists what is, and a code of a store's own is in its documentation"))
         })?;

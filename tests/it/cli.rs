@@ -157,6 +157,7 @@ async fn a_failure_begins_with_its_code_and_says_where_to_read_on() {
     assert!(words.starts_with("error[NotFound]: "), "{words}");
     assert!(words.contains("  read on: s3-connector errors NotFound"), "{words}");
     assert!(world.ok(&["errors", "NotFound"]).await.starts_with("NotFound\n\nCause: "));
+    assert!(world.ok(&["errors", "INVALID_ACTION"]).await.contains("A finding about a policy: "));
     let twice = ["object", "put", "r", "k", "-", "--metadata", "a=1", "--metadata", "A=2"];
     let misuse = world.run(&twice).await;
     let words = String::from_utf8(misuse.stderr).unwrap();
