@@ -29,7 +29,9 @@ impl Errors {
             match out.format() {
                 Format::Table => {
                     out.line(format!("{}\n\nA finding about a policy: {}", rule.code, rule.meaning))?;
-                    out.line("\n`policy validate` shows its place, what to do, and a repair where there is one.")?;
+                    out.line(
+                        "\n`policy validate` shows its place, what to do, and a repair where there is one.",
+                    )?;
                 }
                 Format::Json | Format::Ndjson => out.json(&row)?,
             }

@@ -170,15 +170,21 @@ async fn over_plain_http_what_is_in_memory_is_signed_and_what_streams_is_not() {
     }
 }
 
-/// The store checks a stream that nobody had read before it was sent, and keeps its checksum.
-#[tokio::test]
-async fn over_tls_a_checksum_travels_behind_what_streams_where_the_provider_wants_one() {
+/// A store behind TLS, and a resource `aws` with the profile of AWS at it; its fields are the last.
+async fn aws_over_tls() -> (Place, HttpFault, Service, Value) {
     let place = Place::embedded().await;
     let store = HttpFault::start(&place.url).await;
     let (url, pem) = tls_front(&store.url()).await;
     let service = service_at(&place).await;
     let at = json!({"endpoint": url, "tls": {"ca_pem": pem}, "provider": "aws", "addressing": "path"});
     create(&service.admin, &place, "aws", &at).await;
+    (place, store, service, at)
+}
+
+/// The store checks a stream that nobody had read before it was sent, and keeps its checksum.
+#[tokio::test]
+async fn over_tls_a_checksum_travels_behind_what_streams_where_the_provider_wants_one() {
+    let (place, store, service, at) = aws_over_tls().await;
     let mut other = at.clone();
     other["provider"] = json!("generic");
     create(&service.admin, &place, "other", &other).await;
@@ -208,12 +214,7 @@ async fn over_tls_a_checksum_travels_behind_what_streams_where_the_provider_want
 /// Parts stream too: their checksums travel behind them and are named when the parts are put together.
 #[tokio::test]
 async fn over_tls_parts_stream_with_their_checksums_behind_them() {
-    let place = Place::embedded().await;
-    let store = HttpFault::start(&place.url).await;
-    let (url, pem) = tls_front(&store.url()).await;
-    let service = service_at(&place).await;
-    let at = json!({"endpoint": url, "tls": {"ca_pem": pem}, "provider": "aws", "addressing": "path"});
-    create(&service.admin, &place, "aws", &at).await;
+    let (place, store, service, _) = aws_over_tls().await;
     let body: Vec<u8> = (0..17_u32 << 20).map(|at| u8::try_from(at % 251).unwrap()).collect();
     // a part that was kept is sent again with the same checksum
     let second = format!("PUT /{}/k?partNumber=2&", place.bucket);
