@@ -115,7 +115,7 @@ impl S3 {
             first = Some(gathered);
         }
         let id = self
-            .create_multipart_with(key, options, part_checksum(self.profile))
+            .create_multipart_with(key, options, self.announced())
             .await
             .inspect_err(|_| first.iter().for_each(|gathered| source.put_back(gathered)))?;
         let upload = Upload { key, id: &id, source, length, size };
@@ -128,6 +128,8 @@ impl S3 {
             Ok(Uploaded { checksum, ..done })
         }
         .await;
+        // its room is given back, too
+        source.release();
         if outcome.is_err()
             && let Err(error) = self.abort_multipart(key, &id).await
         {
@@ -149,7 +151,7 @@ impl S3 {
     ) -> Result<Vec<CompletedPart>, AwsError> {
         let mut sent = Vec::new();
         let mut rest = Rest { left: upload.length, number: 1 };
-        let room = if self.can_stream_parts() && !sums.is_wanted() && rest.left.is_some() {
+        let room = if rest.left.is_some() && !sums.is_wanted() {
             self.stream_parts(upload, &mut rest, &mut sent).await?
         } else {
             self.room_for_parts(AT_ONCE, upload.size)
@@ -159,7 +161,7 @@ impl S3 {
             return Ok(sent);
         }
         let at_once = if room.is_some() { AT_ONCE } else { 1 };
-        let gathered = gathered_parts(upload, rest, first, self.profile, sums);
+        let gathered = gathered_parts(upload, rest, first, self.announced().is_some(), sums);
         sent.extend(self.send_gathered(upload, gathered, at_once).await?);
         Ok(sent)
     }
@@ -170,9 +172,10 @@ impl S3 {
         self.part_room.try_acquire_many(kib).ok()
     }
 
-    /// Whether a part can begin before all of it is known: its checksum, if it must have one, has to go behind it.
-    fn can_stream_parts(&self) -> bool {
-        part_checksum(self.profile).is_none() || self.direct.as_ref().is_none_or(Direct::trails)
+    /// The checksum that each part carries although nobody asked for one: where the provider wants it, and it can go
+    /// behind what streams.
+    fn announced(&self) -> Option<aws_sdk_s3::types::ChecksumAlgorithm> {
+        part_checksum(self.profile).filter(|_| self.direct.as_ref().is_none_or(Direct::trails))
     }
 
     /// Parts go from the sender to the store as they come, until the store is waited for and there is room to gather:
@@ -189,6 +192,8 @@ impl S3 {
             room = room.or_else(|| self.room_for_parts(1, upload.size));
             if room.is_some() {
                 source.keep();
+            } else {
+                source.release();
             }
             let began = Instant::now();
             sent.push(self.send_part(upload, rest.number, None, (source, size)).await?);
@@ -262,7 +267,7 @@ impl S3 {
         checksum: Option<Checksum>,
         bytes: (&Source, u64),
     ) -> Result<CompletedPart, AwsError> {
-        let announced = part_checksum(self.profile).is_some();
+        let announced = self.announced().is_some();
         let call = self.put_part(upload.key, (upload.id, number), checksum.as_ref(), bytes, announced);
         let done = call.await?;
         Ok(completed_part(number, done.etag, checksum.or(done.checksum.filter(|_| announced))))
@@ -284,7 +289,7 @@ fn gathered_parts<'a>(
     upload: &'a Upload<'_>,
     rest: Rest,
     first: Option<Bytes>,
-    profile: &'static Profile,
+    announced: bool,
     sums: &'a mut Sums,
 ) -> impl Stream<Item = Result<Gathered, AwsError>> + 'a {
     // `last` is whether there is none behind it
@@ -305,11 +310,9 @@ fn gathered_parts<'a>(
         }
         let last = length < size;
         let own = sums.add(&frames);
-        let checksum = match part_checksum(profile) {
-            // as the SDK does it by itself
-            Some(_) if own.is_none() => Some(checksum_of(DEFAULT_CHECKSUM, &frames)?),
-            _ => own,
-        };
+        // as the SDK does it by itself
+        let default = (announced && own.is_none()).then(|| checksum_of(DEFAULT_CHECKSUM, &frames));
+        let checksum = default.transpose()?.or(own);
         let number = rest.number;
         rest.take(length);
         Ok(Some((Gathered { number, frames, checksum }, (None, rest, last, sums))))

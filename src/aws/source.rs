@@ -17,6 +17,9 @@ use crate::aws::frames::Frames;
 use crate::aws::trailer::Trailed;
 use crate::model::object::BodyError;
 
+/// Bytes that are taken at once at the most: what was taken tells whether an upload moves.
+const PIECE: usize = 256 * 1024;
+
 /// The source of an upload, from which parts are cut one after the other.
 #[derive(Clone)]
 pub struct Source(Arc<Shared>);
@@ -160,7 +163,8 @@ impl Source {
         Part { source: self.clone(), start: Start::Turn(self.turn()), left: length }
     }
 
-    /// How long ago the last byte of a part was taken: how long its answer took, when that just came.
+    /// How long ago the last byte of a part was taken. When the answer just came, it took so long, and what was still in
+    /// the buffers of the connection with it.
     pub(super) fn since_part(&self) -> Duration {
         self.inner().through.elapsed()
     }
@@ -229,7 +233,7 @@ impl Source {
         loop {
             if !inner.rest.is_empty() {
                 let most = usize::try_from(most).unwrap_or(usize::MAX);
-                let length = most.min(inner.rest.len());
+                let length = most.min(inner.rest.len()).min(PIECE);
                 let bytes = inner.rest.split_to(length);
                 self.0.taken.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                 if let Some(kept) = &mut inner.kept {

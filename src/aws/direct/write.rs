@@ -1,8 +1,8 @@
 //! Writing an object in one request.
 //!
 //! Over TLS a body is not signed: the connection protects it, and hashing it twice costs more than sending it. Over
-//! plain HTTP a body that is in memory is signed; one that streams is not, because its hash would have to be known
-//! before its first byte is sent, and chunked signatures are refused by Ceph RGW 16 and Garage. A checksum travels behind
+//! plain HTTP an object that is in memory is signed; what streams is not, and no part is, because the hash would have to
+//! be known before the first byte is sent, and chunked signatures are refused by Ceph RGW 16 and Garage. A checksum travels behind
 //! a stream where the provider wants one with every upload.
 
 use bytes::Bytes;

@@ -1,6 +1,7 @@
 //! Entries and statements that others cover.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::hash::{Hash, Hasher};
 
 use rustc_hash::{FxHashMap, FxHasher};
@@ -8,7 +9,8 @@ use rustc_hash::{FxHashMap, FxHasher};
 use super::pattern::Cover;
 use super::reach::Reached;
 use super::subject::{MAX_PAIRS, Statement, Subject};
-use crate::policy::document::{Listed, Located, Who};
+use crate::policy::catalogue;
+use crate::policy::document::{Listed, Located, PrincipalKind, Who};
 use crate::policy::finding::Rule;
 use crate::policy::finding::code::suggestions;
 use crate::policy::finding::report::{Edit, Report, shown};
@@ -25,6 +27,8 @@ struct Entries<'a> {
     statement: &'a DraftStatement,
     action: Option<Folded<'a>>,
     resource: Option<Folded<'a>>,
+    /// Made when another statement may cover it.
+    terms: OnceCell<String>,
 }
 
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
@@ -55,7 +59,11 @@ impl<'a> Entries<'a> {
             let texts = listed.values.iter().map(|value| Cow::Borrowed(value.value.as_str()));
             Folded { listed, values: texts.map(Cover::of).collect() }
         });
-        Self { statement: draft, action, resource }
+        Self { statement: draft, action, resource, terms: OnceCell::new() }
+    }
+
+    fn terms(&self) -> &str {
+        self.terms.get_or_init(|| terms(self.statement))
     }
 
     fn count(&self) -> usize {
@@ -98,7 +106,7 @@ fn check_statements(statements: &[Entries<'_>], report: &mut Report) {
             } else {
                 continue;
             };
-            if terms(covered.statement) != terms(by.statement) {
+            if covered.terms() != by.terms() {
                 continue;
             }
             let message = format!("the statement in line {} covers this one", by.statement.at.line);
@@ -112,24 +120,31 @@ fn check_statements(statements: &[Entries<'_>], report: &mut Report) {
     }
 }
 
-/// A number that statements with the same terms have in common; seldom do others have the same.
+/// A number that statements with the same terms have in common; others have it only by chance.
 fn mark(statement: &DraftStatement) -> u64 {
-    let of = |text: &str| {
-        let mut hasher = FxHasher::default();
-        text.hash(&mut hasher);
-        hasher.finish()
-    };
-    // a sum, because the order does not count
+    // sums, because the order does not count
     let sum = |values: &mut dyn Iterator<Item = u64>| values.fold(0, u64::wrapping_add);
-    let principal = statement.principal.as_ref().map_or(0, |principal| match &principal.who {
-        Who::Everyone => 1,
-        Who::Named(kinds) => sum(&mut kinds.iter().flat_map(|(_, names)| names).map(|name| of(&name.value))),
+    let principal = statement.principal.as_ref().map(|principal| match &principal.who {
+        Who::Everyone => (principal.not, 0),
+        Who::Named(kinds) => {
+            let of_kind = |(kind, names): &(PrincipalKind, Vec<Located<String>>)| {
+                sum(&mut names.iter().map(|name| hash((kind.as_str(), &name.value))))
+            };
+            (principal.not, sum(&mut kinds.iter().map(of_kind)).wrapping_add(1))
+        }
     });
     let conditions = sum(&mut statement.conditions.iter().map(|condition| {
-        let values = sum(&mut condition.values.iter().map(|value| of(&value.value.text)));
-        values.wrapping_add(of(&condition.operator.value)).wrapping_mul(3)
+        let values = sum(&mut condition.values.iter().map(|value| hash(&value.value.text)));
+        let key = catalogue::in_lower_case(&condition.key.value, |key| hash(key));
+        hash((&condition.operator.value, key, values))
     }));
-    principal.wrapping_add(conditions).wrapping_add(u64::from(statement.allows()))
+    hash((statement.allows(), principal, conditions))
+}
+
+fn hash(thing: impl Hash) -> u64 {
+    let mut hasher = FxHasher::default();
+    thing.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What two statements must have in common for one to cover the other, in one text.
@@ -189,5 +204,41 @@ fn covers_list(wide: Option<&Folded<'_>>, narrow: Option<&Folded<'_>>) -> bool {
             (true, false) => false,
         },
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::mark;
+    use crate::policy::finding::report::Report;
+    use crate::policy::parse;
+
+    /// Statements that cannot cover each other are not compared: a hostile policy has thousands of them.
+    #[test]
+    fn statements_with_other_terms_have_other_marks() {
+        let statement = |principal: &str, condition: &str| {
+            format!(
+                "{{\"Effect\": \"Deny\", \"Action\": \"s3:*\", {principal}, \"Condition\": {{{condition}}}}}"
+            )
+        };
+        let (everyone, null) = ("\"Principal\": \"*\"", "\"Null\": {\"aws:a\": \"true\"}");
+        let texts = [
+            statement(everyone, null),
+            statement("\"NotPrincipal\": \"*\"", null),
+            statement("\"Principal\": {\"AWS\": \"x\"}", null),
+            statement("\"Principal\": {\"Service\": \"x\"}", null),
+            statement(everyone, "\"Null\": {\"aws:b\": \"true\"}"),
+            statement(everyone, "\"Bool\": {\"aws:a\": \"true\"}"),
+            statement(everyone, "\"Null\": {\"aws:a\": \"false\"}"),
+            // the same again: neither order nor the case of a key counts
+            statement(everyone, "\"Null\": {\"AWS:A\": \"true\"}"),
+        ];
+        let policy = format!("{{\"Statement\": [{}]}}", texts.join(","));
+        let (_, draft) = parse::read(&policy, &mut Report::default()).unwrap();
+        let marks: Vec<u64> = draft.statements.iter().map(mark).collect();
+        assert_eq!(marks.last(), marks.first());
+        assert_eq!(marks.iter().collect::<HashSet<_>>().len(), texts.len() - 1);
     }
 }
