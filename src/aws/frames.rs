@@ -12,7 +12,7 @@ const TOGETHER: usize = 64 * 1024;
 /// Pieces of a body. They are shared with whoever has them too, and not copied unless they are small.
 #[derive(Debug, Default)]
 pub(in crate::aws) struct Frames {
-    frames: Vec<Bytes>,
+    pieces: Vec<Bytes>,
     /// Small ones, put together.
     small: BytesMut,
     length: u64,
@@ -23,7 +23,7 @@ impl Frames {
         self.length += bytes.len() as u64;
         if bytes.len() >= SMALL {
             self.end_small();
-            self.frames.push(bytes);
+            self.pieces.push(bytes);
             return;
         }
         self.small.extend_from_slice(&bytes);
@@ -34,7 +34,7 @@ impl Frames {
 
     fn end_small(&mut self) {
         if !self.small.is_empty() {
-            self.frames.push(std::mem::take(&mut self.small).freeze());
+            self.pieces.push(std::mem::take(&mut self.small).freeze());
         }
     }
 
@@ -46,18 +46,18 @@ impl Frames {
     /// One after the other.
     pub(in crate::aws) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let small = (!self.small.is_empty()).then_some(self.small.as_ref());
-        self.frames.iter().map(AsRef::as_ref).chain(small)
+        self.pieces.iter().map(AsRef::as_ref).chain(small)
     }
 
     pub(super) fn into_pieces(mut self) -> VecDeque<Bytes> {
         self.end_small();
-        self.frames.into()
+        self.pieces.into()
     }
 }
 
 impl From<Bytes> for Frames {
     fn from(bytes: Bytes) -> Frames {
-        Frames { length: bytes.len() as u64, frames: vec![bytes], small: BytesMut::new() }
+        Frames { length: bytes.len() as u64, pieces: vec![bytes], small: BytesMut::new() }
     }
 }
 

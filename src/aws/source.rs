@@ -395,8 +395,9 @@ mod tests {
     /// As the SDK does it: a body is made in stock before the first one is read.
     #[tokio::test]
     async fn a_body_for_the_sdk_can_be_made_again_when_it_is_kept() {
-        let read =
-            async |body: aws_smithy_types::body::SdkBody| body.collect().await.map(|all| all.to_bytes());
+        let read = async |body: aws_smithy_types::body::SdkBody| {
+            body.collect().await.map(http_body_util::Collected::to_bytes)
+        };
         let source = source(&["abc", "def"]);
         assert!(source.part(6).try_clone().is_none(), "nothing is kept");
         source.keep();
