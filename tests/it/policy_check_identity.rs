@@ -68,6 +68,46 @@ async fn the_policies_of_the_identity_are_read_where_iam_lets_it() {
     assert_eq!(found["verdict"], "undecided");
 }
 
+/// What IAM says is bounded, whoever stands there: nothing is taken for all of it that is not.
+#[tokio::test]
+async fn an_iam_that_never_ends_is_given_up() {
+    let servers = Servers::get();
+    let root = aws::s3(&servers.moto_auth, &servers.moto_auth_key);
+    let bucket = aws::create_bucket(&root, "iam").await;
+    let all = aws::allow(&["s3:*", "iam:*", "sts:*"], &["*"]);
+    let key = aws::create_moto_user(&servers, "endless", &all).await;
+    let front = HttpFault::start(&servers.moto_auth).await;
+    let service = Setup::new().start().await;
+    let mut body = definition("main", &front.url(), &bucket, &key);
+    body["provider"] = json!("ceph");
+    body["operations"] = json!(["list", "delete"]);
+    expect(service.admin.post("/v1/resources", &body).await, 201);
+    let answer = |names: usize, more: &str, filler: usize| {
+        let names: String = (0..names).map(|name| format!("<member>p{name}</member>")).collect();
+        let text = format!(
+            "<ListUserPoliciesResponse><ListUserPoliciesResult><PolicyNames>{names}</PolicyNames>{more}</ListUserPoliciesResult>{}</ListUserPoliciesResponse>",
+            " ".repeat(filler)
+        );
+        Answer::new(200, "text/xml", text)
+    };
+    let truncated = "<IsTruncated>true</IsTruncated><Marker>again</Marker>";
+    for (name, lists, most) in [
+        ("a list without an end", answer(0, truncated, 0), 8),
+        ("more policies than IAM has", answer(65, "", 0), 1),
+        ("an answer that is too long", answer(1, "", 600 * 1024), 1),
+    ] {
+        front.pass();
+        let before = front.count("ListUserPolicies");
+        front.answer_to("ListUserPolicies", 99, lists);
+        let found = expect(service.admin.post("/v1/resources/main/policy/check", &json!({})).await, 200);
+        let own = part(&found, "identity_policies");
+        assert_eq!(own["state"], "failed", "{name}: {found:#}");
+        assert_eq!(front.count("ListUserPolicies") - before, most, "{name}");
+        assert_eq!(front.count("GetUserPolicy"), 0, "{name}");
+        assert_eq!(prediction(&found, "delete")["answer"], "unknown", "{name}: {found:#}");
+    }
+}
+
 #[tokio::test]
 async fn at_aws_reading_the_policy_proves_whose_the_bucket_is() {
     const APP: &str = "arn:aws:iam::111122223333:user/app";
