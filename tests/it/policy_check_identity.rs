@@ -83,7 +83,8 @@ async fn an_iam_that_never_ends_is_given_up() {
     body["operations"] = json!(["list", "delete"]);
     expect(service.admin.post("/v1/resources", &body).await, 201);
     let answer = |names: usize, more: &str, filler: usize| {
-        let names: String = (0..names).map(|name| format!("<member>p{name}</member>")).collect();
+        let names: Vec<String> = (0..names).map(|name| format!("<member>p{name}</member>")).collect();
+        let names = names.concat();
         let text = format!(
             "<ListUserPoliciesResponse><ListUserPoliciesResult><PolicyNames>{names}</PolicyNames>{more}</ListUserPoliciesResult>{}</ListUserPoliciesResponse>",
             " ".repeat(filler)
