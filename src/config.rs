@@ -2,6 +2,7 @@
 //!
 //! This module alone reads the environment and files for settings. Adapters are handed their own section.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,9 @@ pub struct Config {
     pub seal: Seal,
     /// What may be reached.
     pub egress: Egress,
+    /// Proxies to other regions and networks, by the name of their route.
+    #[serde(default)]
+    pub outbound: BTreeMap<String, Outbound>,
     /// The secret cache.
     pub cache: Cache,
     /// Who may use the service's own identity.
@@ -108,6 +112,9 @@ pub struct Egress {
     /// Ports; empty allows all.
     #[serde(deserialize_with = "ports")]
     pub ports: Vec<u16>,
+    /// The addresses that others see.
+    #[serde(deserialize_with = "texts")]
+    pub addresses: Vec<String>,
 }
 
 /// A list of texts. One text is a list with commas, which is how the environment gives it; empty items are none.
@@ -139,6 +146,20 @@ fn texts<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Vec<String>, D::E
 fn ports<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Vec<u16>, D::Error> {
     let wrong = |text: &str| serde::de::Error::custom(format!("`{text}` is not a port"));
     texts(input)?.iter().map(|text| text.parse().map_err(|_| wrong(text))).collect()
+}
+
+/// A proxy, and what may be asked for through it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outbound {
+    /// Its URL.
+    pub proxy: String,
+    /// Hosts; `*.example.com` stands for all below.
+    #[serde(deserialize_with = "texts")]
+    pub hosts: Vec<String>,
+    /// The addresses that others see.
+    #[serde(default, deserialize_with = "texts")]
+    pub addresses: Vec<String>,
 }
 
 /// The secret cache.
@@ -276,7 +297,8 @@ fn read(file: Option<&Path>, environment: config::Environment) -> anyhow::Result
     Ok(builder.add_source(environment).build()?.try_deserialize()?)
 }
 
-fn secret_variable(name: &str) -> Option<SecretString> {
+/// A secret that stands in a variable of the environment.
+pub fn secret_variable(name: &str) -> Option<SecretString> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).map(SecretString::from)
 }
 

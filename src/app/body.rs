@@ -34,7 +34,16 @@ pub(super) fn read_definition(mut body: Value) -> Result<(Definition, Literals),
 /// A client may send back what it read.
 pub(super) fn drop_view_fields(body: &mut Value) {
     if let Some(fields) = body.as_object_mut() {
-        for own in ["project", "version", "created_at", "updated_at", "findings"] {
+        for own in [
+            "project",
+            "version",
+            "created_at",
+            "updated_at",
+            "findings",
+            "outbound_addresses",
+            "test",
+            "test_error",
+        ] {
             fields.remove(own);
         }
     }

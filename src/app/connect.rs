@@ -21,6 +21,7 @@ use crate::app::{App, Error, Resource, Unresolved, scope};
 use crate::aws::capture::throw_away;
 use crate::aws::credentials::{AccessKey, Base, Role, StsTarget};
 use crate::aws::egress::Endpoint;
+use crate::aws::outbound::Route;
 use crate::aws::s3::{S3, Settings, UploadDefaults};
 use crate::aws::{AwsError, ErrorKind};
 use crate::cache::SecretKey;
@@ -163,8 +164,12 @@ impl App {
             provider::choose(&definition.provider, endpoint.as_ref().map(|endpoint| endpoint.host.as_str()));
         check_endpoint(profile, endpoint.as_ref())?;
         let bucket = text("bucket").unwrap_or_default();
-        let (region, region_from) =
-            self.region(&text("region").unwrap_or_default(), profile, endpoint.as_ref(), &bucket);
+        let (region, region_from) = self.region(
+            &text("region").unwrap_or_default(),
+            profile,
+            (endpoint.as_ref(), definition.outbound.as_ref()),
+            &bucket,
+        );
         if !is_region(&region) {
             let error = AwsError::new(
                 ErrorKind::InvalidRequest,
@@ -191,6 +196,7 @@ impl App {
         };
         let customer_key =
             customer_key(subject, templates, &rendered, snapshot, (profile, endpoint.as_ref()))?;
+        let route = definition.outbound.as_ref().map(|name| self.route_of(name)).transpose()?;
         let path_style = match (definition.addressing, profile.addressing) {
             (Addressing::Auto, by_profile) => by_profile == Addressing::Path,
             (chosen, _) => chosen == Addressing::Path,
@@ -207,6 +213,7 @@ impl App {
             base,
             role,
             ca_pem: definition.tls.ca_pem.clone(),
+            route,
             timeout: Duration::from_millis(definition.limits.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS)),
             retries: definition.limits.retries.unwrap_or(DEFAULT_RETRIES),
             expected_owner: text("expected_bucket_owner"),
@@ -217,6 +224,15 @@ impl App {
                 encryption,
                 customer_key,
             },
+        })
+    }
+
+    /// The outbound route of that name; it may have been taken out of the configuration since it was saved.
+    fn route_of(&self, name: &Name) -> Result<Arc<Route>, Error> {
+        self.routes.get(name).map(Arc::clone).ok_or_else(|| {
+            let text =
+                format!("there is no outbound route `{name}`: the operator sets it up in the configuration");
+            Error::from(AwsError::new(ErrorKind::InvalidRequest, "s3", "InvalidRequest", text))
         })
     }
 
@@ -325,11 +341,11 @@ impl App {
 
     /// Makes the client of a plan; nothing is sent.
     pub(super) fn open(&self, plan: Plan) -> Result<Connection, Error> {
-        let port = plan.endpoint.as_ref().map_or(443, |endpoint| endpoint.port);
-        let http = self.http.get(port, plan.ca_pem.as_deref()).map_err(|error| {
+        let way = plan.way();
+        let http = self.http.get(way).map_err(|error| {
             Error::from(AwsError::new(ErrorKind::InvalidRequest, "s3", "InvalidRequest", error.to_string()))
         })?;
-        let direct = self.http.direct(port, plan.ca_pem.as_deref()).map_err(|error| {
+        let direct = self.http.direct(way).map_err(|error| {
             Error::from(AwsError::new(ErrorKind::InvalidRequest, "s3", "InvalidRequest", error.to_string()))
         })?;
         let http = match &self.unsent {
@@ -438,7 +454,8 @@ pub(super) fn sts_target(plan: &Plan) -> StsTarget {
     if let Sts::At(url) = plan.profile.sts {
         // its certificate is the provider's, whatever the endpoint's is
         let endpoint = Some(url.to_owned());
-        return StsTarget { region: plan.region.clone(), endpoint, port: 443, ca_pem: None };
+        let (region, route) = (plan.region.clone(), plan.route.clone());
+        return StsTarget { region, endpoint, port: 443, ca_pem: None, route };
     }
     let own = plan.endpoint.as_ref().filter(|_| plan.profile.sts != Sts::Aws);
     StsTarget {
@@ -446,6 +463,7 @@ pub(super) fn sts_target(plan: &Plan) -> StsTarget {
         endpoint: own.map(|endpoint| endpoint.url.clone()),
         port: own.map_or(443, |endpoint| endpoint.port),
         ca_pem: plan.ca_pem.clone(),
+        route: plan.route.clone(),
     }
 }
 

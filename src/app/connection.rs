@@ -14,6 +14,8 @@ use crate::app::unsent::Unsent;
 use crate::app::{App, Error, Resource, connect};
 use crate::aws::credentials::{Base, Role, Slot};
 use crate::aws::egress::Endpoint;
+use crate::aws::http::Way;
+use crate::aws::outbound::Route;
 use crate::aws::s3::{S3, UploadDefaults};
 use crate::cache::{Hit, SecretKey};
 use crate::model::literal::Literals;
@@ -117,6 +119,8 @@ pub struct Plan {
     pub role: Option<Role>,
     /// Trust for the endpoint's certificate.
     pub ca_pem: Option<String>,
+    /// The outbound route; absent goes straight to the endpoint.
+    pub route: Option<Arc<Route>>,
     pub(super) timeout: Duration,
     pub(super) retries: u32,
     pub(super) expected_owner: Option<String>,
@@ -175,6 +179,12 @@ impl<'a> Subject<'a> {
 }
 
 impl Plan {
+    /// The way to the endpoint.
+    pub(super) fn way(&self) -> Way<'_> {
+        let port = self.endpoint.as_ref().map_or(443, |endpoint| endpoint.port);
+        Way { port, ca_pem: self.ca_pem.as_deref(), route: self.route.as_ref() }
+    }
+
     /// Host, port and whether TLS is spoken, without the bucket.
     pub(super) fn bare_host(&self) -> (String, u16, bool) {
         match &self.endpoint {
@@ -209,6 +219,12 @@ impl Plan {
 }
 
 impl Connection {
+    /// The secrets that it was made with and their versions, for the audit.
+    pub(super) fn used_secrets(&self) -> Vec<String> {
+        let used = self.used.iter();
+        used.map(|used| [&*used.key.secret, "@", used.version_id.as_str()].concat()).collect()
+    }
+
     /// For the headers `Secret-Stale` and `Secret-Stage`.
     pub fn freshness(&self) -> Freshness {
         Freshness {

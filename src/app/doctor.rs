@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::app::keys::OpenError;
 use crate::app::source::Source;
 use crate::app::sources::elapsed_ms;
-use crate::app::{App, check_secrets, open_store};
+use crate::app::{App, check_settings, open_store};
 use crate::aws::probe;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -19,7 +19,8 @@ use crate::store::{Schema, Store};
 const SKEW_WARNING_MS: u64 = 60_000;
 const SKEW_FAILURE_MS: u64 = 300_000;
 /// What is looked at once the store is open.
-pub const BEYOND: &[&str] = &["registry-read", "database-writable", "clock-in-step", "source-works"];
+pub const BEYOND: &[&str] =
+    &["registry-read", "database-writable", "clock-in-step", "outbound-works", "source-works"];
 /// Sources that are tested at once.
 const AT_ONCE: usize = 4;
 
@@ -30,7 +31,7 @@ pub async fn schema(config: &Config) -> anyhow::Result<Schema> {
 
 /// Refuses settings that are well formed and that the service does not start with.
 pub fn settings(config: &Config) -> anyhow::Result<()> {
-    check_secrets(config)
+    check_settings(config)
 }
 
 /// Free and whole bytes of the disk below a folder.
@@ -103,6 +104,7 @@ async fn beyond(config: Config, clock: Clock, store: Store) -> Vec<Check> {
     registry.took_ms = elapsed_ms(started);
     registry.depends_on = vec!["sealing-key-opens".to_owned()];
     let mut checks = vec![registry, app.database_writable().await, app.clock_checked().await];
+    checks.extend(app.outbound_works().await);
     checks.extend(app.sources_work().await);
     app.stop(grace).await;
     checks
@@ -163,6 +165,33 @@ impl App {
             }
         }
         None
+    }
+
+    /// Whether the proxies are there; and what others must let in.
+    async fn outbound_works(&self) -> Vec<Check> {
+        const NAME: &str = "outbound-works";
+        let seen = |addresses: &[String]| match addresses {
+            [] => String::new(),
+            addresses => format!("; others see {}", addresses.join(", ")),
+        };
+        let straight = format!("requests go straight{}", seen(self.outbound_addresses(None)));
+        let mut checks = vec![Check::new(NAME, Status::Passed, straight)];
+        for route in self.routes.iter() {
+            let started = Instant::now();
+            let mut check = match route.reach().await {
+                Ok(()) => {
+                    let text = format!("the proxy of `{}` is there{}", route.name(), seen(&route.addresses));
+                    Check::new(NAME, Status::Passed, text)
+                }
+                Err(error) => {
+                    let text = format!("the proxy of `{}` does not answer: {error}", route.name());
+                    failed(NAME, text, "correct `proxy` of the route, or start the proxy")
+                }
+            };
+            check.took_ms = elapsed_ms(started);
+            checks.push(check);
+        }
+        checks
     }
 
     async fn sources_work(self: &Arc<Self>) -> Vec<Check> {

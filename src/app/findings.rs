@@ -7,7 +7,8 @@ use crate::finding::{Finding, Severity, has_errors};
 use crate::model::literal::{self, Literals};
 use crate::model::name::Name;
 use crate::model::principal::Caller;
-use crate::model::resource::{Auth, CREDENTIAL_FIELDS, Definition, IDENTITY_FIELDS};
+use crate::model::provider;
+use crate::model::resource::{Addressing, Auth, CREDENTIAL_FIELDS, Definition, IDENTITY_FIELDS};
 use crate::template::{self, Step};
 
 impl App {
@@ -40,13 +41,54 @@ impl App {
         let default = Name::parse(crate::app::DEFAULT_ENVIRONMENT).ok();
         for environment in environments.chain(default) {
             let seen = definition.in_environment(&environment);
-            for finding in self.template_findings(caller, &seen, &environment) {
+            let route = self.route_findings(&seen);
+            for finding in self.template_findings(caller, &seen, &environment).into_iter().chain(route) {
                 if !findings.contains(&finding) {
                     findings.push(finding);
                 }
             }
         }
         findings
+    }
+
+    /// Whether the outbound route is there, and lets the endpoint through.
+    fn route_findings(&self, definition: &Definition) -> Option<Finding> {
+        let name = definition.outbound.as_ref()?;
+        let Some(route) = self.routes.get(name) else {
+            let known: Vec<String> = self.routes.iter().map(|route| format!("`{}`", route.name())).collect();
+            let help = match known.as_slice() {
+                [] => "the operator sets routes up in the configuration (`outbound`), and there are none"
+                    .to_owned(),
+                known => format!("use one of {}", known.join(", ")),
+            };
+            let text = format!("there is no outbound route `{name}`");
+            return Some(Finding::error("UNKNOWN_ROUTE", "outbound", text).with_help(help));
+        };
+        let host = self.written_host(definition)?;
+        let blocked = route.check_host(&host).err()?;
+        Some(Finding::error("HOST_NOT_ON_ROUTE", "endpoint", blocked.to_string()))
+    }
+
+    /// The host that requests go to; none where a template says so, which is looked at when it is known.
+    fn written_host(&self, definition: &Definition) -> Option<String> {
+        let endpoint = match &definition.endpoint {
+            Some(url) => Some(self.egress().check_url(url).ok()?),
+            None => None,
+        };
+        let given = endpoint.as_ref().map(|endpoint| endpoint.host.as_str());
+        let profile = provider::choose(&definition.provider, given);
+        let host = match (given, definition.region.as_str()) {
+            (Some(host), _) => host.to_owned(),
+            (None, provider::AUTO) => return None,
+            (None, "") => format!("s3.{}.amazonaws.com", profile.default_region),
+            (None, region) => format!("s3.{region}.amazonaws.com"),
+        };
+        let in_host = match definition.addressing {
+            Addressing::Auto => profile.addressing == Addressing::Virtual,
+            chosen => chosen == Addressing::Virtual,
+        };
+        let host = if in_host { format!("{}.{host}", definition.bucket) } else { host };
+        (!host.contains("{{") && !definition.bucket.starts_with("arn:")).then_some(host)
     }
 
     pub(super) fn template_findings(

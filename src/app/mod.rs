@@ -8,6 +8,7 @@
 mod access;
 mod audit;
 mod body;
+mod bucket_import;
 mod cached;
 mod checks;
 pub mod connect;
@@ -34,6 +35,7 @@ mod rechecks;
 pub mod region;
 mod registry;
 mod rehearse;
+mod resource_history;
 mod resources;
 mod scope;
 mod secret_forecast;
@@ -63,15 +65,17 @@ use tokio_util::task::TaskTracker;
 use crate::aws::credentials::Identities;
 use crate::aws::egress::Egress;
 use crate::aws::http::HttpClients;
+use crate::aws::outbound::{self, Routes};
 use crate::cache::{Cache, Limits};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, secret_variable};
 use crate::model::principal::Caller;
 use crate::store::{AuditRow, Store, Verification};
 
 pub use access::{
     DEFAULT_ENVIRONMENT, DEFAULT_PROJECT, Permit, Presented, TOKEN_PREFIX, WantedToken, new_token,
 };
+pub use bucket_import::{BucketProposal, BucketProposals};
 pub use checks::{TestOptions, Testing};
 pub use error::{Error, Unresolved};
 pub use events::{Delivery, EventOutcome, EventSender};
@@ -88,7 +92,8 @@ pub use objects::{Care as BucketCare, VersionListing, Wanted as BucketWanted};
 pub use rechecks::RecheckView;
 pub use registry::Resource;
 pub use rehearse::{Rehearsal, RehearsalWanted};
-pub use resources::{ResourceView, Saved, Version};
+pub use resource_history::{FieldChange, Version};
+pub use resources::{ResourceView, Saved};
 pub use secret_forecast::{ForecastWanted, Forecasts};
 pub use secret_keys::SecretKeys;
 pub use secret_policy::{SecretPolicies, SecretPolicyWanted};
@@ -121,6 +126,7 @@ pub struct App {
     pub(crate) registry: Arc<registry::Registry>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) http: Arc<HttpClients>,
+    pub(crate) routes: Arc<Routes>,
     pub(crate) identities: Arc<Identities>,
     audit: audit::AuditLog,
     failures: Arc<access::Failures>,
@@ -156,7 +162,7 @@ pub struct Started {
 impl App {
     /// Opens the store, makes what the first start needs, and starts the background tasks.
     pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Started> {
-        check_secrets(&config)?;
+        check_settings(&config)?;
         let store = keys::open_store(&config, clock.now_ms()).await?;
         let app = App::of_store(config, clock, store).await?;
         let bootstrap_token = app.bootstrap().await?;
@@ -182,12 +188,14 @@ impl App {
         let tracker = TaskTracker::new();
         let egress = Arc::new(Egress::new(&config.egress)?);
         let http = Arc::new(HttpClients::new(egress));
+        let routes = Arc::new(read_routes(&config)?);
         let limits = Limits { max_bytes: config.cache.max_bytes, max_entries: config.cache.max_entries };
         let events = Arc::new(events::Events::new(store.newest_secret_event().await?));
         let registry = Arc::new(registry::Registry::load(&store).await?);
         Ok(Arc::new(App {
             events,
             registry,
+            routes,
             cache: Cache::new(limits, clock.clone(), tracker.clone()),
             identities: Arc::new(Identities::new(Arc::clone(&http), clock.clone(), tracker.clone())),
             audit: audit::AuditLog::start(Arc::clone(&store), config.audit.flush_ms),
@@ -280,10 +288,16 @@ impl App {
     }
 }
 
-/// Refuses secrets of the settings that can be guessed.
-fn check_secrets(config: &Config) -> anyhow::Result<()> {
+/// Refuses secrets of the settings that can be guessed, and rules that cannot be read.
+fn check_settings(config: &Config) -> anyhow::Result<()> {
     events::Events::check(&config.events)?;
-    rechecks::check_secret(&config.recheck)
+    rechecks::check_secret(&config.recheck)?;
+    Egress::new(&config.egress)?;
+    read_routes(config).map(drop)
+}
+
+fn read_routes(config: &Config) -> anyhow::Result<Routes> {
+    Routes::new(&config.outbound, |name| secret_variable(&outbound::variable(name)))
 }
 
 /// Looks for changes of other replicas, and keeps when tokens were used.

@@ -53,7 +53,8 @@ impl App {
         let reason = if error.message.contains("ListAllMyBucketsResult") {
             "the store does not look for the bucket in the host name".to_owned()
         } else if ["NameNotFound", "TlsNameMismatch"].contains(&error.code.as_str()) {
-            let target = probe::Target { host: &host, port, tls, ca_pem: plan.ca_pem.as_deref() };
+            let (ca_pem, route) = (plan.ca_pem.as_deref(), plan.route.as_deref());
+            let target = probe::Target { host: &host, port, tls, ca_pem, route };
             probe::reach(self.egress(), &target).await.ok()?;
             format!("`{host}` can be reached, and a host name with the bucket before it cannot")
         } else {

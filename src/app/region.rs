@@ -46,7 +46,7 @@ impl App {
         &self,
         written: &str,
         profile: &Profile,
-        endpoint: Option<&Endpoint>,
+        (endpoint, route): (Option<&Endpoint>, Option<&Name>),
         bucket: &str,
     ) -> (String, RegionFrom) {
         if written.is_empty() {
@@ -61,7 +61,7 @@ impl App {
         if profile.region == RegionRule::Any {
             return (profile.default_region.to_owned(), RegionFrom::Host);
         }
-        match self.regions.get(&place(endpoint, bucket)) {
+        match self.regions.get(&place(endpoint, route, bucket)) {
             Some(region) => (region, RegionFrom::Bucket),
             None => (profile.default_region.to_owned(), RegionFrom::Nothing),
         }
@@ -87,7 +87,8 @@ impl App {
 
     /// What cannot be found out is left to the query, whose own error tells more.
     async fn ask_for_region(&self, plan: Plan) -> Result<(), Error> {
-        let place = place(plan.endpoint.as_ref(), &plan.bucket);
+        let place =
+            place(plan.endpoint.as_ref(), plan.route.as_ref().map(|route| route.name()), &plan.bucket);
         let connection = self.open(plan)?;
         if let Some(region) = connection.s3.find_region().await.filter(|region| is_region(region)) {
             tracing::info!(bucket = place.1, region, "the region of a bucket was found");
@@ -99,7 +100,8 @@ impl App {
     /// The bucket of a resource that leaves its region open is not where it was, or not where it was looked for:
     /// the next connection asks again, unless the refusal says where it is.
     pub(super) fn moved(&self, resource: &Resource, environment: &Name, plan: &Plan, error: &AwsError) {
-        let place = place(plan.endpoint.as_ref(), &plan.bucket);
+        let place =
+            place(plan.endpoint.as_ref(), plan.route.as_ref().map(|route| route.name()), &plan.bucket);
         match error.region.as_ref().filter(|region| is_region(region)) {
             Some(region) => self.regions.put(place, region.clone()),
             None => self.regions.forget(&place),
@@ -108,8 +110,11 @@ impl App {
     }
 }
 
-fn place(endpoint: Option<&Endpoint>, bucket: &str) -> (String, String) {
-    (endpoint.map_or_else(String::new, |endpoint| endpoint.url.clone()), bucket.to_owned())
+/// What a region is found for. Behind a route the same name may be another store.
+fn place(endpoint: Option<&Endpoint>, route: Option<&Name>, bucket: &str) -> (String, String) {
+    let url = endpoint.map_or("", |endpoint| endpoint.url.as_str());
+    let through = route.map_or(String::new(), |route| format!(" through {route}"));
+    (format!("{url}{through}"), bucket.to_owned())
 }
 
 /// A region in an answer: it is copied with every answer, so it lies in place.

@@ -36,6 +36,10 @@ pub struct ResourceView {
     pub created_at: String,
     /// RFC 3339.
     pub updated_at: String,
+    /// The addresses that requests come from, as far as the operator told: whoever guards the store lets them in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["203.0.113.7"]))]
+    pub outbound_addresses: Vec<String>,
     /// What is worth knowing although it could be saved.
     pub findings: Vec<Finding>,
 }
@@ -47,19 +51,6 @@ pub struct Saved {
     pub view: ResourceView,
 }
 
-/// One version of a resource.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Version {
-    /// The version.
-    pub version: i64,
-    /// RFC 3339.
-    pub changed_at: String,
-    /// Whose change it was.
-    pub changed_by: String,
-    /// The definition of then.
-    pub definition: Definition,
-}
-
 /// Fields whose change sends the stored keys to another place.
 const DESTINATION: &[&str] = &[
     "endpoint",
@@ -67,6 +58,7 @@ const DESTINATION: &[&str] = &[
     "bucket",
     "expected_bucket_owner",
     "provider",
+    "outbound",
     "assume_role",
     "environments",
 ];
@@ -117,11 +109,20 @@ impl App {
     fn resource_view(&self, caller: &Caller, record: &ResourceRecord) -> ResourceView {
         ResourceView {
             findings: self.findings(caller, &record.definition, &record.literals),
+            outbound_addresses: self.outbound_addresses(record.definition.outbound.as_ref()).to_vec(),
             definition: record.definition.clone(),
             project: caller.project.name.clone(),
             version: record.version,
             created_at: rfc3339(record.created_ms),
             updated_at: rfc3339(record.updated_ms),
+        }
+    }
+
+    /// The addresses that requests of this route come from; of none those that go straight.
+    pub(super) fn outbound_addresses(&self, route: Option<&Name>) -> &[String] {
+        match route {
+            Some(name) => self.routes.get(name).map_or(&[], |route| route.addresses.as_slice()),
+            None => &self.config.egress.addresses,
         }
     }
 
@@ -258,21 +259,6 @@ impl App {
         let sequence = deleted.map_err(named("resource", name))?;
         self.registry.remove_resource(sequence, &resource);
         Ok(())
-    }
-
-    /// All versions, newest first.
-    pub async fn resource_history(&self, caller: &Caller, name: &str) -> Result<Vec<Version>, Error> {
-        let resource = self.known_resource(caller, name)?;
-        let rows = self.store.resource_history(&resource.record.id).await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| Version {
-                version: row.version,
-                changed_at: rfc3339(row.changed_ms),
-                changed_by: row.changed_by,
-                definition: row.definition,
-            })
-            .collect())
     }
 
     /// Makes an earlier version the current one, as a new version.

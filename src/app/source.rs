@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use crate::app::App;
 use crate::aws::credentials::{AccessKey, Base, Role, Slot, StsTarget};
+use crate::aws::http::Way;
 use crate::aws::secrets_limits::Limits;
 use crate::aws::secrets_manager::{SecretsManager, Settings, Version};
 use crate::aws::{AwsError, ErrorKind};
@@ -166,7 +167,7 @@ fn client(app: &App, aws: &AwsSource, source: &Source) -> Result<SecretsManager,
         None => app.identities.base(&base(aws, &source.record.literals), &aws.region),
         Some(slot) => slot.provider(),
     };
-    let http = app.http.get(port, None).map_err(|error| {
+    let http = app.http.get(Way::straight(port)).map_err(|error| {
         AwsError::new(ErrorKind::InvalidRequest, "secretsmanager", "InvalidRequest", error.to_string())
     })?;
     Ok(SecretsManager::new(Settings {
@@ -190,7 +191,7 @@ pub(super) fn sts_target(app: &App, aws: &AwsSource) -> Result<StsTarget, AwsErr
     let endpoint =
         endpoint.filter(|endpoint| !endpoint.host.ends_with(".amazonaws.com")).map(|endpoint| endpoint.url);
     let port = if endpoint.is_some() { port } else { 443 };
-    Ok(StsTarget { region: aws.region.clone(), endpoint, port, ca_pem: None })
+    Ok(StsTarget { region: aws.region.clone(), endpoint, port, ca_pem: None, route: None })
 }
 
 /// The session of the role that a source assumes first: its own, and on top of that the project's that it reads for.

@@ -36,6 +36,10 @@ pub struct SourceView {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<String>)]
     pub active_in_workspace: Vec<Name>,
+    /// The addresses that requests come from, as far as the operator told.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["198.51.100.4"]))]
+    pub outbound_addresses: Vec<String>,
     /// What there is to say of it.
     pub findings: Vec<Finding>,
     /// Grows with every change; the ETag is made of it.
@@ -108,6 +112,10 @@ impl App {
             definition: Self::shown_definition(caller, &record.definition),
             active_in: state.environments_meaning(&caller.project.id, &record.id),
             active_in_workspace: in_workspace,
+            outbound_addresses: match record.definition.kind {
+                SourceKind::Local => Vec::new(),
+                SourceKind::Aws(_) => self.outbound_addresses(None).to_vec(),
+            },
             findings: self.source_findings(&caller.project.id, &record.definition),
             version: record.version,
             created_at: rfc3339(record.created_ms),
@@ -530,6 +538,7 @@ fn would_be(definition: SourceDefinition, version: i64, now: i64) -> SourceView 
         definition,
         active_in: Vec::new(),
         active_in_workspace: Vec::new(),
+        outbound_addresses: Vec::new(),
         findings: Vec::new(),
         version,
         created_at: rfc3339(now),

@@ -23,7 +23,8 @@ use sha2::{Digest, Sha256};
 use tokio_util::task::TaskTracker;
 
 use crate::aws::capture;
-use crate::aws::http::HttpClients;
+use crate::aws::http::{HttpClients, Way};
+use crate::aws::outbound::Route;
 use crate::aws::{AwsError, ErrorKind};
 use crate::clock::Clock;
 
@@ -120,6 +121,8 @@ pub struct StsTarget {
     pub port: u16,
     /// Trust for the endpoint's certificate.
     pub ca_pem: Option<String>,
+    /// The way there.
+    pub route: Option<Arc<Route>>,
 }
 
 /// One identity whose credentials end.
@@ -257,6 +260,7 @@ impl Identities {
             &target.region,
             target.endpoint.as_deref().unwrap_or_default(),
             target.ca_pem.as_deref().unwrap_or_default(),
+            target.route.as_ref().map_or("", |route| route.name().as_str()),
         ])
     }
 
@@ -309,7 +313,8 @@ impl Identities {
 
     /// A regional STS client. It is not kept: it is used once a session.
     fn sts(&self, base: &Base, target: &StsTarget) -> Result<aws_sdk_sts::Client, AwsError> {
-        let http = self.http.get(target.port, target.ca_pem.as_deref()).map_err(|error| {
+        let way = Way { port: target.port, ca_pem: target.ca_pem.as_deref(), route: target.route.as_ref() };
+        let http = self.http.get(way).map_err(|error| {
             AwsError::new(ErrorKind::InvalidRequest, "sts", "InvalidRequest", error.to_string())
         })?;
         let mut config = aws_sdk_sts::Config::builder()

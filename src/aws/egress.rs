@@ -22,6 +22,12 @@ pub struct Blocked {
     reason: String,
 }
 
+impl Blocked {
+    pub(in crate::aws) fn new(target: String, reason: String) -> Blocked {
+        Blocked { target, reason }
+    }
+}
+
 /// The rules.
 #[derive(Debug)]
 pub struct Egress {
@@ -348,7 +354,7 @@ mod tests {
 
     fn egress(allow: &[&str], ports: &[u16]) -> Egress {
         let allow = allow.iter().map(|&entry| entry.to_owned()).collect();
-        Egress::new(&config::Egress { allow, ports: ports.to_vec() }).unwrap()
+        Egress::new(&config::Egress { allow, ports: ports.to_vec(), addresses: Vec::new() }).unwrap()
     }
 
     #[test]

@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::aws::egress::{Blocked, ResolveError};
+use crate::aws::outbound::ProxyRefused;
 use crate::model::check::Proposal;
 use crate::model::error_catalogue::{self, Origin};
 use crate::model::object::BodyError;
@@ -386,6 +387,9 @@ fn known_cause(service: &'static str, at: &(dyn StdError + 'static)) -> Option<A
     }
     if let Some(blocked) = at.downcast_ref::<Blocked>() {
         return Some(AwsError::blocked(service, blocked));
+    }
+    if let Some(refused) = at.downcast_ref::<ProxyRefused>() {
+        return Some(AwsError::new(ErrorKind::Unreachable, service, "ProxyRefused", refused.to_string()));
     }
     if let Some(resolve) = at.downcast_ref::<ResolveError>() {
         return Some(match resolve {

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-/// A piece of fewer bytes is copied behind those before it: it would keep all the memory that it was read into.
-const SMALL: usize = 8 * 1024;
-/// Small pieces are put together up to about this.
-const TOGETHER: usize = 64 * 1024;
+/// A piece of fewer bytes is copied behind those before it: it would keep all the memory that it was read into, which is
+/// twice as much and more (the server reads up to 512 KiB at once).
+const SMALL: usize = 256 * 1024;
+/// Bytes of the memory that small pieces are copied into.
+const CHUNK: usize = 256 * 1024;
 
 /// Pieces of a body. They are shared with whoever has them too, and not copied unless they are small.
 #[derive(Debug, Default)]
@@ -19,16 +20,23 @@ pub(in crate::aws) struct Frames {
 }
 
 impl Frames {
-    pub(super) fn push(&mut self, bytes: Bytes) {
+    pub(super) fn push(&mut self, mut bytes: Bytes) {
         self.length += bytes.len() as u64;
         if bytes.len() >= SMALL {
             self.end_small();
             self.pieces.push(bytes);
             return;
         }
-        self.small.extend_from_slice(&bytes);
-        if self.small.len() >= TOGETHER {
-            self.end_small();
+        while !bytes.is_empty() {
+            if self.small.capacity() == 0 && !self.pieces.is_empty() {
+                // there will be more: all of it at once, and no more than that
+                self.small.reserve(CHUNK);
+            }
+            let part = bytes.split_to(bytes.len().min(CHUNK - self.small.len()));
+            self.small.extend_from_slice(&part);
+            if self.small.len() == CHUNK {
+                self.end_small();
+            }
         }
     }
 
@@ -65,7 +73,7 @@ impl From<Bytes> for Frames {
 mod tests {
     use bytes::Bytes;
 
-    use super::{Frames, SMALL, TOGETHER};
+    use super::{CHUNK, Frames, SMALL};
 
     fn of(sizes: &[usize]) -> Frames {
         let mut frames = Frames::default();
@@ -77,21 +85,22 @@ mod tests {
 
     #[test]
     fn the_order_stays() {
-        let sizes = [1, SMALL, 2, 3, SMALL + 1, 4];
+        let sizes = [1, SMALL, 2, 3, SMALL + 1, 4, CHUNK - 4, 5];
         let frames = of(&sizes);
         let wanted: Vec<u8> = (0u8..).zip(sizes).flat_map(|(byte, size)| vec![byte; size]).collect();
         assert_eq!(frames.length(), wanted.len() as u64);
         assert!(frames.iter().collect::<Vec<_>>().concat() == wanted);
         let pieces = frames.into_pieces();
-        assert_eq!(pieces.len(), 5, "1 | large | 2, 3 | large | 4");
+        assert_eq!(pieces.len(), 6, "1 | large | 2, 3 | large | 4, most of a chunk | its rest, 5");
         assert!(pieces.iter().map(AsRef::as_ref).collect::<Vec<&[u8]>>().concat() == wanted);
     }
 
     /// A sender of single bytes must not make the service hold a buffer for each of them.
     #[test]
     fn small_pieces_are_put_together() {
-        let pieces = of(&vec![1; 4 * TOGETHER]).into_pieces();
-        assert_eq!(pieces.len(), 4);
+        let pieces = of(&vec![1000; CHUNK / 250]).into_pieces();
+        let sizes: Vec<usize> = pieces.iter().map(Bytes::len).collect();
+        assert_eq!(sizes, [CHUNK, CHUNK, CHUNK, 261_568]);
     }
 
     #[test]

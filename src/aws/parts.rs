@@ -19,10 +19,10 @@ use tokio::sync::SemaphorePermit;
 
 use crate::aws::direct::Direct;
 use crate::aws::frames::Frames;
-use crate::aws::s3::checksum::{Sums, checksum_of, completed_part};
+use crate::aws::s3::checksum::{Sums, completed_part};
 use crate::aws::s3::{S3, Uploaded, part_checksum};
 use crate::aws::source::Source;
-use crate::aws::upload::{DEFAULT_CHECKSUM, Leftovers, broken, gather_frames};
+use crate::aws::upload::{Leftovers, broken, gather_frames};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{ObjectKey, PutOptions};
 use crate::model::provider::Profile;
@@ -82,7 +82,7 @@ impl Rest {
 struct Gathered {
     number: u32,
     frames: Frames,
-    /// What it is sent with.
+    /// The one that was asked for; the provider's own goes behind it.
     checksum: Option<Checksum>,
 }
 
@@ -161,7 +161,7 @@ impl S3 {
             return Ok(sent);
         }
         let at_once = if room.is_some() { AT_ONCE } else { 1 };
-        let gathered = gathered_parts(upload, rest, first, self.announced().is_some(), sums);
+        let gathered = gathered_parts(upload, rest, first, sums);
         sent.extend(self.send_gathered(upload, gathered, at_once).await?);
         Ok(sent)
     }
@@ -289,7 +289,6 @@ fn gathered_parts<'a>(
     upload: &'a Upload<'_>,
     rest: Rest,
     first: Option<Bytes>,
-    announced: bool,
     sums: &'a mut Sums,
 ) -> impl Stream<Item = Result<Gathered, AwsError>> + 'a {
     // `last` is whether there is none behind it
@@ -309,10 +308,7 @@ fn gathered_parts<'a>(
             return Ok(None);
         }
         let last = length < size;
-        let own = sums.add(&frames);
-        // as the SDK does it by itself
-        let default = (announced && own.is_none()).then(|| checksum_of(DEFAULT_CHECKSUM, &frames));
-        let checksum = default.transpose()?.or(own);
+        let checksum = sums.add(&frames);
         let number = rest.number;
         rest.take(length);
         Ok(Some((Gathered { number, frames, checksum }, (None, rest, last, sums))))

@@ -10,7 +10,8 @@ use crate::aws::body::RequestBody;
 use crate::aws::direct;
 use crate::aws::egress::{Egress, ResolveError};
 use crate::aws::error::tls_code;
-use crate::aws::http::{self as clients, DirectClient, HttpClients};
+use crate::aws::http::{self as clients, DirectClient, HttpClients, Way};
+use crate::aws::outbound::Route;
 use crate::aws::{AwsError, ErrorKind};
 
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,6 +27,8 @@ pub struct Target<'a> {
     pub tls: bool,
     /// Certificates to trust besides the system's.
     pub ca_pem: Option<&'a str>,
+    /// The outbound route, which looks the name up by itself.
+    pub route: Option<&'a Route>,
 }
 
 /// How long each step took.
@@ -42,6 +45,12 @@ pub struct Times {
 /// Resolves, connects and shakes hands; sends nothing.
 pub async fn reach(egress: &Egress, target: &Target<'_>) -> Result<Times, AwsError> {
     let mut times = Times::default();
+    if let Some(route) = target.route {
+        let started = Instant::now();
+        let stream = tunnel(route, target).await?;
+        times.tcp_ms = elapsed(started);
+        return shaken(stream, target, times).await;
+    }
     let started = Instant::now();
     let addresses = tokio::time::timeout(STEP_TIMEOUT, egress.resolve(target.host, target.port))
         .await
@@ -62,6 +71,17 @@ pub async fn reach(egress: &Egress, target: &Target<'_>) -> Result<Times, AwsErr
             unreachable(if refused { "ConnectionRefused" } else { "ConnectionReset" }, &error.to_string())
         })?;
     times.tcp_ms = elapsed(started);
+    shaken(stream, target, times).await
+}
+
+async fn tunnel(route: &Route, target: &Target<'_>) -> Result<TcpStream, AwsError> {
+    let uri = format!("{}://{}:{}/", if target.tls { "https" } else { "http" }, target.host, target.port);
+    let uri = uri.parse().map_err(|_| unreachable("NameNotFound", "the endpoint cannot be read"))?;
+    let stream = route.connect(uri).await.map_err(|error| AwsError::from_chain("s3", &*error))?;
+    Ok(stream.into_inner())
+}
+
+async fn shaken(stream: TcpStream, target: &Target<'_>, mut times: Times) -> Result<Times, AwsError> {
     if target.tls {
         let started = Instant::now();
         shake_hands(stream, target).await?;
@@ -96,7 +116,7 @@ async fn get(client: &DirectClient, url: &str) -> Result<http::Response<hyper::b
 pub async fn date(clients: &HttpClients, url: &str) -> Result<Option<i64>, AwsError> {
     let endpoint = clients.egress().check_url(url).map_err(|blocked| AwsError::blocked("s3", &blocked))?;
     let client = clients
-        .direct(endpoint.port, None)
+        .direct(Way::straight(endpoint.port))
         .map_err(|error| unreachable("TlsUnknownCa", &error.to_string()))?;
     let answer = get(&client, &endpoint.url).await?;
     let date = answer.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());

@@ -31,7 +31,7 @@ const SERVICE: &str = "s3";
 /// From this size on an upload goes in parts.
 pub const MULTIPART_FROM: u64 = 16 << 20;
 /// The algorithm that the SDK takes where none is named.
-pub(in crate::aws) const DEFAULT_CHECKSUM: ChecksumAlgorithm = ChecksumAlgorithm::Crc32;
+const DEFAULT_CHECKSUM: ChecksumAlgorithm = ChecksumAlgorithm::Crc32;
 /// An upload that moves no byte for this long, besides the answer's own timeout, is dead.
 const IDLE: Duration = Duration::from_mins(1);
 

@@ -8,7 +8,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 
 use crate::aws::body::RequestBody;
-use crate::aws::http::HttpClients;
+use crate::aws::http::{HttpClients, Way};
 use crate::aws::{AwsError, ErrorKind};
 
 const SERVICE: &str = "webhook";
@@ -27,7 +27,7 @@ pub async fn post(
     // here as well as when it was saved: literal addresses never come to the resolver, and the rules may have changed
     let endpoint =
         clients.egress().check_webhook(url).map_err(|blocked| AwsError::blocked(SERVICE, &blocked))?;
-    let client = clients.direct(endpoint.port, None).map_err(|error| unusable(&error))?;
+    let client = clients.direct(Way::straight(endpoint.port)).map_err(|error| unusable(&error))?;
     let request = request(url, body, signature).map_err(|error| unusable(&*error))?;
     let answer = tokio::time::timeout(TIMEOUT, client.request(request))
         .await

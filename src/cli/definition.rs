@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::cli::client::{Answer, Call};
 use crate::cli::exit::usage;
-use crate::cli::output::Output;
-use crate::cli::patch::{self, Number, Patch};
+use crate::cli::output::{Format, Output};
+use crate::cli::patch::{self, Number, Patch, SHOWN_ONLY};
 use crate::cli::{Session, input};
 
 /// Whose credentials are used.
@@ -156,8 +156,23 @@ pub(crate) struct Update<'a> {
 }
 
 impl Update<'_> {
+    /// Changes the definition and shows what came of it; a dry run shows people only what would differ.
+    pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
+        let dry_run = self.dry_run;
+        let sentence = format!("updated the {} `{}`", self.noun.trim_end_matches('s'), self.name);
+        if !dry_run || session.out.format() != Format::Table {
+            return session.out.saved(&sentence, &self.send(session).await?.body, dry_run);
+        }
+        let before = session.client.send(Call::get(&[self.noun, self.name])).await?.body;
+        let after = self.send(session).await?.body;
+        session.out.changes(&before, &after, SHOWN_ONLY)?;
+        session.out.say("dry run: nothing was changed");
+        session.out.remarks(&after);
+        Ok(())
+    }
+
     /// Replaces the definition by the file, or merges the flags into it.
-    pub(crate) async fn send(self, session: &Session) -> anyhow::Result<Answer> {
+    async fn send(self, session: &Session) -> anyhow::Result<Answer> {
         let path = [self.noun, self.name];
         let (call, if_match) = match self.file {
             Some(file) if !self.merge => {

@@ -3,8 +3,8 @@
 //! Data goes to stdout and words to stderr; only `output` prints. Exit codes: 0 ok, 1 failed, 2 usage, 3 denied
 //! or invalid. A value of a secret is sent and never shown; what destroys something asks first. Files in this
 //! folder are one noun each, besides `client` (HTTP), `input`, `output`, `problem` and `exit` (the terminal's two
-//! ends), `definition` and `patch` (bodies from files and flags), `report` (tests), and `snippet` (lines that findings are
-//! about).
+//! ends), `definition` and `patch` (bodies from files and flags), `report` (tests), and `finding` (about a text, with the
+//! line from `snippet`).
 
 mod alias;
 mod audit;
@@ -16,6 +16,7 @@ mod doctor;
 mod errors;
 mod exit;
 mod explain;
+mod finding;
 mod help;
 mod import;
 mod input;
@@ -30,6 +31,7 @@ mod readable;
 mod report;
 mod resource;
 mod resource_fields;
+mod resource_import;
 mod rotate_key;
 mod secret;
 mod secret_answers;

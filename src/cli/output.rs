@@ -3,6 +3,7 @@
 //! Text that comes from elsewhere is shown without its control characters, so that a key or a message cannot
 //! steer the terminal. Writing never panics when the reader is gone; the error ends the command instead.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::io::{BufWriter, IsTerminal, Stderr, Stdout, StdoutLock, Write};
 use std::process::ExitCode;
@@ -199,6 +200,15 @@ impl Output {
         Ok(())
     }
 
+    /// What is different in `after`, one field a line, but for the members that are `left_out`.
+    pub(crate) fn changes(&self, before: &Value, after: &Value, left_out: &[&str]) -> anyhow::Result<()> {
+        let lines = changes(before, after, left_out);
+        if lines.is_empty() {
+            self.say("nothing would be different");
+        }
+        lines.iter().try_for_each(|line| self.line(line))
+    }
+
     /// The `findings` of an answer, as words.
     pub(crate) fn remarks(&self, answer: &Value) {
         let findings = answer.get("findings").cloned().unwrap_or_default();
@@ -337,11 +347,16 @@ fn painted(color: bool, style: Style, text: &str) -> String {
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
-/// The text without what a terminal would obey.
+/// The text without what a terminal would obey: control characters, and those that turn the direction of what is read.
 pub(crate) fn plain(text: &str) -> String {
-    let shown =
-        |c: char| if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() };
+    let is_obeyed = |c: char| c.is_control() && c != '\n' || is_direction(c);
+    let shown = |c: char| if is_obeyed(c) { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(shown).collect()
+}
+
+/// Those with the Unicode property `Bidi_Control`: with them a text can look like another one.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// `1 object`, `2 objects`.
@@ -368,6 +383,25 @@ fn cell(value: &Value) -> String {
         Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(", "),
         other => one_line(&other.to_string()),
     }
+}
+
+/// `path: before → after` of every field that differs.
+fn changes(before: &Value, after: &Value, left_out: &[&str]) -> Vec<String> {
+    let fields = |value: &Value| {
+        let mut value = value.clone();
+        if let Value::Object(members) = &mut value {
+            members.retain(|name, _| !left_out.contains(&name.as_str()));
+        }
+        let mut fields = Vec::new();
+        flatten(String::new(), &value, &mut fields);
+        fields.into_iter().collect::<BTreeMap<_, _>>()
+    };
+    let (before, after) = (fields(before), fields(after));
+    let paths: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let value =
+        |fields: &BTreeMap<_, String>, path| fields.get(path).map_or("nothing", |text| text).to_owned();
+    let changed = paths.into_iter().filter(|path| before.get(*path) != after.get(*path));
+    changed.map(|path| format!("{path}: {} → {}", value(&before, path), value(&after, path))).collect()
 }
 
 /// Every field that says something, by its path.
@@ -400,13 +434,24 @@ fn flatten(path: String, value: &Value, fields: &mut Vec<(String, String)>) {
 mod tests {
     use serde_json::json;
 
-    use super::{Format, Output, Style, cell, failure, flatten, lines, one_line, painted, plain};
+    use super::{Format, Output, Style, cell, changes, failure, flatten, lines, one_line, painted, plain};
     use crate::cli::exit::usage;
     use crate::cli::problem::Problem;
 
     #[test]
+    fn changes_are_what_differs() {
+        let before =
+            json!({"version": 3, "region": "a", "auth": {"kind": "x", "secret": {"set": true}}, "n": 1});
+        let after = json!({"version": 4, "region": "b", "auth": {"kind": "x"}, "n": 1, "prefix": "p/"});
+        let wanted = ["auth.secret: set → nothing", "prefix: nothing → p/", "region: a → b"];
+        assert_eq!(changes(&before, &after, &["version"]), wanted);
+        assert!(changes(&after, &after, &[]).is_empty());
+    }
+
+    #[test]
     fn text_from_elsewhere_cannot_steer_the_terminal() {
         assert_eq!(plain("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
+        assert_eq!(plain("gnp.\u{202e}exe"), "gnp.\\u{202e}exe");
         assert_eq!(one_line("a\nb\r"), "a\\nb\\r");
         assert_eq!(cell(&json!("k\u{7}")), "k\\u{7}");
     }

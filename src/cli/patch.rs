@@ -5,12 +5,15 @@ use std::str::FromStr;
 use serde_json::{Map, Value, json};
 
 /// What the server adds to a definition when it shows it. A shown definition can be edited and sent back.
-const SHOWN_ONLY: &[&str] = &[
+pub(crate) const SHOWN_ONLY: &[&str] = &[
     "project",
     "version",
     "created_at",
     "updated_at",
     "findings",
+    "outbound_addresses",
+    "test",
+    "test_error",
     "active_in",
     "active_in_workspace",
     "denied",

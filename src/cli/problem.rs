@@ -19,6 +19,7 @@ const TRANSLATIONS: &[(&str, &str)] = &[
     ("change it with PUT or PATCH", "change it with `update`"),
     ("PATCH the resource with {", "update the resource with --merge and {"),
     ("`?force=true`", "`--force`"),
+    ("`POST /v1/resources/NAME/policy/check`", "`s3-connector policy check NAME`"),
 ];
 
 /// A refusal or failure that the server answered with. Unknown members are ignored and all may be missing, so
@@ -115,7 +116,12 @@ impl Problem {
 
     /// The title and the detail, or what the status means.
     fn sentence(&self) -> String {
-        match (self.title.as_deref(), self.detail.as_deref()) {
+        // a detail that is one of the remarks stands below with its place
+        let remarked = |text: &str| {
+            self.errors.iter().any(|remark| !remark.message.is_empty() && text.ends_with(&remark.message))
+        };
+        let said = |text: &&str| self.title.is_some() && remarked(text);
+        match (self.title.as_deref(), self.detail.as_deref().filter(|text| !said(text))) {
             (Some(title), Some(detail)) if title != detail => advice(&format!("{title}: {detail}")),
             (Some(text), _) | (None, Some(text)) => advice(text),
             (None, None) => {
@@ -209,7 +215,7 @@ mod tests {
             "remedy": "allow `s3:PutObject`",
         });
         let problem = Problem::read(422, body.to_string().as_bytes(), None);
-        assert_eq!(problem.to_string(), "the definition is invalid: auth.secret_access_key: unexpected end");
+        assert_eq!(problem.to_string(), "the definition is invalid", "the detail is the first remark");
         let expected = [
             "  auth.secret_access_key:1:12: unexpected end [TEMPLATE_SYNTAX]",
             "    help: close it with `}}`",

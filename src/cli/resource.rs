@@ -12,6 +12,7 @@ use crate::cli::explain::Explain;
 use crate::cli::output::{Column, Format};
 use crate::cli::patch::Patch;
 use crate::cli::resource_fields::Fields;
+use crate::cli::resource_import::Import;
 use crate::cli::{Session, input, report};
 
 const COLUMNS: &[Column] = &[
@@ -24,8 +25,12 @@ const COLUMNS: &[Column] = &[
     ("VERSION", "version"),
     ("UPDATED AT", "updated_at"),
 ];
-const HISTORY: &[Column] =
-    &[("VERSION", "version"), ("CHANGED AT", "changed_at"), ("CHANGED BY", "changed_by")];
+const HISTORY: &[Column] = &[
+    ("VERSION", "version"),
+    ("CHANGED AT", "changed_at"),
+    ("CHANGED BY", "changed_by"),
+    ("CHANGES", "changed"),
+];
 
 /// What can be done with resources.
 #[derive(Debug, Subcommand)]
@@ -33,7 +38,7 @@ pub(crate) enum ResourceCommand {
     /// Defines a resource: one bucket, or a part of it, with everything needed to reach it
     #[command(after_help = "Examples:
   s3-connector resource create invoices --bucket acme-invoices --region eu-central-1 \\
-      --access-key-id '{{ secrets.s3.key_id }}' --secret-access-key '{{ secrets.s3.secret }}'
+      --access-key-id '{{ secrets.s3.key_id }}' --secret-access-key '{{ secrets.s3.secret }}' --test
   s3-connector resource create archive --bucket archive --endpoint https://s3.example.com --secret-access-key @key.txt --access-key-id AKIAEXAMPLE
   s3-connector resource create --file resource.json --dry-run")]
     Create(Box<Create>),
@@ -73,12 +78,23 @@ Exits with 1 when the verdict is `fails`.")]
     /// Copies a resource under another name, with its keys
     #[command(after_help = "Example:\n  s3-connector resource copy invoices invoices-test")]
     Copy(CopyTo),
-    /// Lists the earlier versions of a resource
-    #[command(after_help = "Example:\n  s3-connector resource history invoices")]
+    /// Lists the versions of a resource, and what each of them changed
+    #[command(after_help = "Examples:
+  s3-connector resource history invoices
+  s3-connector resource history invoices --output json | jq '.versions[0].changes'")]
     History(Named),
     /// Brings an earlier version of a resource back, as a new version
     #[command(after_help = "Example:\n  s3-connector resource restore invoices 3")]
     Restore(Restore),
+    /// Proposes a resource for each bucket that a credential may list, and creates those that are chosen
+    #[command(after_help = "Examples:
+  s3-connector resource import --region eu-central-1 \\
+      --access-key-id '{{ secrets.s3.key_id }}' --secret-access-key '{{ secrets.s3.secret }}'
+  s3-connector resource import --file common.json --create acme-invoices --create acme-archive
+  s3-connector resource import --file common.json --create-all
+
+Needs `s3:ListAllMyBuckets`. What all resources have in common stands in the file or in flags.")]
+    Import(Box<Import>),
     /// Explains a query: the request that it would send and what it needs; nothing is sent
     #[command(after_help = "Examples:
   s3-connector resource explain invoices get key=2026/a.pdf
@@ -107,6 +123,9 @@ pub(crate) struct Create {
     /// Only check what would happen
     #[arg(long)]
     dry_run: bool,
+    /// Test it once it is saved; it stays saved whatever the test says
+    #[arg(long, conflicts_with = "dry_run")]
+    test: bool,
     #[command(flatten)]
     fields: Fields,
 }
@@ -139,6 +158,9 @@ pub(crate) struct Change {
     /// Only check what would happen
     #[arg(long)]
     dry_run: bool,
+    /// Test it once it is saved; it stays saved whatever the test says
+    #[arg(long, conflicts_with = "dry_run")]
+    test: bool,
     #[command(flatten)]
     fields: Fields,
 }
@@ -223,6 +245,7 @@ impl ResourceCommand {
             ResourceCommand::Copy(copy) => copy.run(session).await,
             ResourceCommand::History(named) => named.history(session).await,
             ResourceCommand::Restore(restore) => restore.run(session).await,
+            ResourceCommand::Import(import) => import.run(session).await,
             ResourceCommand::Explain(explain) => explain.run(session).await,
         }
     }
@@ -240,9 +263,15 @@ impl Create {
         }
         let call = Call::post(&["resources"], definition).dry_run(self.dry_run);
         let answer = session.client.send(call).await?.body;
-        session.out.saved(&format!("created the resource `{}`", name_in(&answer)), &answer, self.dry_run)?;
-        Ok(Exit::Ok)
+        let name = name_in(&answer);
+        session.out.saved(&format!("created the resource `{name}`"), &answer, self.dry_run)?;
+        if self.test { tested(session, name).await } else { Ok(Exit::Ok) }
     }
+}
+
+/// Tests what was just saved, without writing.
+async fn tested(session: &Session, name: &str) -> anyhow::Result<Exit> {
+    report::run(session, Call::post(&["resources", name, "test"], json!({}))).await
 }
 
 impl List {
@@ -263,10 +292,32 @@ impl Named {
     }
 
     async fn history(self, session: &Session) -> anyhow::Result<Exit> {
-        let answer = session.client.send(Call::get(&["resources", &self.name, "history"])).await?.body;
+        let mut answer = session.client.send(Call::get(&["resources", &self.name, "history"])).await?.body;
+        if session.out.format() == Format::Table {
+            let versions = answer.get_mut("versions").and_then(Value::as_array_mut);
+            for version in versions.into_iter().flatten().filter_map(Value::as_object_mut) {
+                let changed = version.get("changes").map(changed_in).unwrap_or_default();
+                version.insert("changed".to_owned(), json!(changed));
+            }
+        }
         session.out.rows(&answer, "versions", HISTORY)?;
         Ok(Exit::Ok)
     }
+}
+
+/// `region: a → b, prefix: nothing → c`
+fn changed_in(changes: &Value) -> String {
+    let value = |change: &Value, name: &str| match change.get(name) {
+        None | Some(Value::Null) => "nothing".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) if other.get("set").is_some() => "set".to_owned(),
+        Some(other) => other.to_string(),
+    };
+    let told = |change: &Value| {
+        let path = change.get("path").and_then(Value::as_str).unwrap_or_default();
+        format!("{path}: {} → {}", value(change, "before"), value(change, "after"))
+    };
+    changes.as_array().into_iter().flatten().map(told).collect::<Vec<_>>().join(", ")
 }
 
 impl Change {
@@ -280,9 +331,8 @@ impl Change {
             if_match: self.if_match.as_deref(),
             dry_run: self.dry_run,
         };
-        let answer = update.send(session).await?.body;
-        session.out.saved(&format!("updated the resource `{}`", self.name), &answer, self.dry_run)?;
-        Ok(Exit::Ok)
+        update.run(session).await?;
+        if self.test { tested(session, &self.name).await } else { Ok(Exit::Ok) }
     }
 }
 

@@ -104,6 +104,9 @@ pub(crate) struct Fields {
     /// Certificates (PEM) to trust besides the system's
     #[arg(long, value_name = "FILE")]
     ca_file: Option<String>,
+    /// Outbound route that requests take, one of those in the server's configuration
+    #[arg(long, value_name = "NAME")]
+    outbound: Option<String>,
     #[command(flatten)]
     credentials: CredentialFlags,
     /// Do not sign requests
@@ -141,6 +144,7 @@ impl Fields {
             let pem = if file.is_empty() { String::new() } else { input::value(&format!("@{file}")).await? };
             patch.text("tls.ca_pem", Some(&pem));
         }
+        patch.text("outbound", self.outbound.as_deref());
         Ok(patch)
     }
 

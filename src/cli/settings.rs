@@ -8,8 +8,8 @@ use crate::cli::exit::Exit;
 use crate::cli::output::{Format, Output};
 use crate::cli::serve::Layers;
 use crate::config::{
-    Audit, Cache, Config, DEFAULTS, DefaultChain, Egress, Events, Log, Recheck, Seal, Server, Store,
-    UsagePolicy,
+    Audit, Cache, Config, DEFAULTS, DefaultChain, Egress, Events, Log, Outbound, Recheck, Seal, Server,
+    Store, UsagePolicy,
 };
 
 /// Flags of `config`.
@@ -60,6 +60,7 @@ fn shown(config: &Config) -> Value {
         store,
         seal,
         egress,
+        outbound,
         cache,
         default_chain,
         usage_policy,
@@ -81,7 +82,11 @@ fn shown(config: &Config) -> Value {
     } = server;
     let Store { data, url, max_connections, poll_ms, min_free_bytes } = store;
     let Seal { key_file, key: _, new_key: _, kms_key_arn, kms_endpoint } = seal;
-    let Egress { allow, ports } = egress;
+    let Egress { allow, ports, addresses } = egress;
+    let routes = outbound.iter().map(|(name, route)| {
+        let Outbound { proxy, hosts, addresses } = route;
+        (name.clone(), json!({"proxy": without_password(proxy), "hosts": hosts, "addresses": addresses}))
+    });
     let Cache { max_bytes, max_entries, snapshot, snapshot_interval_ms } = cache;
     let DefaultChain { projects, direct } = default_chain;
     let UsagePolicy { default } = usage_policy;
@@ -102,7 +107,8 @@ fn shown(config: &Config) -> Value {
         },
         "store": {"data": data.display().to_string(), "url": without_password(url), "max_connections": max_connections, "poll_ms": poll_ms, "min_free_bytes": min_free_bytes},
         "seal": {"key_file": key_file, "kms_key_arn": kms_key_arn, "kms_endpoint": kms_endpoint},
-        "egress": {"allow": allow, "ports": ports},
+        "egress": {"allow": allow, "ports": ports, "addresses": addresses},
+        "outbound": Value::Object(routes.collect()),
         "cache": {
             "max_bytes": max_bytes,
             "max_entries": max_entries,

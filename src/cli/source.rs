@@ -402,8 +402,7 @@ impl Change {
             if_match: self.if_match.as_deref(),
             dry_run: self.dry_run,
         };
-        let answer = update.send(session).await?.body;
-        session.out.saved(&format!("updated the source `{}`", self.name), &answer, self.dry_run)?;
+        update.run(session).await?;
         Ok(Exit::Ok)
     }
 }

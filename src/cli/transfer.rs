@@ -4,7 +4,7 @@
 //! beside it, which goes when the transfer fails or is interrupted.
 
 use std::future::Future;
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use tokio_util::io::ReaderStream;
 
 use crate::cli::client::{ANSWER_TIMEOUT, IDLE_TIMEOUT};
 use crate::cli::exit::{Exit, usage};
+use crate::cli::object::conditions::{Conditions, is_not_modified};
 use crate::cli::object::content::Content;
 use crate::cli::object::{checked_key, look};
 use crate::cli::problem::Problem;
@@ -50,6 +51,11 @@ pub(crate) struct Get {
     /// A part of a multipart upload, from 1
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=10000))]
     part: Option<u16>,
+    /// Ask for the checksum that the store keeps, so that what arrives is verified
+    #[arg(long)]
+    checksums: bool,
+    #[command(flatten)]
+    conditions: Conditions,
     #[command(flatten)]
     content: Content,
 }
@@ -117,6 +123,28 @@ pub(crate) struct Put {
     dry_run: bool,
 }
 
+/// Flags of `object upload part`.
+#[derive(Debug, Args)]
+pub(crate) struct PutPart {
+    /// Name of the resource
+    resource: String,
+    /// Key of the object
+    key: String,
+    /// The upload
+    upload_id: String,
+    /// Number of the part, from 1
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=10000))]
+    number: u16,
+    /// File to read
+    from: PathBuf,
+    /// Where in the file the part begins
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    offset: u64,
+    /// How many bytes of it the part has [default: the rest]
+    #[arg(long, value_name = "BYTES")]
+    length: Option<u64>,
+}
+
 /// A range with or without its unit.
 fn range(text: &str) -> Result<String, String> {
     let bounds = text.strip_prefix("bytes=").unwrap_or(text);
@@ -139,11 +167,18 @@ impl Get {
         let mut query = vec![("key", checked_key(&self.key)?.to_owned())];
         query.extend(self.version.clone().map(|version| ("version", version)));
         query.extend(self.part.map(|part| ("part", part.to_string())));
-        let mut request = session.client.request(Method::GET, &path, &query)?;
+        query.extend(self.checksums.then(|| ("checksum_mode", "enabled".to_owned())));
+        let mut request = self.conditions.add_to(session.client.request(Method::GET, &path, &query)?)?;
         if let Some(range) = &self.range {
             request = request.header("range", range);
         }
-        let response = session.client.first_byte(request).await?;
+        let response = match session.client.first_byte(request).await {
+            Err(error) if is_not_modified(&error) => {
+                session.out.say(format!("`{}` is not modified: nothing was written", self.key));
+                return Ok(Exit::Ok);
+            }
+            response => response?,
+        };
         let length = client::header(&response, "content-length").and_then(|length| length.parse().ok());
         let bar = session.out.bar(&self.key, length, !(to.is_none() && session.out.is_terminal()));
         let outcome = receive(session, response, length, to.as_deref(), &bar).await;
@@ -169,6 +204,8 @@ impl Get {
             fields.extend(self.range.map(|range| ("range".to_owned(), json!(range))));
             fields.extend(self.version.map(|version| ("version".to_owned(), json!(version))));
             fields.extend(self.part.map(|part| ("part".to_owned(), json!(part))));
+            fields.extend(self.checksums.then(|| ("checksum_mode".to_owned(), json!("enabled"))));
+            fields.extend(self.conditions.members());
         }
         self.content.run(session, &self.resource, fields).await
     }
@@ -332,6 +369,41 @@ impl Source {
             None
         };
         Ok(Source { file, length })
+    }
+}
+
+impl PutPart {
+    pub(crate) async fn run(self, session: &Session) -> anyhow::Result<Exit> {
+        checked_key(&self.key)?;
+        let mut source = Source::open(&self.from).await?;
+        let Some(whole) = source.length.filter(|_| self.from.as_os_str() != "-") else {
+            return Err(usage("a part says how long it is before it is sent: give a file"));
+        };
+        let rest = whole.saturating_sub(self.offset);
+        let length = self.length.unwrap_or(rest).min(rest);
+        if length == 0 {
+            return Err(usage(format!("the file has {whole} bytes: nothing of it is in this part")));
+        }
+        source.file.seek(SeekFrom::Start(self.offset)).await?;
+        source.length = Some(length);
+        let path = ["resources", &self.resource, "object", "part"];
+        let query = [
+            ("key", self.key.clone()),
+            ("upload_id", self.upload_id.clone()),
+            ("part_number", self.number.to_string()),
+        ];
+        let request = session.client.request(Method::PUT, &path, &query)?;
+        let bar = session.out.bar(&self.key, source.length, true);
+        let outcome = send(session, request, source, &bar).await;
+        bar.finish_and_clear();
+        let answer = outcome?;
+        let tag = answer.get("etag").and_then(Value::as_str).unwrap_or_default();
+        session.out.saved(
+            &format!("part {} of {length} bytes is there: {tag}", self.number),
+            &answer,
+            false,
+        )?;
+        Ok(Exit::Ok)
     }
 }
 

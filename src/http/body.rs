@@ -1,7 +1,7 @@
 //! Bodies at our edge: idle limits in both directions, size limits, and the query's place held to the end.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
@@ -12,6 +12,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::app;
 use crate::app::Permit;
+use crate::http::lent::Lent;
 use crate::model::object::BodyError;
 
 /// A request's body for the use cases: it ends with an error when it stalls, ends early or grows too large.
@@ -89,18 +90,19 @@ impl HttpBody for Upload {
     }
 }
 
-/// A response's body: the store may not stall for longer than `idle`, and the query's place is given back with
-/// the last byte.
+/// A response's body: the store may not stall for longer than `idle`, what waits for a slow reader is bounded, and the
+/// query's place is given back with the last byte.
 pub struct Held<B> {
     body: B,
     wait: Wait,
+    lent: Lent,
     _permit: Permit,
 }
 
 impl<B> Held<B> {
     /// Holds the place until the body is dropped.
     pub fn new(body: B, idle: Duration, permit: Permit) -> Held<B> {
-        Held { body, wait: Wait::new(idle), _permit: permit }
+        Held { body, wait: Wait::new(idle), lent: Lent::default(), _permit: permit }
     }
 }
 
@@ -117,10 +119,15 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = &mut *self;
+        ready!(this.lent.poll_room(context));
         match Pin::new(&mut this.body).poll_frame(context) {
             Poll::Ready(next) => {
                 this.wait.over();
-                Poll::Ready(next.map(|frame| frame.map_err(Into::into)))
+                let lent = &this.lent;
+                Poll::Ready(next.map(|frame| match frame {
+                    Ok(frame) => Ok(frame.map_data(|bytes| lent.lend(bytes))),
+                    Err(error) => Err(error.into()),
+                }))
             }
             Poll::Pending => this
                 .wait

@@ -126,11 +126,38 @@ impl FromRequestParts<Api> for DryRun {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Failure> {
-        match query_value(parts, "dry_run").as_deref() {
-            None | Some("false") => Ok(DryRun(false)),
-            Some("true" | "") => Ok(DryRun(true)),
-            Some(_) => Err(Failure(Error::BadRequest("`dry_run` is `true` or `false`".to_owned()))),
+        flag(parts, "dry_run").map(DryRun)
+    }
+}
+
+/// How a definition is saved: `?dry_run=true` saves nothing, `?test=true` tests what was saved.
+#[derive(Debug, Clone)]
+pub struct Saving {
+    /// Say what would happen, and change nothing.
+    pub dry_run: bool,
+    /// The environment to test it in, if it is to be tested.
+    pub test_in: Option<Name>,
+}
+
+impl FromRequestParts<Api> for Saving {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
+        let (dry_run, tested) = (flag(parts, "dry_run")?, flag(parts, "test")?);
+        if tested && dry_run {
+            let text = "`test` goes with no `dry_run`: `POST /v1/resources/test` tests what is not saved";
+            return Err(Failure(Error::BadRequest(text.to_owned())));
         }
+        let Environment(environment) = Environment::from_request_parts(parts, api).await?;
+        Ok(Saving { dry_run, test_in: tested.then_some(environment) })
+    }
+}
+
+fn flag(parts: &Parts, name: &str) -> Result<bool, Failure> {
+    match query_value(parts, name).as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true" | "") => Ok(true),
+        Some(_) => Err(Failure(Error::BadRequest(format!("`{name}` is `true` or `false`")))),
     }
 }
 

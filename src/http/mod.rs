@@ -8,6 +8,7 @@ mod api;
 mod body;
 mod extract;
 pub(crate) mod json_body;
+mod lent;
 mod meters;
 mod nearness;
 mod observe;

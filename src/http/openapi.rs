@@ -92,9 +92,12 @@ pub struct ObjectBytes(Vec<u8>);
 #[into_params(parameter_in = Header)]
 #[allow(dead_code, reason = "only described")]
 pub struct ReadHeaders {
-    /// A part of the object, for example `bytes=0-99`.
+    /// A part of the object, for example `bytes=0-99`; HEAD ignores it.
     #[param(rename = "Range", required = false)]
     range: Option<String>,
+    /// The part only if the object still has this ETag or this `Last-Modified`, else all of it.
+    #[param(rename = "If-Range", required = false)]
+    if_range: Option<String>,
     /// Only if the object has this ETag.
     #[param(rename = "If-Match", required = false)]
     if_match: Option<String>,
@@ -225,6 +228,7 @@ pub fn json() -> String {
     describe_successes(&mut document);
     if let Some(components) = &mut document.components {
         openapi_query::name_variants(&mut components.schemas, "Query");
+        openapi_query::name_variants(&mut components.schemas, "QueryAnswer");
     }
     // a catch-all is written `{*key}` in a route and `{key}` in a document
     let paths = std::mem::take(&mut document.paths.paths);

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use utoipa::openapi::schema::{Discriminator, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{AllOf, Discriminator, Object, ObjectBuilder, Schema, Type};
 use utoipa::openapi::{Ref, RefOr};
 
 use crate::http::tagged_body::TAG;
@@ -27,10 +27,18 @@ pub(super) fn name_variants(schemas: &mut Schemas, name: &str) {
     schemas.insert(name.to_owned(), RefOr::T(Schema::OneOf(all)));
 }
 
-/// The operation of a variant, and its options with the field that names it, in one object: two schemas that each
-/// refuse what they do not know would refuse each other's fields.
+/// The operation of a variant, and what belongs to it with the field that names it.
 fn variant(item: &RefOr<Schema>, schemas: &Schemas) -> Option<(String, Schema)> {
-    let RefOr::T(Schema::Object(variant)) = item else { return None };
+    match item {
+        RefOr::T(Schema::Object(variant)) => options(variant, schemas),
+        RefOr::T(Schema::AllOf(variant)) => answer(variant),
+        _ => None,
+    }
+}
+
+/// Options and operation in one object: two schemas that each refuse what they do not know would refuse each other's
+/// fields.
+fn options(variant: &Object, schemas: &Schemas) -> Option<(String, Schema)> {
     let (operation, RefOr::Ref(options)) = variant.properties.iter().next()? else { return None };
     let name = options.ref_location.rsplit('/').next()?;
     let RefOr::T(Schema::Object(options)) = schemas.get(name)? else { return None };
@@ -40,6 +48,16 @@ fn variant(item: &RefOr<Schema>, schemas: &Schemas) -> Option<(String, Schema)> 
     object.required.insert(0, TAG.to_owned());
     object.description = variant.description.clone().or(object.description);
     Some((operation.clone(), Schema::Object(object)))
+}
+
+/// Answers are open, so what they hold and the operation stand side by side already.
+fn answer(variant: &AllOf) -> Option<(String, Schema)> {
+    let operation = variant.items.iter().find_map(|item| {
+        let RefOr::T(Schema::Object(object)) = item else { return None };
+        let RefOr::T(Schema::Object(tag)) = object.properties.get(TAG)? else { return None };
+        tag.enum_values.as_ref()?.first()?.as_str().map(str::to_owned)
+    })?;
+    Some((operation, Schema::AllOf(variant.clone())))
 }
 
 /// `copy_prefix` as `CopyPrefix`.

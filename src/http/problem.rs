@@ -349,7 +349,7 @@ fn allow(operation: Operation) -> String {
     let actions: Vec<&str> = operation.all_actions().collect();
     let owner = Owner::CloudAdmin.as_str();
     format!(
-        "allow what `{}` needs ({}) for the identity, and look for a Deny in the bucket policy - {owner} can do this",
+        "allow what `{}` needs ({}) for the identity, and look for a Deny in the bucket policy - {owner} can do this; `POST /v1/resources/NAME/policy/check` tells which statement decides, where the policies can be read",
         operation.as_str(),
         actions.join(", ")
     )

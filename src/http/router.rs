@@ -23,6 +23,7 @@ pub fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(access::whoami))
         .routes(routes!(resources::list_resources, resources::create_resource))
         .routes(routes!(checks::test_definition))
+        .routes(routes!(resources::propose_resources))
         .routes(routes!(
             resources::get_resource,
             resources::replace_resource,
@@ -90,6 +91,12 @@ pub fn documented() -> OpenApiRouter<Api> {
             usage_policies::replace_usage_policy,
             usage_policies::delete_usage_policy
         ))
+        .merge(about_access())
+}
+
+/// Tokens, projects and the audit.
+fn about_access() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
         .routes(routes!(access::list_tokens, access::create_token))
         .routes(routes!(access::revoke_token))
         .routes(routes!(access::list_projects, access::create_project))

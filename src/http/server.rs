@@ -22,8 +22,9 @@ use tower::ServiceExt;
 use crate::config;
 use crate::http::extract::Peer;
 
-/// Bytes that one connection buffers in each direction; 64 slow readers must not cost more than a few MiB.
-const BUFFER: usize = 256 * 1024;
+/// Bytes that one connection buffers in each direction: uploads are the cheaper the more is read at once. What waits for slow
+/// readers of objects is bounded by `lent`.
+const BUFFER: usize = 512 * 1024;
 
 /// Serves until `stop`, then lets what is under way end, for as long as the grace allows.
 pub async fn serve(

@@ -18,27 +18,31 @@ pub const MOST_KEYS: usize = 10_000;
 pub enum KeyToDelete {
     /// The key.
     Key(String),
-    /// One version of it.
-    Version(KeyVersion),
+    /// One version of it, or only as long as it is what it was.
+    Named(NamedKey),
 }
 
-/// A key, and maybe one version of it.
+/// A key, and maybe one version of it or a condition.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct KeyVersion {
+pub struct NamedKey {
     /// The key, relative to the resource's prefix.
     #[schema(example = "2026/a.pdf")]
     pub key: String,
     /// A version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Only if the object has this ETag, where the provider can do that; not with `version`, which is fixed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub if_match: Option<String>,
 }
 
-impl From<KeyToDelete> for KeyVersion {
-    fn from(named: KeyToDelete) -> Self {
-        match named {
-            KeyToDelete::Key(key) => KeyVersion { key, version: None },
-            KeyToDelete::Version(version) => version,
+impl KeyToDelete {
+    /// What it says, in one form.
+    pub fn named(self) -> NamedKey {
+        match self {
+            KeyToDelete::Key(key) => NamedKey { key, version: None, if_match: None },
+            KeyToDelete::Named(named) => named,
         }
     }
 }
@@ -309,13 +313,14 @@ impl Cursor {
 
 #[cfg(test)]
 mod tests {
-    use super::{CopyOptions, Cursor, Directive, KeyToDelete, KeyVersion};
+    use super::{CopyOptions, Cursor, Directive, KeyToDelete, NamedKey};
 
     #[test]
     fn a_key_to_delete_is_a_text_or_names_a_version() {
-        let read = |text: &str| serde_json::from_str::<KeyToDelete>(text).map(KeyVersion::from);
-        assert_eq!(read("\"a\"").unwrap(), KeyVersion { key: "a".to_owned(), version: None });
-        let version = KeyVersion { key: "a".to_owned(), version: Some("1".to_owned()) };
+        let read = |text: &str| serde_json::from_str::<KeyToDelete>(text).map(KeyToDelete::named);
+        let plain = NamedKey { key: "a".to_owned(), version: None, if_match: None };
+        assert_eq!(read("\"a\"").unwrap(), plain);
+        let version = NamedKey { version: Some("1".to_owned()), ..plain };
         assert_eq!(read(r#"{"key": "a", "version": "1"}"#).unwrap(), version);
         assert!(read(r#"{"key": "a", "versoin": "1"}"#).is_err());
     }

@@ -135,6 +135,7 @@ impl<'a> Asked<'a> {
                 }
                 needed
             }
+            "upload_part" => vec![Need::new("s3:PutObject", key)],
             "list_parts" => vec![Need::new("s3:ListMultipartUploadParts", key)],
             "complete_multipart_upload" => {
                 let listed = "the parts are not named, or the resource bounds uploads";

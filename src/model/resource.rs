@@ -18,6 +18,9 @@ use crate::model::recheck::Recheck;
 pub const CREDENTIAL_FIELDS: &[&str] =
     &["auth.access_key_id", "auth.secret_access_key", "auth.session_token", CUSTOMER_KEY_FIELD];
 
+/// A name that stands for a route.
+const RESERVED: &str = "test";
+
 /// The key of SSE-C.
 pub const CUSTOMER_KEY_FIELD: &str = "encryption.key";
 
@@ -101,6 +104,11 @@ pub struct Definition {
     /// Trust for the endpoint's certificate.
     #[serde(default)]
     pub tls: Tls,
+    /// The outbound route that requests take, one of those that the operator set up; absent goes straight to the
+    /// endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "eu")]
+    pub outbound: Option<Name>,
     /// Tests on a schedule; absent has none.
     #[serde(default)]
     pub recheck: Option<Recheck>,
@@ -370,6 +378,11 @@ impl Definition {
     /// Bounds and combinations that serde cannot see.
     pub fn validate(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
+        if self.name.as_str() == RESERVED {
+            let text =
+                format!("`{RESERVED}` is no name of a resource: `/v1/resources/{RESERVED}` is a route");
+            findings.push(Finding::error("RESERVED_NAME", "name", text).with_help("choose another name"));
+        }
         if self.bucket.trim().is_empty() {
             findings.push(
                 Finding::error("BUCKET_MISSING", "bucket", "the bucket is empty")

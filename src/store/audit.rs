@@ -289,7 +289,7 @@ mod tests {
     use super::chained;
     use crate::config;
     use crate::store::keys::MasterKey;
-    use crate::store::{LockedStore, MIGRATIONS, open_pool};
+    use crate::store::{LockedStore, MIGRATIONS, PATIENCE, open_pool};
 
     /// A database of an earlier version, where each row stood alone, loses no row and no link of the chain.
     #[tokio::test]
@@ -298,7 +298,7 @@ mod tests {
         let data = folder.path().to_owned();
         let url = String::new();
         let settings = config::Store { data, url, max_connections: 2, poll_ms: 1000, min_free_bytes: 0 };
-        let pool = open_pool(&settings).await.unwrap();
+        let pool = open_pool(&settings, PATIENCE).await.unwrap();
         let mut earlier = MIGRATIONS.migrations.to_vec();
         earlier.retain(|migration| migration.version < 9);
         sqlx::migrate::Migrator { migrations: earlier.into(), ..sqlx::migrate::Migrator::DEFAULT }

@@ -24,10 +24,11 @@ mod vault_write;
 mod webhooks;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use sqlx::any::AnyPoolOptions;
-use sqlx::{Any, AnyPool, Row, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Connection, Row, Transaction};
 
 use crate::config;
 use crate::model::audit::Event;
@@ -49,6 +50,9 @@ pub use vault::{VaultPin, VaultSecret, VaultVersion};
 pub use vault_import::{Counts, Imported, VaultImport};
 pub use vault_write::{MOST_VERSIONS, VaultRollback, VaultWrite};
 pub use webhooks::{NewMessage, WebhookMessage};
+
+/// How long a database that refuses connections is waited for: it may be starting, too.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/migrations");
 
@@ -124,7 +128,7 @@ struct Change<'a> {
 impl LockedStore {
     /// Opens the database and migrates it; makes it on the first start.
     pub async fn open(settings: &config::Store) -> anyhow::Result<LockedStore> {
-        let pool = open_pool(settings).await?;
+        let pool = open_pool(settings, PATIENCE).await?;
         MIGRATIONS.run(&pool).await?;
         if settings.database_url().starts_with("sqlite:") {
             restrict_database_files(settings)?;
@@ -180,16 +184,16 @@ fn not_its_key(error: StoreError) -> anyhow::Error {
     }
 }
 
-async fn open_pool(settings: &config::Store) -> anyhow::Result<AnyPool> {
+async fn open_pool(settings: &config::Store, patience: Duration) -> anyhow::Result<AnyPool> {
     sqlx::any::install_default_drivers();
     let url = settings.database_url();
     let sqlite = url.starts_with("sqlite:");
     if sqlite {
         prepare_folder(&settings.data)?;
     }
-    AnyPoolOptions::new()
+    let opened = AnyPoolOptions::new()
         .max_connections(settings.max_connections)
-        .acquire_timeout(std::time::Duration::from_secs(10))
+        .acquire_timeout(patience)
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 if sqlite {
@@ -204,8 +208,24 @@ async fn open_pool(settings: &config::Store) -> anyhow::Result<AnyPool> {
             })
         })
         .connect(&url)
-        .await
-        .map_err(|error| anyhow::anyhow!("the database `{}` cannot be opened: {error}", redacted(&url)))
+        .await;
+    match opened {
+        Ok(pool) => Ok(pool),
+        Err(error) => {
+            let error = why(&url, error).await;
+            Err(anyhow::anyhow!("the database `{}` cannot be opened: {error}", redacted(&url)))
+        }
+    }
+}
+
+/// A pool waits for a database that refuses, which may be about to start, and then says only that it waited; one
+/// connection more tells why.
+async fn why(url: &str, error: sqlx::Error) -> sqlx::Error {
+    if !matches!(error, sqlx::Error::PoolTimedOut) {
+        return error;
+    }
+    let once = tokio::time::timeout(Duration::from_secs(3), AnyConnection::connect(url)).await;
+    once.ok().and_then(std::result::Result::err).unwrap_or(error)
 }
 
 /// Takes the lock of all changes.

@@ -181,7 +181,7 @@ impl Store {
     pub async fn resource_history(&self, id: &str) -> Result<Vec<HistoryRow>> {
         self.count(1);
         let rows = sqlx::query(
-            "SELECT version, definition, sealed, changed_ms, changed_by FROM resource_history WHERE resource_id = $1 ORDER BY version DESC LIMIT 1000",
+            "SELECT version, definition, sealed, changed_ms, changed_by FROM resource_history WHERE resource_id = $1 ORDER BY version DESC LIMIT 1001",
         )
         .bind(id)
         .fetch_all(&self.pool)

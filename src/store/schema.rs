@@ -1,9 +1,14 @@
 //! How far a database is migrated, read without changing it.
 
+use std::time::Duration;
+
 use sqlx::Row;
 
 use crate::config;
 use crate::store::{MIGRATIONS, open_pool};
+
+/// Who only looks does not wait for a database that starts; but a connection may take its time.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The migrations of a database and of this binary, by the number of the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +25,7 @@ impl Schema {
     /// Connects and reads.
     pub async fn read(settings: &config::Store) -> anyhow::Result<Schema> {
         let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
-        let pool = open_pool(settings).await?;
+        let pool = open_pool(settings, PATIENCE).await?;
         let exists = if settings.database_url().starts_with("postgres") {
             "SELECT count(to_regclass($1)) AS number"
         } else {

@@ -83,6 +83,9 @@ async fn the_main_job_works_from_the_command_line() {
             "{{ secrets.s3.secret }}",
         ])
         .await;
+    let common = json!({"region": "us-east-1", "endpoint": world.embedded.url, "auth": {"kind": "access_key",
+        "access_key_id": "{{ secrets.s3.id }}", "secret_access_key": "{{ secrets.s3.secret }}"}});
+    fs::write(world.folder.path().join("import.json"), common.to_string()).unwrap();
     let tested = world.ok(&["resource", "test", "r", "--write"]).await;
     assert!(tested.contains("works"), "{tested}");
     let content = vec![7_u8; 3 << 20];
@@ -102,6 +105,43 @@ async fn the_main_job_works_from_the_command_line() {
     assert_eq!(states, ["missing", "exists"], "a key that is missing does not end the look\n{looked}");
     world.ok(&["object", "delete", "r", "piped", "--yes"]).await;
     assert_eq!(world.run(&["object", "get", "r", "piped", "-"]).await.status.code(), Some(1));
+    let gone = world.run(&["object", "delete", "r", "a/../b//ü 🚀+", "--if-match", "\"0\"", "--yes"]).await;
+    assert_eq!(gone.status.code(), Some(1), "the generic profile has no conditions on deletes");
+    let same = [
+        "object",
+        "get",
+        "r",
+        "a/../b//ü 🚀+",
+        "same.bin",
+        "--if-modified-since",
+        "Fri, 01 Jan 2100 00:00:00 GMT",
+    ];
+    world.ok(&same).await;
+    assert!(!world.folder.path().join("same.bin").exists(), "what is not modified is not written");
+    for key in ["one", "two"] {
+        world.run_with(&["object", "put", "r", key, "-"], key.as_bytes()).await;
+    }
+    let many = ["object", "delete", "r", "one", "two", "nosuch", "--yes", "--output", "json"];
+    let many: Value = serde_json::from_str(&world.ok(&many).await).unwrap();
+    assert_eq!((&many["done"], &many["failed"]), (&json!(3), &json!(0)));
+    let proposed = world.ok(&["resource", "import", "--file", "import.json", "--output", "json"]).await;
+    let proposed: Value = serde_json::from_str(&proposed).unwrap();
+    assert_eq!(proposed["proposals"][0]["exists_as"], "r", "{proposed:#}");
+    let second = world.run(&["resource", "import", "--file", "import.json", "--create", "bucket"]).await;
+    let words = String::from_utf8(second.stderr).unwrap();
+    assert!(words.contains("created the resource `bucket` for the bucket `bucket`"), "{words}");
+    let upload: Value = serde_json::from_str(
+        &world.ok(&["object", "upload", "create", "r", "parts", "--output", "json"]).await,
+    )
+    .unwrap();
+    let upload = upload["upload_id"].as_str().unwrap();
+    world.ok(&["object", "upload", "part", "r", "parts", upload, "1", "up.bin", "--offset", "1048576"]).await;
+    world.ok(&["object", "upload", "complete", "r", "parts", upload]).await;
+    world.ok(&["object", "get", "r", "parts", "parts.bin"]).await;
+    assert_eq!(fs::read(world.folder.path().join("parts.bin")).unwrap(), content[1 << 20..]);
+    let differs = world.ok(&["resource", "update", "r", "--region", "eu-west-1", "--dry-run"]).await;
+    assert_eq!(differs, "region: us-east-1 → eu-west-1\n");
+    assert!(world.ok(&["resource", "show", "r"]).await.contains("us-east-1"), "a dry run changes nothing");
 }
 
 #[tokio::test]

@@ -198,6 +198,8 @@ async fn a_database_that_cannot_be_reached_fails_and_a_missing_one_is_not_made()
     assert_statuses(&report, &[("database-opens", "failed"), ("sealing-key-opens", "skipped")]);
     assert_remedies(&report);
     assert!(!report.to_string().contains("PLANTED-word"), "{report:#}");
+    let detail = check(&report, "database-opens")["detail"].as_str().unwrap();
+    assert!(detail.contains("refused"), "not that it was waited for, but why: {detail}");
 
     let empty = tempfile::tempdir().unwrap();
     let folder = empty.path().to_str().unwrap();

@@ -95,8 +95,13 @@ fn case(code: &'static str, definition: Value, query: Value, alive: Vec<Box<dyn 
 
 #[tokio::test]
 async fn every_code_of_the_catalogue_is_provoked() {
-    let service = Setup::new().start().await;
+    let no_proxy = ClosedPort::new();
+    let setup = Setup::new().with("S3_CONNECTOR__OUTBOUND__CLOSED__PROXY", &no_proxy.url());
+    let service = setup.with("S3_CONNECTOR__OUTBOUND__CLOSED__HOSTS", "s3.example.com").start().await;
     let mut cases = recorded_by_s3().await;
+    let mut proxied = at("https://s3.example.com");
+    proxied["outbound"] = json!("closed");
+    cases.push(case("ProxyRefused", proxied, list(), vec![Box::new(no_proxy)]));
     cases.extend(recorded_by_sts().await);
     cases.extend(said_by_stores().await);
     cases.extend(said_of_versions().await);

@@ -1,6 +1,7 @@
 //! The one integration binary: real servers on loopback, the real binary, one file per noun.
 
 mod access;
+mod bucket_import;
 mod check_causes;
 mod check_fixes;
 mod cli;
@@ -26,6 +27,7 @@ mod objects;
 mod objects_errors;
 mod objects_lists;
 mod openapi;
+mod outbound;
 mod outside_clients;
 mod planted;
 mod policies;
@@ -37,6 +39,7 @@ mod query_bulk_page;
 mod query_contract;
 mod query_copy;
 mod query_customer_key;
+mod query_examples;
 mod query_explain;
 mod query_lists;
 mod query_metadata;

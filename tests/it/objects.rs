@@ -270,6 +270,52 @@ async fn conditions_on_reads_work_as_http_says() {
     }
 }
 
+/// A download that is resumed must not be put together of two objects.
+#[tokio::test]
+async fn a_part_of_an_object_that_changed_is_the_whole_new_one() {
+    for place in Place::all().await {
+        let store = place.client();
+        aws::put_object(&store, &place.bucket, "k", "0123456789").await;
+        let service = service_at(&place).await;
+        let first = raw_with(&service.admin, []).await;
+        let (tag, at) = (first.header("etag").unwrap(), first.header("last-modified").unwrap());
+        let weak = format!("W/{tag}");
+        let resume = async |validator: &str| {
+            let found = raw_with(&service.admin, [("range", "bytes=8-"), ("if-range", validator)]).await;
+            (found.status, String::from_utf8(found.body).unwrap())
+        };
+        let whole = (200, "0123456789".to_owned());
+        for validator in [tag, at] {
+            assert_eq!(resume(validator).await, (206, "89".to_owned()), "{} {validator}", place.name);
+        }
+        let late = "Fri, 01 Jan 2100 00:00:00 GMT";
+        for validator in [weak.as_str(), "\"other\"", "Sun, 06 Nov 1994 08:49:37 GMT", late, "nonsense"] {
+            assert_eq!(resume(validator).await, whole, "{} {validator}", place.name);
+        }
+        // shorter, so that the range lies outside of it
+        aws::put_object(&store, &place.bucket, "k", "new").await;
+        assert_eq!(resume(tag).await, (200, "new".to_owned()), "{}", place.name);
+        let guarded = [("range", "bytes=8-"), ("if-range", tag), ("if-match", tag)];
+        assert_eq!(raw_with(&service.admin, guarded).await.status, 412, "{}", place.name);
+    }
+}
+
+#[tokio::test]
+async fn what_an_upload_does_not_honour_is_refused() {
+    let place = Place::embedded().await;
+    let service = service_at(&place).await;
+    aws::put_object(&place.client(), &place.bucket, "k", "kept").await;
+    let at = "Sun, 06 Nov 1994 08:49:37 GMT";
+    for header in [("if-unmodified-since", at), ("content-range", "bytes 0-0/4")] {
+        let refused = raw(&service.admin, "PUT", &by_path("main", "k"), &[header], b"x").await;
+        assert_eq!(refused.status, 400, "{refused:?}");
+        assert!(refused.json()["detail"].as_str().unwrap().contains(header.0), "{refused:?}");
+    }
+    let head = raw(&service.admin, "HEAD", &by_path("main", "k"), &[("range", "bytes=0-1")], b"").await;
+    assert_eq!((head.status, head.header("content-length")), (200, Some("4")), "a range is one of a GET");
+    assert_eq!(aws::get_object(&place.client(), &place.bucket, "k").await, b"kept");
+}
+
 #[tokio::test]
 async fn an_object_that_is_there_is_kept_when_the_upload_asks_so() {
     for place in Place::both().await {

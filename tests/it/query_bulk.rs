@@ -104,6 +104,49 @@ async fn a_prefix_of_2500_keys_is_deleted_in_the_fewest_calls_that_the_provider_
 }
 
 #[tokio::test]
+async fn the_json_face_streams_what_is_done_to_many_objects() {
+    let place = Place::radosgw().await;
+    fill(&place, "p/", 3).await;
+    let service = service_at(&place).await;
+    let end = json!({"done": 3, "failed": 0, "truncated": false, "cursor": null});
+    let rename = json!({"operation": "rename_prefix", "from": "p/", "to": "q/", "confirm_count": 3});
+    let moved = lines(&service.admin, "query", &rename).await;
+    assert_eq!((moved[0]["outcome"].as_str(), moved.last()), (Some("moved"), Some(&end)));
+    let named = json!({"operation": "delete_many", "keys": ["q/00000", "q/00001", "q/00002"]});
+    let deleted = lines(&service.admin, "query", &named).await;
+    assert_eq!((deleted[2]["key"].as_str(), deleted.last()), (Some("q/00002"), Some(&end)));
+    let versions = lines(&service.admin, "query", &json!({"operation": "list_versions"})).await;
+    assert_eq!(versions, [json!({"cursor": null, "truncated": false})]);
+    assert!(all_keys(&place).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_object_is_deleted_only_as_what_it_was() {
+    let place = Place::embedded().await;
+    let store = place.client();
+    for key in ["a", "b", "c"] {
+        aws::put_object(&store, &place.bucket, key, key).await;
+    }
+    let service = service_with(&place, Setup::new(), &json!({"provider": "aws"})).await;
+    let client = &service.admin;
+    let tag = store.head_object().bucket(&place.bucket).key("a").send().await.unwrap().e_tag.unwrap();
+    let delete = |key: &str, tag: &str| json!({"operation": "delete", "key": key, "if_match": tag});
+    expect(client.query("main", &delete("b", &tag)).await, 412);
+    expect(client.query("main", &delete("a", &tag)).await, 200);
+    let many = json!({"operation": "delete_many", "keys": [{"key": "b", "if_match": tag}, "c"]});
+    let done = expect(client.query("main", &many).await, 200);
+    assert_eq!((&done["done"], &done["failed"]), (&json!(1), &json!(1)), "{done:#}");
+    assert_eq!(done["results"][0]["error"]["code"], "PreconditionFailed");
+    assert_eq!(all_keys(&place).await, ["b"]);
+    let both = json!({"operation": "delete_many", "keys": [{"key": "b", "version": "v", "if_match": tag}]});
+    let refused = expect(client.query("main", &both).await, 400);
+    assert_eq!(refused["errors"][0]["path"], "keys[0].if_match");
+    create(client, &place, "plain", &json!({"provider": "garage"})).await;
+    let refused = expect(client.query("plain", &many).await, 501);
+    assert_eq!(refused["code"], "NotSupportedByProvider");
+}
+
+#[tokio::test]
 async fn another_count_than_the_confirmed_one_deletes_nothing() {
     for place in Place::both().await {
         fill(&place, "p/", 3).await;

@@ -84,11 +84,30 @@ fn what_does_not_fit_is_seen() {
 }
 
 #[test]
-fn every_answer_is_a_named_schema() {
+fn every_answer_is_a_schema_that_its_operation_names() {
     let document = document();
-    let answer = &document["components"]["schemas"]["QueryAnswer"];
-    for variant in answer["oneOf"].as_array().unwrap() {
-        assert!(variant["$ref"].is_string(), "{variant:#}");
+    let schemas = &document["components"]["schemas"];
+    let mapping = |name: &str| {
+        let union = &schemas[name];
+        assert_eq!(union["discriminator"]["propertyName"], "operation");
+        let mapping = union["discriminator"]["mapping"].as_object().unwrap();
+        let named =
+            union["oneOf"].as_array().unwrap().iter().map(|variant| variant["$ref"].as_str().unwrap());
+        let mapped = mapping.values().map(|target| target.as_str().unwrap());
+        assert_eq!(named.collect::<BTreeSet<_>>(), mapped.collect::<BTreeSet<_>>(), "{name}");
+        mapping.keys().cloned().collect::<BTreeSet<String>>()
+    };
+    let mut asked = mapping("Query");
+    // a read whose condition found nothing new
+    asked.insert("not_modified".to_owned());
+    assert_eq!(mapping("QueryAnswer"), asked);
+    let schema = serde_json::json!({"$ref": "#/components/schemas/QueryAnswer"});
+    let deleted = serde_json::json!({"operation": "delete", "key": "a", "version_id": null});
+    fits(&document, &schema, &deleted).unwrap();
+    for other in ["put", "list", "nothing"] {
+        let mut answer = deleted.clone();
+        answer["operation"] = other.into();
+        assert!(fits(&document, &schema, &answer).is_err(), "{other}");
     }
 }
 
@@ -122,8 +141,9 @@ fn fits(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
     }
     for word in ["oneOf", "anyOf"] {
         if let Some(parts) = schema[word].as_array() {
-            let one = parts.iter().any(|part| fits(document, part, value).is_ok());
-            one.then_some(()).ok_or_else(|| format!("{value} fits none of {word}"))?;
+            let fitting = parts.iter().filter(|part| fits(document, part, value).is_ok()).count();
+            let right = if word == "oneOf" { fitting == 1 } else { fitting > 0 };
+            right.then_some(()).ok_or_else(|| format!("{value} fits {fitting} of {word}"))?;
         }
     }
     if let Some(known) = schema["enum"].as_array() {

@@ -45,6 +45,7 @@ fn queries() -> Vec<Value> {
         json!({"operation": "sign_post", "key": "dir/k"}),
         json!({"operation": "sign_parts", "key": "dir/k", "upload_id": "u", "parts": [1]}),
         json!({"operation": "create_multipart_upload", "key": "parts"}),
+        json!({"operation": "upload_part", "key": "parts", "upload_id": "u", "part_number": 1, "text": "x"}),
         json!({"operation": "list_parts", "key": "parts", "upload_id": "u"}),
         json!({"operation": "complete_multipart_upload", "key": "parts", "upload_id": "u"}),
         json!({"operation": "abort_multipart_upload", "key": "parts", "upload_id": "u"}),

@@ -97,6 +97,10 @@ async fn parts_go_through_the_service_and_all_that_are_there_are_put_together() 
         next["cursor"] = page["cursor"].clone();
         let page = expect(admin.query("main", &next).await, 200);
         assert_eq!((&page["truncated"], &page["parts"][0]["part_number"]), (&json!(false), &json!(2)));
+        let third = json!({"operation": "upload_part", "key": "film.bin", "upload_id": upload, "part_number": 2, "text": "xyz"});
+        let sent = expect(admin.query("main", &third).await, 200);
+        let told = (&sent["operation"], &sent["part_number"], &sent["size"]);
+        assert_eq!(told, (&json!("upload_part"), &json!(2), &json!(3)));
         let done = json!({"operation": "complete_multipart_upload", "key": "film.bin", "upload_id": upload});
         let done = expect(admin.query("main", &done).await, 200);
         assert_eq!(done["parts"], 2);

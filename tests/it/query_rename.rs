@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 use crate::harness::aws;
 use crate::harness::http_fault::{Answer, HttpFault};
 use crate::query_bulk::{all_keys, audit, fill, lines};
-use crate::stores::{Place, create, service_at, service_with};
+use crate::stores::{Place, by_path, create, raw, service_at, service_with};
 use crate::support::{Client, LONG, Setup, expect};
 
 /// Reads a streamed answer up to its first cursor, and lets it go.
@@ -214,6 +214,31 @@ async fn what_stands_under_a_new_key_is_replaced_only_on_demand() {
         let again = rename(&json!({"confirm_count": 1, "overwrite": true}));
         expect(service.admin.query("main", &again).await, 200);
         assert_everything_moved(&place, 3).await;
+    }
+}
+
+/// A copy that went in parts has another ETag than its source.
+#[tokio::test]
+async fn an_interrupted_rename_knows_its_copies_by_their_content() {
+    for place in Place::both().await {
+        let service = service_at(&place).await;
+        let content = |last: u8| [vec![7; 17 << 20], vec![last]].concat();
+        for (key, last) in [("copied", 1), ("another", 2)] {
+            aws::put_object(&place.client(), &place.bucket, &format!("from/{key}"), content(1)).await;
+            let path = by_path("main", &format!("to/{key}"));
+            let put = raw(&service.admin, "PUT", &path, &[], &content(last)).await;
+            assert_eq!(put.status, 200, "{}: {put:?}", place.name);
+            let there = place.client().head_object().bucket(&place.bucket).key(format!("to/{key}"));
+            let tag = there.send().await.unwrap().e_tag.unwrap();
+            assert!(tag.contains('-'), "it went in parts: {tag}");
+        }
+        let done = expect(service.admin.query("main", &rename(&json!({"confirm_count": 2}))).await, 200);
+        let results = &done["results"];
+        assert_eq!(results[0]["error"]["code"], "PreconditionFailed", "{}: {done:#}", place.name);
+        assert_eq!(results[1]["outcome"], "moved", "{}: {done:#}", place.name);
+        assert_eq!(all_keys(&place).await, ["from/another", "to/another", "to/copied"]);
+        let kept = aws::get_object(&place.client(), &place.bucket, "to/another").await;
+        assert!(kept == content(2), "{}", place.name);
     }
 }
 

@@ -29,6 +29,9 @@ struct Given {
     part: String,
     /// The number of keys under `d/`.
     count: u64,
+    /// Another upload.
+    aborted: String,
+    bucket: String,
 }
 
 /// A row of the table: its label, and the query in what is given. `None`: there is nothing that it could be tried with.
@@ -61,14 +64,19 @@ const ROWS: &[Row] = &[
     ("sign_post", |_| Some(json!({"operation": "sign_post", "key": "form.txt", "max_bytes": 10}))),
     ("create_multipart_upload", |_| Some(json!({"operation": "create_multipart_upload", "key": "other.bin"}))),
     ("sign_parts", |given| Some(json!({"operation": "sign_parts", "key": "parts.bin", "upload_id": given.upload, "parts": [1]}))),
+    ("upload_part", |given| Some(json!({"operation": "upload_part", "key": "parts.bin", "upload_id": given.upload, "part_number": 1, "text": "one part"}))),
     ("list_parts", |given| Some(json!({"operation": "list_parts", "key": "parts.bin", "upload_id": given.upload}))),
     ("list_multipart_uploads", |_| Some(json!({"operation": "list_multipart_uploads"}))),
     ("complete_multipart_upload", |given| Some(json!({"operation": "complete_multipart_upload", "key": "parts.bin", "upload_id": given.upload, "parts": [{"part_number": 1, "etag": given.part}]}))),
+    ("abort_multipart_upload", |given| Some(json!({"operation": "abort_multipart_upload", "key": "aborted.bin", "upload_id": given.aborted}))),
     ("clean_multipart_uploads", |_| Some(json!({"operation": "clean_multipart_uploads", "older_than": 0}))),
     ("get_bucket", |_| Some(json!({"operation": "get_bucket"}))),
     ("put_bucket_cors", |_| Some(json!({"operation": "put_bucket_cors", "rules": [{"allowed_methods": ["GET"], "allowed_origins": ["https://app.example.com"]}]}))),
     ("delete_bucket_cors", |_| Some(json!({"operation": "delete_bucket_cors"}))),
+    ("put_bucket_policy", |given| Some(json!({"operation": "put_bucket_policy", "force": true, "policy": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{}/public/*", given.bucket)}]}}))),
     ("delete_bucket_policy", |_| Some(json!({"operation": "delete_bucket_policy"}))),
+    ("delete, if_match", |_| Some(json!({"operation": "delete", "key": "acl.txt", "if_match": "\"92eb5ffee6ae2fec3ad71c777531578f\""}))),
+    ("delete, a version", |given| Some(json!({"operation": "delete", "key": "a.txt", "version": given.version.clone()?}))),
     ("delete", |_| Some(json!({"operation": "delete", "key": "copied.txt"}))),
     ("delete_many", |_| Some(json!({"operation": "delete_many", "keys": ["moved.txt", "new.txt"]}))),
     ("delete_prefix", |given| Some(json!({"operation": "delete_prefix", "prefix": "d/", "confirm_count": given.count}))),
@@ -90,8 +98,18 @@ async fn given(place: &Place) -> Given {
     let upload = created.upload_id().unwrap().to_owned();
     let part = store.upload_part().bucket(&place.bucket).key("parts.bin").upload_id(&upload).part_number(1);
     let part = part.body(b"one part".to_vec().into()).send().await.unwrap();
+    let other =
+        store.create_multipart_upload().bucket(&place.bucket).key("aborted.bin").send().await.unwrap();
+    let aborted = other.upload_id().unwrap().to_owned();
     let version = head.version_id().filter(|id| *id != "null").map(str::to_owned);
-    Given { version, upload, part: part.e_tag().unwrap().to_owned(), count: 2 }
+    Given {
+        version,
+        upload,
+        part: part.e_tag().unwrap().to_owned(),
+        count: 2,
+        aborted,
+        bucket: place.bucket.clone(),
+    }
 }
 
 /// `yes`, or the code of the problem.

@@ -39,8 +39,7 @@ impl App {
         let mut plan = connection.plan.clone();
         // what is probed is the way that queries take
         plan.public_endpoint = None;
-        let port = plan.endpoint.as_ref().map_or(443, |endpoint| endpoint.port);
-        let client = self.http.direct(port, plan.ca_pem.as_deref()).ok()?;
+        let client = self.http.direct(plan.way()).ok()?;
         let s3 = self.open(plan).ok()?.s3;
         let key = ObjectKey::under(&connection.prefix, ".s3-connector-probe").ok()?;
         let signed = s3.sign(&key, &SignOptions::default(), PROBE_EXPIRES).await.ok()?;

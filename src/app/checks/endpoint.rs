@@ -17,7 +17,8 @@ impl App {
         let in_path = plan.path_style || host.parse::<std::net::IpAddr>().is_ok();
         let host = if in_path { host } else { format!("{}.{host}", plan.bucket) };
         let started = Instant::now();
-        let target = probe::Target { host: &host, port, tls, ca_pem: plan.ca_pem.as_deref() };
+        let (ca_pem, route) = (plan.ca_pem.as_deref(), plan.route.as_deref());
+        let target = probe::Target { host: &host, port, tls, ca_pem, route };
         let outcome = probe::reach(self.egress(), &target).await;
         if let Err(error) = outcome.as_ref()
             && error.kind == ErrorKind::Blocked
@@ -31,7 +32,18 @@ impl App {
         let mut check = match outcome {
             Ok(times) => {
                 let tls = times.tls_ms.map_or(String::new(), |ms| format!(", TLS {ms} ms"));
-                let text = format!("`{host}:{port}`: name {} ms, TCP {} ms{tls}", times.dns_ms, times.tcp_ms);
+                let text = match &plan.route {
+                    Some(route) => {
+                        let name = route.name();
+                        format!(
+                            "`{host}:{port}`: tunnel of the outbound route `{name}` {} ms{tls}",
+                            times.tcp_ms
+                        )
+                    }
+                    None => {
+                        format!("`{host}:{port}`: name {} ms, TCP {} ms{tls}", times.dns_ms, times.tcp_ms)
+                    }
+                };
                 Check::new("endpoint-reachable", Status::Passed, text)
             }
             Err(error) => {
@@ -56,6 +68,7 @@ impl App {
             port: endpoint.port,
             tls: true,
             ca_pem: plan.ca_pem.as_deref(),
+            route: plan.route.as_deref(),
         };
         let speaks_tls = match probe::reach(self.egress(), &target).await {
             Ok(_) => true,

@@ -15,7 +15,7 @@ use crate::app::cors::causes;
 use crate::app::objects::bucket::{ask, described};
 use crate::app::propose::Written;
 use crate::aws::browser::{self, Answered};
-use crate::aws::http::DirectClient;
+use crate::aws::http::{DirectClient, Way};
 use crate::aws::s3::ListRequest;
 use crate::aws::{AwsError, ErrorKind};
 use crate::cors::{
@@ -178,9 +178,12 @@ impl App {
         definition: &'a Definition,
     ) -> Result<Live<'a>, AwsError> {
         let plan = &connection.plan;
-        let endpoint = plan.public_endpoint.as_ref().or(plan.endpoint.as_ref());
-        let port = endpoint.map_or(443, |endpoint| endpoint.port);
-        let client = self.http.direct(port, plan.ca_pem.as_deref());
+        let way = match &plan.public_endpoint {
+            // browsers go straight to it
+            Some(public) => Way { port: public.port, route: None, ..plan.way() },
+            None => plan.way(),
+        };
+        let client = self.http.direct(way);
         let client = client.map_err(|error| unusable(&error.to_string()))?;
         let endpoint = connection.s3.public_base()?.to_owned();
         let marker = marker(connection)?;

@@ -8,11 +8,11 @@ use futures_util::{StreamExt, stream};
 use crate::app::connection::Connection;
 use crate::app::objects::bulk::{BulkKey, Chunk, Progress, Reporter, Walk, Work, stops_all};
 use crate::app::objects::row::Row;
-use crate::app::objects::{Outcome, Query, full_key};
+use crate::app::objects::{Outcome, Query, full_key, require};
 use crate::app::{App, Error, Resource};
 use crate::aws::s3::Doomed;
 use crate::aws::{AwsError, ErrorKind};
-use crate::model::bulk::{BulkPlan, Cursor, DeletePrefix, KeyOutcome, KeyVersion, MOST_KEYS};
+use crate::model::bulk::{BulkPlan, Cursor, DeletePrefix, KeyOutcome, MOST_KEYS, NamedKey};
 use crate::model::name::Name;
 use crate::model::object::{DeleteOptions, GetOptions, ObjectSummary};
 use crate::model::operation::Operation;
@@ -67,11 +67,13 @@ impl App {
         caller: &Caller,
         name: &str,
         environment: &Name,
-        keys: Vec<KeyVersion>,
+        keys: Vec<NamedKey>,
     ) -> Result<Outcome<BulkPlan>, Error> {
         check_keys(&keys)?;
         self.begin(caller, name, Operation::Delete, None).await?;
         let query = self.begin(caller, name, Operation::Head, None).await?;
+        let connection = self.connect(&query.resource, environment).await?;
+        check_conditions(&connection, &keys)?;
         let looks: Vec<_> = keys.iter().map(|key| self.size_of(&query.resource, environment, key)).collect();
         let mut looks = stream::iter(looks).buffered(AT_ONCE);
         let mut plan = BulkPlan { dry_run: true, ..BulkPlan::default() };
@@ -88,15 +90,15 @@ impl App {
         }
         let detail = Some(format!("looked for {} keys to delete", keys.len()));
         self.note(caller, &query.resource, Operation::Head, Row { detail, ..Row::default() }).await;
-        let freshness = self.connect(&query.resource, environment).await?.freshness();
-        Ok(Outcome { value: plan, freshness })
+        Ok(Outcome { value: plan, freshness: connection.freshness() })
     }
 
+    /// None when it is not there as it was named.
     async fn size_of(
         self: &Arc<Self>,
         resource: &Arc<Resource>,
         environment: &Name,
-        key: &KeyVersion,
+        key: &NamedKey,
     ) -> Result<Option<u64>, Error> {
         let options = GetOptions { version_id: key.version.clone(), ..GetOptions::default() };
         let found = self.with_connection(resource, environment, |connection| {
@@ -104,7 +106,10 @@ impl App {
             async move { connection.s3.head(&full_key(&connection.prefix, &key.key)?, options).await }
         });
         match found.await {
-            Ok((found, _)) => Ok(Some(found.metadata.size.unwrap_or(0))),
+            Ok((found, _)) => {
+                let other = key.if_match.is_some() && key.if_match != found.metadata.etag;
+                Ok((!other).then(|| found.metadata.size.unwrap_or(0)))
+            }
             Err(Error::Upstream(error)) if error.kind == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -116,11 +121,12 @@ impl App {
         caller: &Caller,
         name: &str,
         environment: &Name,
-        keys: Vec<KeyVersion>,
+        keys: Vec<NamedKey>,
     ) -> Result<Progress, Error> {
         check_keys(&keys)?;
         let deletes = deletes_of(self.begin(caller, name, Operation::Delete, None).await?, environment);
         let connection = self.connect(&deletes.resource, environment).await?;
+        check_conditions(&connection, &keys)?;
         let (mut reporter, progress) = Reporter::new(connection.freshness());
         let app = Arc::clone(self);
         self.tracker.spawn(async move {
@@ -139,11 +145,14 @@ impl App {
     async fn delete_named(
         self: &Arc<Self>,
         deletes: &Deletes,
-        keys: &[KeyVersion],
+        keys: &[NamedKey],
         reporter: &mut Reporter,
     ) -> Option<Error> {
-        let items =
-            keys.iter().map(|key| Item { key: key.key.clone(), version: key.version.clone(), etag: None });
+        let items = keys.iter().map(|key| Item {
+            key: key.key.clone(),
+            version: key.version.clone(),
+            etag: key.if_match.clone(),
+        });
         let items: Vec<Item> = items.collect();
         let outcome = self.delete_items(&deletes.resource, &deletes.environment, &items).await;
         for (item, tried) in items.into_iter().zip(outcome.outcomes) {
@@ -377,7 +386,18 @@ fn told(item: Item, error: Option<Error>) -> BulkKey {
     BulkKey { key: item.key, version: item.version, to: None, outcome, error }
 }
 
-fn check_keys(keys: &[KeyVersion]) -> Result<(), Error> {
+fn check_conditions(connection: &Connection, keys: &[NamedKey]) -> Result<(), Error> {
+    if keys.iter().any(|key| key.if_match.is_some()) {
+        require(connection, Feature::ConditionalDelete)?;
+    }
+    Ok(())
+}
+
+fn check_keys(keys: &[NamedKey]) -> Result<(), Error> {
+    if let Some(both) = keys.iter().position(|key| key.version.is_some() && key.if_match.is_some()) {
+        let rule = "goes with a key that has no `version`: a version never changes";
+        return Err(Error::field(&format!("keys[{both}].if_match"), rule));
+    }
     if (1..=MOST_KEYS).contains(&keys.len()) {
         return Ok(());
     }

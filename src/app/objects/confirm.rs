@@ -2,14 +2,53 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http_body_util::BodyExt;
+
 use crate::app::objects::copy::Piece;
 use crate::app::objects::full_key;
 use crate::app::objects::route::Route;
 use crate::app::{App, Error};
+use crate::aws::body::DownloadBody;
 use crate::aws::s3::{Download, Uploaded};
 use crate::aws::{AwsError, ErrorKind};
-use crate::model::object::{DeleteOptions, GetOptions, ObjectMetadata};
-use crate::model::provider::Feature;
+use crate::model::object::{Conditions, DeleteOptions, GetOptions, ObjectMetadata};
+use crate::model::provider::{Feature, Quirk};
+
+/// Reads both to the first difference.
+async fn have_same_bytes(mut one: DownloadBody, mut other: DownloadBody) -> Result<bool, Error> {
+    let (mut left, mut right) = (Bytes::new(), Bytes::new());
+    loop {
+        if left.is_empty() {
+            left = next(&mut one).await?;
+        }
+        if right.is_empty() {
+            right = next(&mut other).await?;
+        }
+        let length = left.len().min(right.len());
+        if length == 0 || left.split_to(length) != right.split_to(length) {
+            return Ok(left.is_empty() && right.is_empty() && length == 0);
+        }
+    }
+}
+
+/// The next bytes; none at the end.
+async fn next(body: &mut DownloadBody) -> Result<Bytes, Error> {
+    loop {
+        match body.frame().await {
+            None => return Ok(Bytes::new()),
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(bytes) if bytes.is_empty() => {}
+                Ok(bytes) => return Ok(bytes),
+                Err(_) => {}
+            },
+            Some(Err(error)) => {
+                let text = format!("an object that was compared broke off: {error}");
+                return Err(AwsError::new(ErrorKind::Unreachable, "s3", "ConnectionReset", text).into());
+            }
+        }
+    }
+}
 
 impl App {
     /// What the source is.
@@ -87,15 +126,49 @@ impl App {
         uploaded: &Uploaded,
     ) -> Result<(), Error> {
         let there = self.look_at_target(route, piece.to).await?;
+        // some stores tell another ETag of parts when they are put together than afterwards
+        let trusted = !route.to.plan.profile.does(Quirk::OwnPartEtags);
         let same = there.as_ref().is_some_and(|there| {
             let tags = (there.etag.as_deref(), uploaded.etag.as_deref());
-            there.size == Some(piece.size) && !matches!(tags, (Some(there), Some(told)) if there != told)
+            let differ = matches!(tags, (Some(there), Some(told)) if there != told);
+            there.size == Some(piece.size) && !(trusted && differ)
         });
         if same {
             return Ok(());
         }
         let text = "the copy is not what the source was: the source stays where it is, look at both";
         Err(AwsError::new(ErrorKind::Conflict, "s3", "OperationAborted", text).into())
+    }
+
+    /// Whether what stands under the new key has the content of the source. The ETag says so where both were written in
+    /// the same way; of a copy that went in parts or was encrypted it says nothing, and both are read.
+    pub(super) async fn is_copy(
+        self: &Arc<Self>,
+        route: &Route,
+        piece: &Piece<'_>,
+        there: &ObjectMetadata,
+    ) -> Result<bool, Error> {
+        if there.size != Some(piece.size) {
+            return Ok(false);
+        }
+        if there.etag.is_some() && there.etag.as_deref() == piece.etag {
+            return Ok(true);
+        }
+        // what was looked at, and not what was written since
+        let conditions = Conditions { if_match: there.etag.clone(), ..Conditions::default() };
+        let options = GetOptions { conditions, ..GetOptions::default() };
+        let copy = self.with_connection(&route.target, &route.environment, |connection| {
+            let options = &options;
+            async move { connection.s3.get(&full_key(&connection.prefix, piece.to)?, options).await }
+        });
+        let copy = match copy.await {
+            Ok((copy, _)) => copy,
+            // who may write there may not be allowed to read
+            Err(Error::Upstream(error)) if error.kind == ErrorKind::AccessDenied => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let source = self.read_source(route, piece).await?;
+        have_same_bytes(source.body, copy.body).await
     }
 
     /// Where a delete takes no condition, the source is looked at once more right before it: what was written since it

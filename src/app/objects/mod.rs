@@ -161,11 +161,7 @@ impl App {
                     .map(|stand_in| format!("with {} in place of AWSCURRENT", stand_in.stage));
                 let told: Vec<String> = query.note.clone().into_iter().chain(stand_in).collect();
                 event.detail = (!told.is_empty()).then(|| told.join("; "));
-                event.secrets = connection
-                    .used
-                    .iter()
-                    .map(|used| [&*used.key.secret, "@", used.version_id.as_str()].concat())
-                    .collect();
+                event.secrets = connection.used_secrets();
                 "ok"
             }
             Err(error) => {

@@ -57,7 +57,11 @@ impl App {
         Ok(Copied { uploaded, way: CopyWay::Streamed })
     }
 
-    async fn read_source(self: &Arc<Self>, route: &Route, piece: &Piece<'_>) -> Result<Download, Error> {
+    pub(super) async fn read_source(
+        self: &Arc<Self>,
+        route: &Route,
+        piece: &Piece<'_>,
+    ) -> Result<Download, Error> {
         let most = route.source.record.definition.limits.max_read_bytes;
         if let Some(most) = most.filter(|most| piece.size > *most) {
             return Err(Error::TooLarge(format!(

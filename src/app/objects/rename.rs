@@ -149,11 +149,15 @@ impl App {
             return Err(Error::BadRequest(format!("`{}` would move onto itself", object.key)));
         }
         let there = if moves.wanted.overwrite { None } else { self.look_at_target(route, &to).await? };
-        let fresh = !moves.wanted.overwrite && there.is_none();
-        if let Some(there) = there
-            // an earlier call may have copied it, and then was interrupted
-            && (there.size != Some(object.size) || there.etag != object.etag)
-        {
+        if let Some(there) = there {
+            // an earlier call may have copied it, and then was interrupted, also before the copy had its tags
+            if self.is_copy(route, &piece, &there).await? {
+                let tags = self.tags_of(route, &piece).await?;
+                return match tags {
+                    Some(tags) => self.give_tags(route, &piece, &tags).await,
+                    None => Ok(()),
+                };
+            }
             let text = format!(
                 "there is another object `{to}` already, so this one stays where it is: give `\"overwrite\": true` to replace it"
             );
@@ -161,7 +165,7 @@ impl App {
         }
         let mut options = CopyOptions { from: object.key.clone(), to: to.clone(), ..CopyOptions::default() };
         // nobody may have written it since it was looked at
-        if fresh && route.to.plan.profile.has(Feature::ConditionalPut) {
+        if !moves.wanted.overwrite && route.to.plan.profile.has(Feature::ConditionalPut) {
             options.if_none_match = Some("*".to_owned());
         }
         let copied = self.copy_piece(route, &piece, &options).await?;

@@ -35,8 +35,7 @@ impl App {
         event.upstream_request_id = row.request_id;
         event.detail = row.detail;
         if let Some(connection) = row.connection {
-            let used = connection.used.iter();
-            event.secrets = used.map(|used| format!("{}@{}", used.key.secret, used.version_id)).collect();
+            event.secrets = connection.used_secrets();
             if let Some(stand_in) = &connection.stand_in {
                 let with = format!("with {} in place of AWSCURRENT", stand_in.stage);
                 event.detail = Some(event.detail.map_or(with.clone(), |detail| format!("{detail}; {with}")));

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::app::connection::{Connection, Plan};
 use crate::app::policy_check::facts::Principal;
 use crate::app::policy_check::parts::Asked;
+use crate::aws::http::Way;
 use crate::aws::iam::{Iam, IamIdentity, IamPolicies, IamTarget};
 use crate::aws::s3::AclFound;
 use crate::aws::{AwsError, ErrorKind};
@@ -73,25 +74,28 @@ impl App {
         let Principal::Known { arn, role } = principal else { return None };
         let identity = IamIdentity::of(role.as_deref().unwrap_or(arn))?;
         let plan = &connection.plan;
-        let (target, port, ca_pem) = iam_target(plan)?;
+        let (target, way) = iam_target(plan)?;
         let credentials = match (&connection.slot, &plan.base) {
             (Some(slot), _) => slot.provider(),
             (None, Some(base)) => self.identities.base(base, &plan.region),
             (None, None) => return None,
         };
-        let client = self.http.direct(port, ca_pem).ok()?;
+        let client = self.http.direct(way).ok()?;
         Some(Iam::new(client, target, credentials).policies(&identity).await)
     }
 }
 
 /// IAM is where STS is.
-fn iam_target(plan: &Plan) -> Option<(IamTarget, u16, Option<&str>)> {
+fn iam_target(plan: &Plan) -> Option<(IamTarget, Way<'_>)> {
     match plan.profile.sts {
-        Sts::Aws => Some((IamTarget::of_aws(&plan.region), 443, None)),
+        Sts::Aws => {
+            let way = Way { port: 443, ca_pem: None, route: plan.route.as_ref() };
+            Some((IamTarget::of_aws(&plan.region), way))
+        }
         Sts::SameEndpoint => {
             let endpoint = plan.endpoint.as_ref()?;
             let target = IamTarget { url: endpoint.url.clone(), region: plan.region.clone() };
-            Some((target, endpoint.port, plan.ca_pem.as_deref()))
+            Some((target, plan.way()))
         }
         Sts::At(_) | Sts::None => None,
     }

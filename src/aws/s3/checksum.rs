@@ -60,10 +60,7 @@ pub(in crate::aws) fn checked(wanted: &Checksum, bytes: &[u8]) -> Result<Checksu
 }
 
 /// The same of bytes in pieces.
-pub(in crate::aws) fn checksum_of(
-    algorithm: ChecksumAlgorithm,
-    frames: &Frames,
-) -> Result<Checksum, AwsError> {
+fn checksum_of(algorithm: ChecksumAlgorithm, frames: &Frames) -> Result<Checksum, AwsError> {
     let mut sum = Summed::new(algorithm);
     frames.iter().for_each(|bytes| sum.add(bytes));
     sum.checked(None)

@@ -6,6 +6,7 @@
 
 mod acl;
 mod bucket;
+mod buckets;
 mod bulk;
 pub(in crate::aws) mod checksum;
 mod copy;
@@ -59,6 +60,7 @@ pub use acl::AclFound;
 pub(in crate::aws) use peculiar::part_checksum;
 
 pub use bucket::BucketFacts;
+pub use buckets::{BucketList, ListedBucket};
 pub use bulk::{Doomed, ManyDeleted};
 pub use copy::{CopyGets, CopySource};
 pub use customer_key::CustomerKey;

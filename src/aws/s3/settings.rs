@@ -150,14 +150,8 @@ impl S3 {
     }
 
     async fn ownership(&self) -> Result<Option<Value>, AwsError> {
-        let call = self
-            .client
-            .get_bucket_ownership_controls()
-            .bucket(&self.bucket)
-            .set_expected_bucket_owner(self.expected_owner.clone());
-        let found = self.timed(call.send()).await?;
-        let rule = found.ownership_controls.and_then(|found| found.rules.into_iter().next());
-        Ok(rule.map(|rule| json!({"object_ownership": rule.object_ownership.as_str()})))
+        let found = self.object_ownership(&self.bucket).await?;
+        Ok(found.map(|ownership| json!({"object_ownership": ownership})))
     }
 
     async fn public_access_block(&self) -> Result<Option<Value>, AwsError> {

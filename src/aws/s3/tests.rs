@@ -21,7 +21,7 @@ use s3s::crypto::{Checksum, Md5};
 use tokio::net::TcpListener;
 
 use crate::aws::egress::{Egress, Endpoint};
-use crate::aws::http::HttpClients;
+use crate::aws::http::{HttpClients, Way};
 use crate::aws::s3::{ListRequest, S3, Settings, UploadDefaults};
 use crate::aws::source::Source;
 use crate::aws::upload::{Leftovers, MULTIPART_FROM};
@@ -98,8 +98,8 @@ fn client(profile: &'static Profile, port: u16) -> S3 {
         bucket: "bucket".to_owned(),
         path_style: profile.addressing == Addressing::Path,
         credentials: Some(SharedCredentialsProvider::new(credentials)),
-        http: clients.get(port, None).unwrap(),
-        direct: clients.direct(port, None).unwrap(),
+        http: clients.get(Way::straight(port)).unwrap(),
+        direct: clients.direct(Way::straight(port)).unwrap(),
         timeout: Duration::from_secs(20),
         retries: 0,
         expected_owner: None,

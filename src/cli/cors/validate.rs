@@ -6,8 +6,9 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::exit::Exit;
-use crate::cli::output::{Column, Format, Output, Style, counted, plain};
-use crate::cli::{input, snippet};
+use crate::cli::finding::{Shown, called};
+use crate::cli::input;
+use crate::cli::output::{Column, Format, Output, counted};
 use crate::cors::{Expectation, Finding, Severity};
 use crate::model::cors_question::{CorsProvider, CorsValidation};
 
@@ -60,30 +61,7 @@ fn summary(findings: &[Finding]) -> String {
 
 /// Each finding with the line that it is about, and what to do.
 pub(super) fn show(out: &Output, file: &Path, text: &str, findings: &[Finding]) -> anyhow::Result<()> {
-    let file = if file.as_os_str() == "-" { "stdin".to_owned() } else { file.display().to_string() };
-    for (index, finding) in findings.iter().enumerate() {
-        if index > 0 {
-            out.line("")?;
-        }
-        let (style, severity) = word(finding.severity);
-        let mark = out.paint(style, format!("{severity}[{}]:", finding.code));
-        out.line(format!("{mark} {}", plain(&finding.message)))?;
-        if let (Some(line), Some(column)) = (finding.line, finding.column) {
-            out.line(format!("  at {}:{line}:{column}, {}", plain(&file), finding.path))?;
-            snippet::lines(text, line, column).iter().try_for_each(|line| out.line(line))?;
-        }
-        if let Some(help) = &finding.help {
-            out.line(format!("  help: {}", plain(help)))?;
-        }
-    }
-    Ok(())
-}
-
-fn word(severity: Severity) -> (Style, &'static str) {
-    match severity {
-        Severity::Error => (Style::Bad, "error"),
-        Severity::SecurityWarning => (Style::Bad, "security warning"),
-        Severity::Warning => (Style::Careful, "warning"),
-        Severity::Suggestion => (Style::Faint, "suggestion"),
-    }
+    let name = called(file);
+    let mut lines = findings.iter().flat_map(|finding| Shown::from(finding).lines(out, &name, text));
+    lines.try_for_each(|line| out.line(line))
 }

@@ -1,4 +1,4 @@
-//! `object delete --prefix`, `copy`, `move` and `rename`.
+//! `object delete` of many, `copy`, `move` and `rename`.
 
 use std::collections::BTreeMap;
 
@@ -276,8 +276,28 @@ struct Task<'a> {
     done: &'a str,
 }
 
+/// Deletes the objects with these keys.
+pub(super) async fn delete_keys(session: &Session, resource: &str, keys: &[String]) -> anyhow::Result<Exit> {
+    let path = ["resources", resource, "objects:delete"];
+    follow(session, Call::post(&path, json!({"keys": keys})), keys.len() as u64, "deleted").await
+}
+
+/// Sends a call that is answered line by line, and shows what became of the keys.
+async fn follow(session: &Session, call: Call<'_>, number: u64, done: &str) -> anyhow::Result<Exit> {
+    let mut lines = session.client.lines(call).await?;
+    let mut shown = Shown { failures: Vec::new(), cursor: None, end: None };
+    let spinner = session.out.spinner(&format!("0 of {number}"));
+    while let Some(line) = lines.next().await.map_err(|error| shown.broken(error))? {
+        if let Some(done) = shown.line(session, line)? {
+            spinner.set_message(format!("{done} of {number}"));
+        }
+    }
+    spinner.finish_and_clear();
+    shown.finish(session, done)
+}
+
 impl Task<'_> {
-    async fn run(mut self, session: &Session, dry_run: bool, yes: bool) -> anyhow::Result<Exit> {
+    async fn run(self, session: &Session, dry_run: bool, yes: bool) -> anyhow::Result<Exit> {
         let path = ["resources", self.resource, self.route];
         let plan = session.client.send(Call::post(&path, self.with("dry_run", json!(true)))).await?.body;
         let count = plan.get("confirm_count").cloned().unwrap_or_default();
@@ -294,17 +314,7 @@ impl Task<'_> {
         let bytes = plan.get("bytes").and_then(Value::as_u64).unwrap_or(0);
         let question = format!("{} {number} objects ({bytes} bytes) {}?", self.verb, self.question);
         input::confirm(&session.out, yes, &question).await?;
-        self.body = self.with("confirm_count", count);
-        let mut lines = session.client.lines(Call::post(&path, self.body.clone())).await?;
-        let mut shown = Shown { failures: Vec::new(), cursor: None, end: None };
-        let spinner = session.out.spinner(&format!("0 of {number}"));
-        while let Some(line) = lines.next().await.map_err(|error| shown.broken(error))? {
-            if let Some(done) = shown.line(session, line)? {
-                spinner.set_message(format!("{done} of {number}"));
-            }
-        }
-        spinner.finish_and_clear();
-        shown.finish(session, self.done)
+        follow(session, Call::post(&path, self.with("confirm_count", count)), number, self.done).await
     }
 
     fn with(&self, name: &str, value: Value) -> Value {

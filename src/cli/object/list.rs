@@ -55,6 +55,9 @@ pub(crate) struct List {
     /// Only objects written before this time
     #[arg(long, value_name = "TIME")]
     modified_before: Option<String>,
+    /// What rows have to fit besides, in JSON with `and`, `or` and `not`, for example '{"not": {"glob": "**.tmp"}}'
+    #[arg(long, value_name = "JSON")]
+    filter: Option<String>,
     /// Another order than that of the keys; every key below the prefix is read for it
     #[arg(long, value_name = "WHAT", value_parser = ["key", "size", "last_modified"])]
     sort: Option<String>,
@@ -128,6 +131,7 @@ impl List {
             .query("max_size", self.max_size)
             .query("modified_after", self.modified_after.as_ref())
             .query("modified_before", self.modified_before.as_ref())
+            .query("filter", self.filter.as_ref())
             .query("sort", self.sort.as_ref())
             .query("direction", self.direction.as_ref())
             .query("fetch_owner", self.fetch_owner.then_some(true))

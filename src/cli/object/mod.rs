@@ -1,6 +1,7 @@
 //! `object`: list, look at, read, write and delete the objects of a resource.
 
 mod bulk;
+pub(crate) mod conditions;
 pub(crate) mod content;
 mod list;
 mod sign;
@@ -17,6 +18,7 @@ use self::uploads::UploadCommand;
 use crate::cli::client::{self, Call};
 use crate::cli::exit::{Exit, usage};
 use crate::cli::object::bulk::{Copy, DeletePrefix, Move, Rename};
+use crate::cli::object::conditions::{Conditions, is_not_modified};
 use crate::cli::object::list::List;
 use crate::cli::object::tags::{AclCommand, TagsCommand};
 use crate::cli::object::versions::{RestoreObject, Versions};
@@ -79,6 +81,7 @@ The file appears when it is complete; a transfer that fails leaves nothing behin
     #[command(after_help = "Examples:
   s3-connector object delete invoices 2026/a.pdf 2026/b.pdf --dry-run     # which of them are there
   s3-connector object delete invoices 2026/a.pdf 2026/b.pdf --yes
+  s3-connector object delete invoices 2026/a.pdf --if-match '\"9b2cf535f27731c974343645a3985328\"'
   s3-connector object delete invoices --prefix 2024/ --dry-run            # how many there are
   s3-connector object delete invoices --prefix 2024/                      # counts, asks, deletes
 
@@ -159,6 +162,8 @@ pub(crate) struct Head {
     /// A part of a multipart upload, from 1; tells how many there are
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=10000))]
     part: Option<u16>,
+    #[command(flatten)]
+    conditions: Conditions,
 }
 
 /// Flags of `object delete`.
@@ -172,6 +177,12 @@ pub(crate) struct Delete {
     /// Delete every object whose key starts so
     #[arg(long, value_name = "TEXT", conflicts_with = "keys")]
     prefix: Option<String>,
+    /// Delete this version for good; of one key
+    #[arg(long, value_name = "VERSION", allow_hyphen_values = true, conflicts_with_all = ["prefix", "dry_run"])]
+    version: Option<String>,
+    /// Only if the object still has this `ETag`; of one key
+    #[arg(long, value_name = "ETAG", conflicts_with_all = ["prefix", "version", "dry_run"])]
+    if_match: Option<String>,
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
@@ -214,7 +225,13 @@ impl Head {
             ("checksum_mode", self.checksums.then(|| "enabled".to_owned())),
         ];
         let asked = asked.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-        let response = look_at(session, &self.resource, &self.key, asked).await?;
+        let response = match look_at(session, &self.resource, &self.key, asked, &self.conditions).await {
+            Err(error) if is_not_modified(&error) => {
+                session.out.say(format!("`{}` is not modified", self.key));
+                return Ok(Exit::Ok);
+            }
+            response => response?,
+        };
         session.out.record(&metadata(&self.key, &response))?;
         Ok(Exit::Ok)
     }
@@ -226,22 +243,38 @@ impl Delete {
             let Delete { resource, yes, dry_run, cursor, .. } = self;
             return DeletePrefix { resource, prefix, yes, dry_run, cursor }.run(session).await;
         }
+        self.keys.iter().try_for_each(|key| checked_key(key).map(drop))?;
+        let [key] = self.keys.as_slice() else { return self.many(session).await };
         if self.dry_run {
             return self.look(session).await;
         }
-        let what = match self.keys.as_slice() {
-            [key] => format!("the object `{key}`"),
-            keys => format!("{} objects", keys.len()),
+        let what = match &self.version {
+            Some(version) => format!("the version `{version}` of `{key}`"),
+            None => format!("the object `{key}`"),
         };
         let question = format!("Delete {what} of `{}`?", self.resource);
         input::confirm(&session.out, self.yes, &question).await?;
         let path = ["resources", self.resource.as_str(), "object"];
-        for key in &self.keys {
-            checked_key(key)?;
-            let answer = session.client.send(Call::delete(&path).query("key", Some(key))).await?;
-            session.out.saved(&format!("`{key}` is not there any more"), &answer.body, false)?;
+        let mut call = Call::delete(&path).query("key", Some(key)).query("version", self.version.as_deref());
+        if let Some(tag) = &self.if_match {
+            call = call.if_match(tag);
         }
+        let answer = session.client.send(call).await?;
+        session.out.saved(&format!("{what} is not there any more"), &answer.body, false)?;
         Ok(Exit::Ok)
+    }
+
+    /// Several at once: one that fails does not stop the others.
+    async fn many(&self, session: &Session) -> anyhow::Result<Exit> {
+        if self.version.is_some() || self.if_match.is_some() {
+            return Err(usage("--version and --if-match are of one object: give one key"));
+        }
+        if self.dry_run {
+            return self.look(session).await;
+        }
+        let question = format!("Delete {} objects of `{}`?", self.keys.len(), self.resource);
+        input::confirm(&session.out, self.yes, &question).await?;
+        bulk::delete_keys(session, &self.resource, &self.keys).await
     }
 
     /// Nothing but looks: an object store has no dry run of its own.
@@ -275,35 +308,33 @@ async fn state(session: &Session, resource: &str, key: &str) -> anyhow::Result<V
 
 /// Asks for the head of an object.
 pub(crate) async fn look(session: &Session, resource: &str, key: &str) -> anyhow::Result<Response> {
-    look_at(session, resource, key, Vec::new()).await
+    look_at(session, resource, key, Vec::new(), &Conditions::default()).await
 }
 
-/// The same with parameters.
+/// The same with parameters, and only under conditions.
 async fn look_at(
     session: &Session,
     resource: &str,
     key: &str,
     asked: Vec<(&str, String)>,
+    conditions: &Conditions,
 ) -> anyhow::Result<Response> {
     let client = &session.client;
     let path = ["resources", resource, "object"];
     let mut query = vec![("key", checked_key(key)?.to_owned())];
     query.extend(asked);
-    let error = match client
-        .answer(client.request(Method::HEAD, &path, &query)?.timeout(client::ANSWER_TIMEOUT))
-        .await
-    {
+    let head = conditions.add_to(client.request(Method::HEAD, &path, &query)?)?;
+    let error = match client.answer(head.timeout(client::ANSWER_TIMEOUT)).await {
         Ok(response) => return Ok(response),
+        Err(error) if is_not_modified(&error) => return Err(error),
         Err(error) => error,
     };
     let Some(status) = error.downcast_ref::<Problem>().map(|problem| problem.status) else {
         return Err(error);
     };
     // the answer to HEAD has no body that could say why; that to a read of one byte has
-    let why = client
-        .request(Method::GET, &path, &query)?
-        .header("range", "bytes=0-0")
-        .timeout(client::ANSWER_TIMEOUT);
+    let why = conditions.add_to(client.request(Method::GET, &path, &query)?)?;
+    let why = why.header("range", "bytes=0-0").timeout(client::ANSWER_TIMEOUT);
     match client.answer(why).await {
         Err(explained)
             if explained.downcast_ref::<Problem>().is_some_and(|problem| problem.status == status) =>

@@ -40,6 +40,12 @@ pub(crate) struct Sign {
     /// `Content-Disposition` of the upload
     #[arg(long, value_name = "TEXT")]
     content_disposition: Option<String>,
+    /// `Content-Encoding` of the upload
+    #[arg(long, value_name = "TEXT")]
+    content_encoding: Option<String>,
+    /// `Content-Language` of the upload
+    #[arg(long, value_name = "TEXT")]
+    content_language: Option<String>,
     /// `Cache-Control` of the upload
     #[arg(long, value_name = "TEXT")]
     cache_control: Option<String>,
@@ -61,9 +67,18 @@ pub(crate) struct Sign {
     /// `Content-Disposition` of the answer, for example `attachment; filename="a.pdf"`
     #[arg(long, value_name = "TEXT")]
     response_content_disposition: Option<String>,
+    /// `Content-Encoding` of the answer
+    #[arg(long, value_name = "TEXT")]
+    response_content_encoding: Option<String>,
+    /// `Content-Language` of the answer
+    #[arg(long, value_name = "TEXT")]
+    response_content_language: Option<String>,
     /// `Cache-Control` of the answer
     #[arg(long, value_name = "TEXT")]
     response_cache_control: Option<String>,
+    /// `Expires` of the answer; an HTTP date
+    #[arg(long, value_name = "DATE")]
+    response_expires: Option<String>,
 }
 
 /// Flags of `object sign-post`.
@@ -143,6 +158,8 @@ impl Sign {
         set(&mut body, "content_type", self.content_type);
         set(&mut body, "content_length", self.content_length);
         set(&mut body, "content_disposition", self.content_disposition);
+        set(&mut body, "content_encoding", self.content_encoding);
+        set(&mut body, "content_language", self.content_language);
         set(&mut body, "cache_control", self.cache_control);
         set(&mut body, "if_none_match", self.if_none_match.then_some("*"));
         set(&mut body, "metadata", pairs("--metadata", self.metadata)?);
@@ -150,7 +167,10 @@ impl Sign {
         set(&mut body, "storage_class", self.storage_class);
         set(&mut body, "response_content_type", self.response_content_type);
         set(&mut body, "response_content_disposition", self.response_content_disposition);
+        set(&mut body, "response_content_encoding", self.response_content_encoding);
+        set(&mut body, "response_content_language", self.response_content_language);
         set(&mut body, "response_cache_control", self.response_cache_control);
+        set(&mut body, "response_expires", self.response_expires);
         let signed = ask(session, &self.resource, "objects:sign", body).await?;
         if session.out.format() != Format::Table {
             session.out.json(&signed)?;

@@ -9,6 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::object::checked_key;
 use crate::cli::object::sign::{pairs, set};
 use crate::cli::output::Column;
+use crate::cli::transfer::PutPart;
 use crate::cli::{Session, input};
 use crate::model::span::Span;
 
@@ -25,6 +26,13 @@ pub(crate) enum UploadCommand {
         after_help = "Example:\n  s3-connector object upload create videos 2026/film.mp4 --content-type video/mp4"
     )]
     Create(Box<Create>),
+    /// Sends one part: a whole file, or a stretch of it
+    #[command(after_help = "Examples:
+  s3-connector object upload part videos 2026/film.mp4 \"$UPLOAD\" 1 part1.bin
+  s3-connector object upload part videos 2026/film.mp4 \"$UPLOAD\" 2 film.mp4 --offset 8388608 --length 8388608
+
+Every part but the last has at least 5 MiB.")]
+    Part(PutPart),
     /// Lists the parts that are there
     #[command(after_help = "Example:\n  s3-connector object upload parts videos 2026/film.mp4 \"$UPLOAD\"")]
     Parts(Parts),
@@ -179,6 +187,7 @@ impl UploadCommand {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<Exit> {
         match self {
             UploadCommand::Create(create) => create.run(session).await,
+            UploadCommand::Part(part) => part.run(session).await,
             UploadCommand::Parts(parts) => parts.run(session).await,
             UploadCommand::Complete(complete) => complete.run(session).await,
             UploadCommand::Abort(abort) => abort.run(session).await,

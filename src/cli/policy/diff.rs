@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::called;
 use super::words::{KINDS, one_of};
 use crate::cli::exit::{Exit, usage};
+use crate::cli::finding::called;
 use crate::cli::input;
 use crate::cli::output::{Column, Format, Output};
 use crate::cli::problem::{Problem, Remark};

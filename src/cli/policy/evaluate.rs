@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{called, unusable};
+use super::unusable;
 use crate::cli::exit::{Exit, usage};
+use crate::cli::finding::called;
 use crate::cli::input;
 use crate::cli::output::{Column, Format, Output, Style, one_line};
 use crate::http::json_body;

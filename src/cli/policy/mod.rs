@@ -5,11 +5,8 @@ mod check;
 mod diff;
 mod evaluate;
 mod generate;
-mod snippet;
 mod validate;
 mod words;
-
-use std::path::Path;
 
 use clap::Subcommand;
 
@@ -88,10 +85,6 @@ impl PolicyCommand {
 }
 
 /// What a text is called in messages.
-fn called(file: &Path) -> String {
-    if file.as_os_str() == "-" { "stdin".to_owned() } else { file.display().to_string() }
-}
-
 /// What cannot be used, in the words of the engine.
 fn unusable(path: &str, message: &str) -> anyhow::Error {
     usage(format!("`{path}`: {message}"))

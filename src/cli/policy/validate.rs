@@ -6,8 +6,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::words::{KINDS, OWNERSHIPS, one_of};
-use super::{called, snippet};
 use crate::cli::exit::{Exit, usage};
+use crate::cli::finding::{Shown, called};
 use crate::cli::input;
 use crate::cli::output::{Format, Output, counted};
 use crate::policy::document::Kind;
@@ -71,7 +71,7 @@ impl Validate {
     fn show(&self, out: &Output, text: &str, validation: &Validation) -> anyhow::Result<()> {
         let name = called(&self.file);
         for finding in &validation.findings {
-            for line in snippet::lines(out, &name, text, finding) {
+            for line in Shown::from(finding).lines(out, &name, text) {
                 if self.repair { out.say(line) } else { out.line(line)? }
             }
         }

@@ -34,6 +34,13 @@ pub(super) const ENTRIES: &[ErrorEntry] = &[
         true,
     ),
     entry(
+        "ProxyRefused",
+        "the proxy of the resource's outbound route opened no tunnel to the endpoint",
+        "look at the proxy: it must be there, take the password that it was given, and allow CONNECT to the endpoint's host and port",
+        Operator,
+        true,
+    ),
+    entry(
         "ReadTimeout",
         "the store did not answer in time",
         "try again, or raise `limits.timeout_ms`",

@@ -77,6 +77,11 @@ const OPERATORS: [(&str, bool, Base); 27] = [
 ];
 
 impl Operator {
+    /// All names, without prefix and suffix.
+    pub(in crate::policy) fn names() -> impl Iterator<Item = &'static str> {
+        OPERATORS.iter().map(|(name, ..)| *name)
+    }
+
     /// Reads a name; case does not count.
     pub(in crate::policy) fn parse(text: &str) -> Result<Self, String> {
         let (set, rest) = match text.split_once(':') {

@@ -8,37 +8,6 @@ use crate::policy::document::{Condition, Position};
 use crate::policy::finding::code::{errors, security_warnings, suggestions};
 use crate::policy::finding::report::{Edit, Remark, Report, shown};
 
-/// The operators without their prefixes and suffixes.
-const NAMES: [&str; 27] = [
-    "StringEquals",
-    "StringNotEquals",
-    "StringEqualsIgnoreCase",
-    "StringNotEqualsIgnoreCase",
-    "StringLike",
-    "StringNotLike",
-    "NumericEquals",
-    "NumericNotEquals",
-    "NumericLessThan",
-    "NumericLessThanEquals",
-    "NumericGreaterThan",
-    "NumericGreaterThanEquals",
-    "DateEquals",
-    "DateNotEquals",
-    "DateLessThan",
-    "DateLessThanEquals",
-    "DateGreaterThan",
-    "DateGreaterThanEquals",
-    "Bool",
-    "BinaryEquals",
-    "IpAddress",
-    "NotIpAddress",
-    "ArnEquals",
-    "ArnNotEquals",
-    "ArnLike",
-    "ArnNotLike",
-    "Null",
-];
-
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report) {
     let mut last: Option<Position> = None;
     for (statement, condition, operator) in subject.named_conditions() {
@@ -109,7 +78,7 @@ fn unknown(statement: &Statement<'_>, condition: &Condition, prefix: &str, rest:
         "" => Some(""),
         prefix => nearest(prefix, ["ForAllValues:", "ForAnyValue:"].into_iter()),
     };
-    match (prefix_meant, nearest(name, NAMES.into_iter())) {
+    match (prefix_meant, nearest(name, Operator::names())) {
         (Some(prefix), Some(name)) if (name, suffix) != ("Null", "IfExists") => {
             let meant = format!("{prefix}{name}{suffix}");
             remark.help(format!("write `{meant}`"));

@@ -16,6 +16,7 @@ pub(crate) mod aws;
 pub(crate) mod browser;
 pub(crate) mod closed;
 pub(crate) mod fault_proxy;
+pub(crate) mod forward_proxy;
 pub(crate) mod http_fault;
 pub(crate) mod process;
 pub(crate) mod servers;

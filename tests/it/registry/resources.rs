@@ -131,11 +131,30 @@ async fn the_history_holds_every_version_and_a_restore_makes_a_new_one() {
             .collect();
         assert_eq!(shown, [(3, "third"), (2, "second"), (1, "acme")]);
         assert!(versions[1]["changed_by"].as_str().unwrap().starts_with("editor-"), "{history:#}");
+        let changed = json!([{"path": "bucket", "before": "second", "after": "third"}]);
+        assert_eq!((&versions[0]["changes"], &versions[2]["changes"]), (&changed, &json!([])));
         let back = expect(admin.post("/v1/resources/r/restore", &json!({"version": 1})).await, 200);
         assert_eq!((&back["bucket"], &back["version"]), (&json!("acme"), &json!(4)));
         expect(admin.post("/v1/resources/r/restore", &json!({"version": 99})).await, 404);
         let history = expect(admin.get("/v1/resources/r/history").await, 200);
         assert_eq!(history["versions"].as_array().unwrap().len(), 4);
+    }
+}
+
+/// A key that was typed anew is a change, although both look the same.
+#[tokio::test]
+async fn the_history_tells_that_a_literal_changed_and_not_what_it_was() {
+    for service in services().await {
+        let admin = &service.admin;
+        let key = |secret: &str| json!({"auth": {"kind": "access_key", "access_key_id": "AKIAEXAMPLE", "secret_access_key": secret}});
+        expect(admin.post("/v1/resources", &open("r")).await, 201);
+        expect(admin.patch("/v1/resources/r", &key("first-secret-ABCD")).await, 200);
+        expect(admin.patch("/v1/resources/r", &key("other-secret-ABCD")).await, 200);
+        let history = expect(admin.get("/v1/resources/r/history").await, 200);
+        let changes = history["versions"][0]["changes"].as_array().unwrap();
+        let paths: Vec<&str> = changes.iter().map(|change| change["path"].as_str().unwrap()).collect();
+        assert_eq!(paths, ["auth.secret_access_key"], "{history:#}");
+        assert!(!history.to_string().contains("-secret-"), "{history:#}");
     }
 }
 

@@ -1,9 +1,9 @@
 //! Deletes of many, copies, moves and renames over plain HTTP: the same as in the JSON query endpoint, and as a stream
 //! with `Accept: application/x-ndjson`, which has no bound.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -14,20 +14,16 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::app::{App, Error, Permit, Progress, Step};
+use crate::app::{Error, Permit, Progress, Step};
 use crate::http::Api;
-use crate::http::api::objects::{NDJSON, push_line, with_freshness};
-use crate::http::api::query::bulk::{BulkAnswer, KeyResult};
-use crate::http::api::query::{self, Query};
-use crate::http::extract::{By, Environment, Segment, User, text_of};
+use crate::http::api::objects::{NDJSON, is_streamed, push_line, with_freshness};
+use crate::http::api::query::Run;
+use crate::http::api::query::bulk::{BulkAnswer, KeyResult, Many};
+use crate::http::extract::{By, Environment, Segment, User};
 use crate::http::json_body::JsonBody;
 use crate::http::openapi::Scope;
 use crate::http::problem::{Failure, Problems, problem};
-use crate::model::bulk::{
-    CopyOptions, CopyResult, DeleteMany, DeletePrefix, KeyToDelete, KeyVersion, RenamePrefix,
-};
-use crate::model::name::Name;
-use crate::model::principal::Caller;
+use crate::model::bulk::{CopyOptions, CopyResult, DeleteMany, DeletePrefix, KeyToDelete, RenamePrefix};
 
 /// An empty line is sent when nothing was to be told for so long: clients and proxies give up silent connections.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -54,14 +50,14 @@ pub struct DeleteObjects {
 }
 
 impl DeleteObjects {
-    fn query(self) -> Result<Query, Failure> {
+    fn many(self) -> Result<Many, Failure> {
         let DeleteObjects { keys, prefix, dry_run, confirm_count, cursor } = self;
         match (keys, prefix) {
             (Some(keys), None) if confirm_count.is_none() && cursor.is_none() => {
-                Ok(Query::DeleteMany(DeleteMany { keys, dry_run }))
+                Ok(Many::Delete(DeleteMany { keys, dry_run }))
             }
             (None, Some(prefix)) => {
-                Ok(Query::DeletePrefix(DeletePrefix { prefix, dry_run, confirm_count, cursor }))
+                Ok(Many::DeletePrefix(DeletePrefix { prefix, dry_run, confirm_count, cursor }))
             }
             (Some(_), None) => Err(wrong("`confirm_count` and `cursor` go with `prefix`, not with `keys`")),
             _ => Err(wrong("give either `keys` or `prefix`")),
@@ -84,9 +80,8 @@ pub async fn delete_objects(
     headers: HeaderMap,
     JsonBody(wanted): JsonBody<DeleteObjects>,
 ) -> Result<Response, Failure> {
-    Many { api: &api, caller: &by.0, resource: &name, environment: &environment.0 }
-        .answer(&headers, wanted.query()?)
-        .await
+    let run = Run { app: &api.app, caller: &by.0, resource: &name, environment: &environment.0 };
+    many(run, &headers, wanted.many()?).await
 }
 
 /// Moves every object below a prefix below another one, within the resource or to another. With `Accept:
@@ -103,9 +98,8 @@ pub async fn rename_objects(
     headers: HeaderMap,
     JsonBody(wanted): JsonBody<RenamePrefix>,
 ) -> Result<Response, Failure> {
-    Many { api: &api, caller: &by.0, resource: &name, environment: &environment.0 }
-        .answer(&headers, Query::RenamePrefix(wanted))
-        .await
+    let run = Run { app: &api.app, caller: &by.0, resource: &name, environment: &environment.0 };
+    many(run, &headers, Many::RenamePrefix(wanted)).await
 }
 
 /// Copies an object, within the resource or to another.
@@ -120,8 +114,8 @@ pub async fn copy_object(
     Segment(name): Segment<String>,
     JsonBody(wanted): JsonBody<CopyOptions>,
 ) -> Result<Response, Failure> {
-    let _permit = api.app.admit(&by.0).await?;
-    query::respond(&api, &by.0, &name, &environment.0, Query::Copy(Box::new(wanted))).await
+    let run = Run { app: &api.app, caller: &by.0, resource: &name, environment: &environment.0 };
+    copy(run, wanted, false).await
 }
 
 /// Moves an object, within the resource or to another: the source is deleted when the copy is confirmed.
@@ -133,52 +127,29 @@ pub async fn move_object(
     Segment(name): Segment<String>,
     JsonBody(wanted): JsonBody<CopyOptions>,
 ) -> Result<Response, Failure> {
-    let _permit = api.app.admit(&by.0).await?;
-    query::respond(&api, &by.0, &name, &environment.0, Query::Move(Box::new(wanted))).await
+    let run = Run { app: &api.app, caller: &by.0, resource: &name, environment: &environment.0 };
+    copy(run, wanted, true).await
 }
 
-/// A query over many objects.
-struct Many<'a> {
-    api: &'a Api,
-    caller: &'a Caller,
-    resource: &'a str,
-    environment: &'a Name,
+async fn many(run: Run<'_>, headers: &HeaderMap, many: Many) -> Result<Response, Failure> {
+    let permit = run.app.admit(run.caller).await?;
+    if is_streamed(headers)
+        && let Some(progress) = many.start(run).await?
+    {
+        return Ok(lines(progress, permit));
+    }
+    let (answer, freshness) = many.finish(run).await?;
+    Ok(with_freshness(Json(answer).into_response(), freshness))
 }
 
-impl Many<'_> {
-    async fn answer(self, headers: &HeaderMap, query: Query) -> Result<Response, Failure> {
-        let Many { api, caller, resource, environment } = self;
-        let permit = api.app.admit(caller).await?;
-        if text_of(headers, "accept").is_some_and(|accept| accept.contains(NDJSON))
-            && let Some(progress) = self.start(&api.app, &query).await?
-        {
-            return Ok(lines(progress, permit));
-        }
-        query::respond(api, caller, resource, environment, query).await
-    }
-
-    /// None for a dry run, which has nothing to stream.
-    async fn start(&self, app: &Arc<App>, query: &Query) -> Result<Option<Progress>, Failure> {
-        let (caller, resource, environment) = (self.caller, self.resource, self.environment);
-        let started = match query {
-            Query::DeleteMany(wanted) if !wanted.dry_run => {
-                let keys: Vec<KeyVersion> = wanted.keys.iter().cloned().map(KeyVersion::from).collect();
-                app.delete_many(caller, resource, environment, keys).await?
-            }
-            Query::DeletePrefix(wanted) if !wanted.dry_run => {
-                app.delete_prefix(caller, resource, environment, wanted, None).await?
-            }
-            Query::RenamePrefix(wanted) if !wanted.dry_run => {
-                app.rename_prefix(caller, resource, environment, wanted.clone(), None).await?
-            }
-            _ => return Ok(None),
-        };
-        Ok(Some(started))
-    }
+async fn copy(run: Run<'_>, wanted: CopyOptions, moves: bool) -> Result<Response, Failure> {
+    let _permit = run.app.admit(run.caller).await?;
+    let copied = run.app.copy_object(run.caller, run.resource, run.environment, wanted, moves).await?;
+    Ok(with_freshness(Json(copied.value).into_response(), copied.freshness))
 }
 
 /// One line a key, a line with the cursor after every chunk, and a last line with the counts.
-fn lines(progress: Progress, permit: Permit) -> Response {
+pub(in crate::http::api) fn lines(progress: Progress, permit: Permit) -> Response {
     let freshness = progress.freshness;
     // the place is held as long as the stream lives; without its end the answer is not complete
     let lines = stream::unfold(Some((progress, permit)), |state| async move {

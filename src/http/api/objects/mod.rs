@@ -2,6 +2,7 @@
 
 pub mod acl;
 pub mod bulk;
+mod if_range;
 pub mod sign;
 pub mod tags;
 pub mod uploads;
@@ -29,7 +30,7 @@ use crate::http::extract::{
 };
 use crate::http::openapi::{ObjectBytes, ReadHeaders, ReadParams, Scope, WriteHeaders};
 use crate::http::problem::{Failure, Problem, Problems, problem};
-use crate::model::object::{DeleteOptions, ObjectPage, PutResult};
+use crate::model::object::{DeleteOptions, GetOptions, ObjectPage, PutResult};
 
 pub(in crate::http::api) const NDJSON: &str = "application/x-ndjson";
 /// Bytes that a row of a list usually has.
@@ -77,6 +78,8 @@ pub struct ObjectParams {
     modified_after: Option<String>,
     /// Only objects that were written before this time (RFC 3339).
     modified_before: Option<String>,
+    /// What the rows have to fit besides, as the JSON of the filter of a query: `{"not": {"glob": "**.tmp"}}`.
+    filter: Option<String>,
     /// `key`, `size` or `last_modified`: everything below the prefix is read first.
     sort: Option<String>,
     /// `asc` or `desc`.
@@ -202,7 +205,12 @@ pub async fn get_object(
         return sign::redirect(&api, &by, &environment, object, version).await;
     }
     let options = get_options(&headers, version)?;
-    let opened = api.app.get(&by.0, &object.resource, &environment.0, &object.key, &options).await?;
+    let opened = if headers.contains_key(header::IF_RANGE) {
+        // boxed: its state is large, and few take it
+        Box::pin(if_range::get(&api.app, &by.0, &environment.0, &object, (&headers, options))).await?
+    } else {
+        api.app.get(&by.0, &object.resource, &environment.0, &object.key, &options).await?
+    };
     Ok(download(&api, opened, permit))
 }
 
@@ -220,7 +228,7 @@ pub async fn get_object_by_key(
 }
 
 /// Reads an object's metadata.
-#[utoipa::path(head, path = "/v1/resources/{name}/objects/{*key}", tag = "objects", operation_id = "head_object", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Path, description = "The key, percent-encoded once."), ReadParams, ReadHeaders, Scope), responses((status = 200, description = "The object's headers."), (status = 206, description = "The headers of a part of the object."), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
+#[utoipa::path(head, path = "/v1/resources/{name}/objects/{*key}", tag = "objects", operation_id = "head_object", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Path, description = "The key, percent-encoded once."), ReadParams, ReadHeaders, Scope), responses((status = 200, description = "The object's headers."), (status = 206, description = "The headers of a part of an upload in parts."), (status = 304, description = "Not modified."), Problems))]
 pub async fn head_object(
     by: By<User>,
     environment: Environment,
@@ -230,13 +238,14 @@ pub async fn head_object(
     Headers(headers): Headers,
 ) -> Result<Response, Failure> {
     let permit = api.app.admit(&by.0).await?;
-    let options = get_options(&headers, version)?;
+    // a range is one of a GET (RFC 9110, section 14.2); S3 would answer 206
+    let options = GetOptions { range: None, ..get_options(&headers, version)? };
     let opened = api.app.head(&by.0, &object.resource, &environment.0, &object.key, &options).await?;
     Ok(download(&api, opened, permit))
 }
 
 /// Reads the metadata of an object whose key is a parameter.
-#[utoipa::path(head, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "head_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ReadParams, ReadHeaders, Scope), responses((status = 200, description = "The object's headers."), (status = 206, description = "The headers of a part of the object."), (status = 304, description = "Not modified."), (status = 416, description = "The range lies outside the object."), Problems))]
+#[utoipa::path(head, path = "/v1/resources/{name}/object", tag = "objects", operation_id = "head_object_by_key", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ("key" = String, Query, description = "The key."), ReadParams, ReadHeaders, Scope), responses((status = 200, description = "The object's headers."), (status = 206, description = "The headers of a part of an upload in parts."), (status = 304, description = "Not modified."), Problems))]
 pub async fn head_object_by_key(
     by: By<User>,
     environment: Environment,

@@ -123,6 +123,7 @@ pub(super) fn put_options(headers: &HeaderMap) -> Result<PutOptions, Failure> {
         metadata: BTreeMap::new(),
         extras: extras(headers)?,
     };
+    refuse_unhonoured(headers)?;
     if options.if_none_match.as_deref().is_some_and(|value| value != "*") {
         return Err(bad("`If-None-Match` takes only `*` on an upload"));
     }
@@ -134,6 +135,18 @@ pub(super) fn put_options(headers: &HeaderMap) -> Result<PutOptions, Failure> {
     }
     options.check_headers().map_err(Error::from)?;
     Ok(options)
+}
+
+/// A condition that is not honoured would write what it should protect, and a part of an object would become all of it
+/// (RFC 9110, section 14.5).
+pub(super) fn refuse_unhonoured(headers: &HeaderMap) -> Result<(), Failure> {
+    let unhonoured = ["if-unmodified-since", "content-range"];
+    match unhonoured.iter().find(|name| headers.contains_key(**name)) {
+        None => Ok(()),
+        Some(name) => {
+            Err(bad(&format!("`{name}` is not taken by an upload: leave it out, or use `if-match`")))
+        }
+    }
 }
 
 /// The headers of S3 that an upload takes here; another one of its family is refused, for what it asks would be
@@ -234,6 +247,7 @@ pub(super) fn list_options(params: ObjectParams) -> Result<ListOptions, Failure>
         regex: params.regex,
         size: (size != SizeRange::default()).then_some(size),
         modified: (modified != TimeRange::default()).then_some(modified),
+        and: params.filter.as_deref().map(filter).transpose()?.map(|filter| vec![filter]),
         ..Filter::default()
     };
     Ok(ListOptions {
@@ -246,6 +260,14 @@ pub(super) fn list_options(params: ObjectParams) -> Result<ListOptions, Failure>
         sort: sort(params.sort.as_deref(), params.direction.as_deref())?,
         fetch_owner: params.fetch_owner.unwrap_or_default(),
         sign_expires_in: span("sign_expires_in", params.sign_expires_in.as_deref())?,
+    })
+}
+
+fn filter(text: &str) -> Result<Filter, Failure> {
+    serde_json::from_str(text).map_err(|error| {
+        let rule =
+            format!("takes the JSON of a filter, for example {{\"not\": {{\"glob\": \"**.tmp\"}}}}: {error}");
+        Failure(Error::field("filter", rule))
     })
 }
 

@@ -205,6 +205,7 @@ pub async fn put_object_part(
 ) -> Result<Response, Failure> {
     let _permit = api.app.admit(&by.0).await?;
     let target = Target { caller: &by.0, resource: &object.resource, environment: &environment.0 };
+    options::refuse_unhonoured(request.headers())?;
     let checksum = options::checksum(request.headers())?;
     let (_, body, length) = body_and_length(request);
     let idle = Duration::from_millis(api.app.config.server.body_idle_timeout_ms);

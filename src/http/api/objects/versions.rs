@@ -62,7 +62,7 @@ pub async fn list_object_versions(
 }
 
 /// One line a row; the last line says whether there is more, or what went wrong.
-fn rows(listing: VersionListing, permit: Permit) -> Response {
+pub(in crate::http::api) fn rows(listing: VersionListing, permit: Permit) -> Response {
     let freshness = listing.freshness;
     // the place is held as long as the stream lives
     let state = Some((listing, permit, None));

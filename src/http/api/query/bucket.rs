@@ -4,9 +4,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::app::connection::Freshness;
 use crate::app::{BucketCare, BucketWanted};
 use crate::http::api::query::{QueryAnswer, Ran, Run};
-use crate::model::bucket::{Aspect, CorsRule, CorsRules};
+use crate::http::problem::Failure;
+use crate::model::bucket::{Aspect, BucketChange, CorsRule, CorsRules};
 
 /// Which aspects of the bucket to read.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -70,26 +72,29 @@ pub(super) async fn get(run: Run<'_>, wanted: BucketQuery) -> Ran {
     Ok((QueryAnswer::GetBucket(found.value), found.freshness))
 }
 
-pub(super) async fn put_cors(run: Run<'_>, wanted: PutCorsQuery) -> Ran {
+/// What changed.
+type Changed = Result<(BucketChange, Freshness), Failure>;
+
+pub(super) async fn put_cors(run: Run<'_>, wanted: PutCorsQuery) -> Changed {
     let care = BucketCare { dry_run: wanted.dry_run, force: false };
     change(run, BucketWanted::PutCors(CorsRules { rules: wanted.rules }), care).await
 }
 
-pub(super) async fn delete_cors(run: Run<'_>, wanted: DeleteCorsQuery) -> Ran {
+pub(super) async fn delete_cors(run: Run<'_>, wanted: DeleteCorsQuery) -> Changed {
     change(run, BucketWanted::DeleteCors, BucketCare { dry_run: wanted.dry_run, force: false }).await
 }
 
-pub(super) async fn put_policy(run: Run<'_>, wanted: PutPolicyQuery) -> Ran {
+pub(super) async fn put_policy(run: Run<'_>, wanted: PutPolicyQuery) -> Changed {
     let care = BucketCare { dry_run: wanted.dry_run, force: wanted.force };
     change(run, BucketWanted::PutPolicy(Value::Object(wanted.policy)), care).await
 }
 
-pub(super) async fn delete_policy(run: Run<'_>, wanted: DeletePolicyQuery) -> Ran {
+pub(super) async fn delete_policy(run: Run<'_>, wanted: DeletePolicyQuery) -> Changed {
     let care = BucketCare { dry_run: wanted.dry_run, force: wanted.force };
     change(run, BucketWanted::DeletePolicy, care).await
 }
 
-async fn change(run: Run<'_>, wanted: BucketWanted, care: BucketCare) -> Ran {
+async fn change(run: Run<'_>, wanted: BucketWanted, care: BucketCare) -> Changed {
     let changed = run.app.change_bucket(run.target(), wanted, care).await?;
-    Ok((QueryAnswer::ChangeBucket(changed.value), changed.freshness))
+    Ok((changed.value, changed.freshness))
 }

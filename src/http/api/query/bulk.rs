@@ -1,13 +1,14 @@
-//! Deletes of many, copies, moves and renames: one answer with what became of each key.
+//! Deletes of many and renames: one answer with what became of each key.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::{BulkKey, Progress, Step};
-use crate::http::api::query::{QueryAnswer, Ran, Run};
+use crate::app::connection::Freshness;
+use crate::app::{BulkKey, Outcome, Progress, Step};
+use crate::http::api::query::Run;
 use crate::http::problem::{Failure, Problem, problem};
 use crate::model::bulk::{
-    BulkPlan, CopyOptions, DeleteMany, DeletePrefix, KeyOutcome, KeyVersion, MOST_KEYS, RenamePrefix,
+    BulkPlan, DeleteMany, DeletePrefix, KeyOutcome, KeyToDelete, MOST_KEYS, RenamePrefix,
 };
 
 /// What became of one key.
@@ -63,42 +64,71 @@ impl From<BulkKey> for KeyResult {
     }
 }
 
-pub(super) async fn delete_many(run: Run<'_>, wanted: DeleteMany) -> Ran {
-    let keys: Vec<KeyVersion> = wanted.keys.into_iter().map(KeyVersion::from).collect();
-    if wanted.dry_run {
-        let plan = run.app.plan_delete_many(run.caller, run.resource, run.environment, keys).await?;
-        return Ok((QueryAnswer::Bulk(BulkAnswer::Plan(plan.value)), plan.freshness));
-    }
-    gathered(run.app.delete_many(run.caller, run.resource, run.environment, keys).await?).await
+/// What became of the objects: the plan of a dry run, or the end of the work.
+type Bulk = Result<(BulkAnswer, Freshness), Failure>;
+
+/// What is done to many objects.
+#[derive(Debug)]
+pub(in crate::http::api) enum Many {
+    Delete(DeleteMany),
+    DeletePrefix(DeletePrefix),
+    RenamePrefix(RenamePrefix),
 }
 
-pub(super) async fn delete_prefix(run: Run<'_>, wanted: DeletePrefix) -> Ran {
-    let Run { app, caller, resource, environment } = run;
-    if wanted.dry_run {
-        let plan = app.plan_delete_prefix(caller, resource, environment, &wanted).await?;
-        return Ok((QueryAnswer::Bulk(BulkAnswer::Plan(plan.value)), plan.freshness));
+impl Many {
+    /// Begins; none for a dry run, which has nothing to stream.
+    pub(in crate::http::api) async fn start(&self, run: Run<'_>) -> Result<Option<Progress>, Failure> {
+        let Run { app, caller, resource, environment } = run;
+        let started = match self {
+            Many::Delete(wanted) if !wanted.dry_run => {
+                let keys = wanted.keys.iter().cloned().map(KeyToDelete::named).collect();
+                app.delete_many(caller, resource, environment, keys).await?
+            }
+            Many::DeletePrefix(wanted) if !wanted.dry_run => {
+                app.delete_prefix(caller, resource, environment, wanted, None).await?
+            }
+            Many::RenamePrefix(wanted) if !wanted.dry_run => {
+                app.rename_prefix(caller, resource, environment, wanted.clone(), None).await?
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(started))
     }
-    let most = Some(MOST_KEYS as u64);
-    gathered(app.delete_prefix(caller, resource, environment, &wanted, most).await?).await
+
+    /// Runs to the end, or to as many keys as one answer holds.
+    pub(in crate::http::api) async fn finish(self, run: Run<'_>) -> Bulk {
+        let Run { app, caller, resource, environment } = run;
+        let most = Some(MOST_KEYS as u64);
+        match self {
+            Many::Delete(wanted) => {
+                let keys = wanted.keys.into_iter().map(KeyToDelete::named).collect();
+                if wanted.dry_run {
+                    return Ok(plan(app.plan_delete_many(caller, resource, environment, keys).await?));
+                }
+                gathered(app.delete_many(caller, resource, environment, keys).await?).await
+            }
+            Many::DeletePrefix(wanted) if wanted.dry_run => {
+                Ok(plan(app.plan_delete_prefix(caller, resource, environment, &wanted).await?))
+            }
+            Many::DeletePrefix(wanted) => {
+                gathered(app.delete_prefix(caller, resource, environment, &wanted, most).await?).await
+            }
+            Many::RenamePrefix(wanted) if wanted.dry_run => {
+                Ok(plan(app.plan_rename(caller, resource, environment, &wanted).await?))
+            }
+            Many::RenamePrefix(wanted) => {
+                gathered(app.rename_prefix(caller, resource, environment, wanted, most).await?).await
+            }
+        }
+    }
 }
 
-pub(super) async fn rename_prefix(run: Run<'_>, wanted: RenamePrefix) -> Ran {
-    let Run { app, caller, resource, environment } = run;
-    if wanted.dry_run {
-        let plan = app.plan_rename(caller, resource, environment, &wanted).await?;
-        return Ok((QueryAnswer::Bulk(BulkAnswer::Plan(plan.value)), plan.freshness));
-    }
-    let most = Some(MOST_KEYS as u64);
-    gathered(app.rename_prefix(caller, resource, environment, wanted, most).await?).await
-}
-
-pub(super) async fn copy(run: Run<'_>, wanted: CopyOptions, moves: bool) -> Ran {
-    let copied = run.app.copy_object(run.caller, run.resource, run.environment, wanted, moves).await?;
-    Ok((QueryAnswer::Copy(copied.value), copied.freshness))
+fn plan(found: Outcome<BulkPlan>) -> (BulkAnswer, Freshness) {
+    (BulkAnswer::Plan(found.value), found.freshness)
 }
 
 /// Waits for the end. What failed before anything was done is an error of its own.
-async fn gathered(mut progress: Progress) -> Ran {
+async fn gathered(mut progress: Progress) -> Bulk {
     let mut result = BulkResult::default();
     let mut ended = false;
     while let Some(step) = progress.next().await {
@@ -124,5 +154,5 @@ async fn gathered(mut progress: Progress) -> Ran {
         let kind = crate::aws::ErrorKind::Internal;
         return Err(Failure(crate::aws::AwsError::new(kind, "s3", "InternalError", text).into()));
     }
-    Ok((QueryAnswer::Bulk(BulkAnswer::Result(result)), progress.freshness))
+    Ok((BulkAnswer::Result(result), progress.freshness))
 }

@@ -22,9 +22,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use self::bucket::{BucketQuery, DeleteCorsQuery, DeletePolicyQuery, PutCorsQuery, PutPolicyQuery};
-use self::bulk::BulkAnswer;
-use self::delete::Deleted;
-use self::multipart::AbortedUpload;
+use self::bulk::{BulkAnswer, Many};
+use self::delete::{DeleteQuery, Deleted};
+use self::multipart::{AbortedUpload, UploadPartQuery};
 use self::read::{GetQuery, HeadQuery, KeyQuery, NotModified, ObjectContent};
 use self::tags::{PutAclQuery, PutTagsQuery};
 use self::write::PutQuery;
@@ -33,7 +33,7 @@ use crate::app::{App, Target};
 use crate::http::Api;
 use crate::http::api::objects::acl::AclWritten;
 use crate::http::api::objects::sign::keep_nowhere;
-use crate::http::api::objects::{is_streamed, with_freshness};
+use crate::http::api::objects::{self, is_streamed, with_freshness};
 use crate::http::extract::{By, Environment, Segment, User};
 use crate::http::openapi::Scope;
 use crate::http::problem::{Failure, Problem, Problems};
@@ -44,6 +44,7 @@ use crate::model::bulk::{CopyOptions, CopyResult, DeleteMany, DeletePrefix, Rena
 use crate::model::multipart::{
     AbortUpload, CleanReport, CleanUploads, CompleteUpload, CompletedUpload, ListPartsOptions,
     ListUploadsOptions, PartPage, SignPartsOptions, SignedParts, StartUpload, StartedUpload, UploadPage,
+    UploadedPart,
 };
 use crate::model::name::Name;
 use crate::model::object::{ListOptions, ObjectMetadata, ObjectPage, PutResult};
@@ -66,7 +67,7 @@ pub enum Query {
     /// Writes an object from text or base64.
     Put(PutQuery),
     /// Deletes an object.
-    Delete(KeyQuery),
+    Delete(DeleteQuery),
     /// Signs a URL.
     Sign(Box<SignOptions>),
     /// Signs a form for uploads by POST.
@@ -75,6 +76,8 @@ pub enum Query {
     SignParts(SignPartsOptions),
     /// Begins an upload in parts.
     CreateMultipartUpload(Box<StartUpload>),
+    /// Sends one part of an upload, from text or base64.
+    UploadPart(UploadPartQuery),
     /// Lists the parts of an upload.
     ListParts(ListPartsOptions),
     /// Puts the parts of an upload together.
@@ -121,67 +124,85 @@ pub enum Query {
     DeleteBucketPolicy(DeletePolicyQuery),
 }
 
-/// What a query answers, by operation.
+/// What a query answers; `operation` says to which one.
 #[derive(Serialize, ToSchema)]
-#[serde(untagged)]
+#[serde(tag = "operation", rename_all = "snake_case")]
 pub enum QueryAnswer {
-    /// list
+    /// Objects.
     List(ObjectPage),
-    /// head
+    /// An object's metadata.
     Head(Box<ObjectMetadata>),
-    /// get
+    /// An object's content.
     Get(Box<ObjectContent>),
-    /// put
-    Put(PutResult),
-    /// delete
-    Delete(Deleted),
-    /// sign
-    Sign(SignedUrl),
-    /// `sign_post`
-    SignPost(SignedForm),
-    /// `sign_parts`
-    SignParts(SignedParts),
-    /// `create_multipart_upload`
-    CreateMultipartUpload(StartedUpload),
-    /// `list_parts`
-    ListParts(PartPage),
-    /// `complete_multipart_upload`
-    CompleteMultipartUpload(CompletedUpload),
-    /// `abort_multipart_upload`
-    AbortMultipartUpload(AbortedUpload),
-    /// `list_multipart_uploads`
-    ListMultipartUploads(UploadPage),
-    /// `clean_multipart_uploads`
-    CleanMultipartUploads(CleanReport),
-    /// `delete_many`, `delete_prefix`, `rename_prefix`
-    Bulk(BulkAnswer),
-    /// copy, move
-    Copy(CopyResult),
-    /// head and get whose condition found nothing new
+    /// To `head` and `get` whose condition found nothing new.
     NotModified(NotModified),
-    /// `get_tags`, `put_tags`, `delete_tags`
-    Tags(ObjectTags),
-    /// `get_acl`
+    /// What was written.
+    Put(PutResult),
+    /// What was deleted.
+    Delete(Deleted),
+    /// A URL.
+    Sign(SignedUrl),
+    /// A form.
+    SignPost(SignedForm),
+    /// A URL for each part.
+    SignParts(SignedParts),
+    /// The upload that began.
+    CreateMultipartUpload(StartedUpload),
+    /// The part that was sent.
+    UploadPart(UploadedPart),
+    /// Parts of an upload.
+    ListParts(PartPage),
+    /// The object that the parts became.
+    CompleteMultipartUpload(CompletedUpload),
+    /// The upload that ended.
+    AbortMultipartUpload(AbortedUpload),
+    /// Open uploads.
+    ListMultipartUploads(UploadPage),
+    /// Uploads that were aborted.
+    CleanMultipartUploads(CleanReport),
+    /// What became of each key.
+    DeleteMany(BulkAnswer),
+    /// What became of each key.
+    DeletePrefix(BulkAnswer),
+    /// What became of each key.
+    RenamePrefix(BulkAnswer),
+    /// The copy.
+    Copy(CopyResult),
+    /// Where the object is now.
+    Move(CopyResult),
+    /// Tags.
+    GetTags(ObjectTags),
+    /// The tags that the object has now.
+    PutTags(ObjectTags),
+    /// The tags that the object has now: none.
+    DeleteTags(ObjectTags),
+    /// An ACL.
     GetAcl(ObjectAcl),
-    /// `put_acl`
+    /// The ACL that the object has now.
     PutAcl(AclWritten),
-    /// `list_versions`
+    /// Versions and delete markers.
     ListVersions(VersionPage),
-    /// `restore_version`
+    /// The version that is the newest now.
     RestoreVersion(RestoredVersion),
-    /// `get_bucket`
+    /// What the bucket is set to.
     GetBucket(BucketSettings),
-    /// `put_bucket_cors`, `delete_bucket_cors`, `put_bucket_policy`, `delete_bucket_policy`
-    ChangeBucket(BucketChange),
+    /// What changed.
+    PutBucketCors(BucketChange),
+    /// What changed.
+    DeleteBucketCors(BucketChange),
+    /// What changed.
+    PutBucketPolicy(BucketChange),
+    /// What changed.
+    DeleteBucketPolicy(BucketChange),
 }
 
 /// Who asks what of which resource in which environment.
 #[derive(Debug, Clone, Copy)]
-struct Run<'a> {
-    app: &'a Arc<App>,
-    caller: &'a Caller,
-    resource: &'a str,
-    environment: &'a Name,
+pub(super) struct Run<'a> {
+    pub(super) app: &'a Arc<App>,
+    pub(super) caller: &'a Caller,
+    pub(super) resource: &'a str,
+    pub(super) environment: &'a Name,
 }
 
 impl<'a> Run<'a> {
@@ -193,7 +214,8 @@ impl<'a> Run<'a> {
 /// What an operation answers, and how fresh its secrets were.
 type Ran = Result<(QueryAnswer, Freshness), Failure>;
 
-/// Runs a query. A list with `Accept: application/x-ndjson` is one row a line.
+/// Runs a query. With `Accept: application/x-ndjson` a list is one row a line, and what is done to many objects one key a
+/// line, with a cursor after every chunk.
 #[utoipa::path(post, path = "/v1/resources/{name}/query", tag = "objects", operation_id = "query", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), Scope), request_body(content = Query, examples(
     ("list" = (value = json!({"operation": "list", "prefix": "2026/", "limit": 100}))),
     ("list what fits, the largest first" = (value = json!({"operation": "list", "filter": {"glob": "**.pdf", "size": {"gt": 1_000_000}}, "sort": {"by": "size", "direction": "desc"}, "limit": 10}))),
@@ -225,16 +247,17 @@ type Ran = Result<(QueryAnswer, Freshness), Failure>;
     ("delete_tags" = (value = json!({"operation": "delete_tags", "key": "2026/a.txt"}))),
     ("get_acl" = (value = json!({"operation": "get_acl", "key": "2026/a.txt"}))),
     ("sign_parts" = (value = json!({"operation": "sign_parts", "key": "2026/film.mp4", "upload_id": "VXBsb2FkIElE", "parts": [1, 2]}))),
+    ("upload_part" = (value = json!({"operation": "upload_part", "key": "2026/film.mp4", "upload_id": "VXBsb2FkIElE", "part_number": 1, "base64": "AAAAIGZ0eXA="}))),
     ("list_parts" = (value = json!({"operation": "list_parts", "key": "2026/film.mp4", "upload_id": "VXBsb2FkIElE"}))),
     ("complete_multipart_upload" = (value = json!({"operation": "complete_multipart_upload", "key": "2026/film.mp4", "upload_id": "VXBsb2FkIElE", "parts": [{"part_number": 1, "etag": "\"9b2cf535f27731c974343645a3985328\""}]}))),
     ("abort_multipart_upload" = (value = json!({"operation": "abort_multipart_upload", "key": "2026/film.mp4", "upload_id": "VXBsb2FkIElE"}))),
     ("list_multipart_uploads" = (value = json!({"operation": "list_multipart_uploads", "prefix": "2026/"}))),
 )), responses(
-    (status = 200, description = "What the operation answers. A list with `Accept: application/x-ndjson` is one row a line; its last line says whether there is more, or holds the `error` that ended it.", content(
+    (status = 200, description = "What the operation answers. With `Accept: application/x-ndjson` a list is one row a line, and what is done to many objects (`delete_many`, `delete_prefix`, `rename_prefix`) one key a line; the last line says whether there is more, or holds the `error` that ended it.", content(
         (QueryAnswer = "application/json", examples(
-            ("list" = (value = json!({"objects": [{"key": "2026/a.pdf", "size": 1234, "etag": "\"9b2cf535f27731c974343645a3985328\"", "last_modified": "2026-11-01T10:00:00Z", "storage_class": "STANDARD"}], "prefixes": [], "cursor": null, "truncated": false}))),
-            ("put" = (value = json!({"key": "2026/a.txt", "size": 5, "etag": "\"5d41402abc4b2a76b9719d911017c592\"", "version_id": null}))),
-            ("delete" = (value = json!({"key": "2026/a.txt", "version_id": null}))),
+            ("list" = (value = json!({"operation": "list", "objects": [{"key": "2026/a.pdf", "size": 1234, "etag": "\"9b2cf535f27731c974343645a3985328\"", "last_modified": "2026-11-01T10:00:00Z", "storage_class": "STANDARD"}], "prefixes": [], "cursor": null, "truncated": false}))),
+            ("put" = (value = json!({"operation": "put", "key": "2026/a.txt", "size": 5, "etag": "\"5d41402abc4b2a76b9719d911017c592\"", "version_id": null}))),
+            ("delete" = (value = json!({"operation": "delete", "key": "2026/a.txt", "version_id": null}))),
         )),
         (String = "application/x-ndjson", example = json!("{\"key\":\"2026/a.pdf\",\"size\":1234,\"etag\":\"\\\"9b2cf535f27731c974343645a3985328\\\"\",\"last_modified\":\"2026-11-01T10:00:00Z\",\"storage_class\":\"STANDARD\"}\n{\"cursor\":null,\"truncated\":false}\n")),
     )),
@@ -250,24 +273,30 @@ pub async fn query(
     TaggedBody { value: query, .. }: TaggedBody<Query>,
 ) -> Result<Response, Failure> {
     let permit = api.app.admit(&by.0).await?;
+    let run = Run { app: &api.app, caller: &by.0, resource: &name, environment: &environment.0 };
+    if !is_streamed(&headers) {
+        return respond(run, query).await;
+    }
     match query {
-        Query::List(options) if is_streamed(&headers) => {
-            let run = Run { app: &api.app, caller: &by.0, resource: &name, environment: &environment.0 };
-            list::rows(run, options, permit).await
+        Query::List(options) => list::rows(run, options, permit).await,
+        Query::ListVersions(options) => versions::rows(run, options, permit).await,
+        query => {
+            let many = match &query {
+                Query::DeleteMany(wanted) => Many::Delete(wanted.clone()),
+                Query::DeletePrefix(wanted) => Many::DeletePrefix(wanted.clone()),
+                Query::RenamePrefix(wanted) => Many::RenamePrefix(wanted.clone()),
+                _ => return respond(run, query).await,
+            };
+            match many.start(run).await? {
+                Some(progress) => Ok(objects::bulk::lines(progress, permit)),
+                None => respond(run, query).await,
+            }
         }
-        query => respond(&api, &by.0, &name, &environment.0, query).await,
     }
 }
 
 /// Answers a query that has its place.
-pub(super) async fn respond(
-    api: &Api,
-    caller: &Caller,
-    resource: &str,
-    environment: &Name,
-    query: Query,
-) -> Result<Response, Failure> {
-    let run = Run { app: &api.app, caller, resource, environment };
+async fn respond(run: Run<'_>, query: Query) -> Result<Response, Failure> {
     let (answer, freshness) = answer(run, query).await?;
     let is_credential = sign::is_credential(&answer);
     let mut response = Json(answer).into_response();
@@ -289,16 +318,28 @@ async fn answer(run: Run<'_>, query: Query) -> Ran {
         Query::SignPost(options) => sign::sign_post(run, *options).await?,
         Query::SignParts(options) => sign::sign_parts(run, options).await?,
         Query::CreateMultipartUpload(wanted) => multipart::create(run, *wanted).await?,
+        Query::UploadPart(wanted) => multipart::part(run, wanted).await?,
         Query::ListParts(wanted) => multipart::parts(run, wanted).await?,
         Query::CompleteMultipartUpload(wanted) => multipart::complete(run, wanted).await?,
         Query::AbortMultipartUpload(wanted) => multipart::abort(run, wanted).await?,
         Query::ListMultipartUploads(wanted) => multipart::uploads(run, wanted).await?,
         Query::CleanMultipartUploads(wanted) => multipart::clean(run, wanted).await?,
-        Query::DeleteMany(wanted) => bulk::delete_many(run, wanted).await?,
-        Query::DeletePrefix(wanted) => bulk::delete_prefix(run, wanted).await?,
-        Query::Copy(wanted) => bulk::copy(run, *wanted, false).await?,
-        Query::Move(wanted) => bulk::copy(run, *wanted, true).await?,
-        Query::RenamePrefix(wanted) => bulk::rename_prefix(run, wanted).await?,
+        Query::DeleteMany(wanted) => told(Many::Delete(wanted).finish(run).await?, QueryAnswer::DeleteMany),
+        Query::DeletePrefix(wanted) => {
+            told(Many::DeletePrefix(wanted).finish(run).await?, QueryAnswer::DeletePrefix)
+        }
+        Query::Copy(wanted) => {
+            let copied =
+                run.app.copy_object(run.caller, run.resource, run.environment, *wanted, false).await?;
+            (QueryAnswer::Copy(copied.value), copied.freshness)
+        }
+        Query::Move(wanted) => {
+            let moved = run.app.copy_object(run.caller, run.resource, run.environment, *wanted, true).await?;
+            (QueryAnswer::Move(moved.value), moved.freshness)
+        }
+        Query::RenamePrefix(wanted) => {
+            told(Many::RenamePrefix(wanted).finish(run).await?, QueryAnswer::RenamePrefix)
+        }
         Query::GetTags(wanted) => tags::get_tags(run, wanted).await?,
         Query::PutTags(wanted) => tags::put_tags(run, wanted).await?,
         Query::DeleteTags(wanted) => tags::delete_tags(run, wanted).await?,
@@ -307,12 +348,28 @@ async fn answer(run: Run<'_>, query: Query) -> Ran {
         Query::ListVersions(options) => versions::list(run, options).await?,
         Query::RestoreVersion(options) => versions::restore(run, options).await?,
         Query::GetBucket(wanted) => bucket::get(run, wanted).await?,
-        Query::PutBucketCors(wanted) => bucket::put_cors(run, wanted).await?,
-        Query::DeleteBucketCors(wanted) => bucket::delete_cors(run, wanted).await?,
-        Query::PutBucketPolicy(wanted) => bucket::put_policy(run, wanted).await?,
-        Query::DeleteBucketPolicy(wanted) => bucket::delete_policy(run, wanted).await?,
+        Query::PutBucketCors(wanted) => {
+            told(bucket::put_cors(run, wanted).await?, QueryAnswer::PutBucketCors)
+        }
+        Query::DeleteBucketCors(wanted) => {
+            told(bucket::delete_cors(run, wanted).await?, QueryAnswer::DeleteBucketCors)
+        }
+        Query::PutBucketPolicy(wanted) => {
+            told(bucket::put_policy(run, wanted).await?, QueryAnswer::PutBucketPolicy)
+        }
+        Query::DeleteBucketPolicy(wanted) => {
+            told(bucket::delete_policy(run, wanted).await?, QueryAnswer::DeleteBucketPolicy)
+        }
     };
     Ok(answered)
+}
+
+/// What was found, as the answer to an operation.
+fn told<T>(
+    (found, freshness): (T, Freshness),
+    answer: impl Fn(T) -> QueryAnswer,
+) -> (QueryAnswer, Freshness) {
+    (answer(found), freshness)
 }
 
 #[cfg(test)]

@@ -41,18 +41,18 @@ pub struct PutAclQuery {
 
 pub(super) async fn get_tags(run: Run<'_>, wanted: KeyQuery) -> Ran {
     let found = run.app.get_tags(run.target(), &wanted.key, wanted.version.as_deref()).await?;
-    Ok((QueryAnswer::Tags(found.value), found.freshness))
+    Ok((QueryAnswer::GetTags(found.value), found.freshness))
 }
 
 pub(super) async fn put_tags(run: Run<'_>, wanted: PutTagsQuery) -> Ran {
     let version = wanted.version.as_deref();
     let done = run.app.put_tags(run.target(), &wanted.key, version, wanted.tags).await?;
-    Ok((QueryAnswer::Tags(done.value), done.freshness))
+    Ok((QueryAnswer::PutTags(done.value), done.freshness))
 }
 
 pub(super) async fn delete_tags(run: Run<'_>, wanted: KeyQuery) -> Ran {
     let done = run.app.delete_tags(run.target(), &wanted.key, wanted.version.as_deref()).await?;
-    Ok((QueryAnswer::Tags(done.value), done.freshness))
+    Ok((QueryAnswer::DeleteTags(done.value), done.freshness))
 }
 
 pub(super) async fn get_acl(run: Run<'_>, wanted: KeyQuery) -> Ran {

@@ -87,16 +87,23 @@ pub(super) async fn put(run: Run<'_>, wanted: PutQuery) -> Ran {
     Ok((QueryAnswer::Put(written.value), written.freshness))
 }
 
-fn put_parts(wanted: PutQuery) -> Result<(String, PutOptions, Vec<u8>), Failure> {
-    let wrong = |field: &str, rule: &str| Failure(Error::field(field, rule));
-    let bytes = match (wanted.text, wanted.base64) {
-        (Some(text), None) => text.into_bytes(),
-        (None, Some(text)) => BASE64.decode(text).map_err(|_| wrong("base64", "cannot be decoded"))?,
+/// Content that is given in one of two ways.
+pub(super) fn content(text: Option<String>, base64: Option<String>) -> Result<Vec<u8>, Failure> {
+    match (text, base64) {
+        (Some(text), None) => Ok(text.into_bytes()),
+        (None, Some(text)) => {
+            BASE64.decode(text).map_err(|_| Failure(Error::field("base64", "cannot be decoded")))
+        }
         _ => {
             let text = "give the content as either `text` or `base64`";
-            return Err(Failure(Error::BadRequest(text.to_owned())));
+            Err(Failure(Error::BadRequest(text.to_owned())))
         }
-    };
+    }
+}
+
+fn put_parts(wanted: PutQuery) -> Result<(String, PutOptions, Vec<u8>), Failure> {
+    let wrong = |field: &str, rule: &str| Failure(Error::field(field, rule));
+    let bytes = content(wanted.text, wanted.base64)?;
     if wanted.if_none_match.as_deref().is_some_and(|value| value != "*") {
         return Err(wrong("if_none_match", "takes only `*`"));
     }
