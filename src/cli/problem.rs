@@ -121,16 +121,20 @@ impl Problem {
             self.errors.iter().any(|remark| !remark.message.is_empty() && text.ends_with(&remark.message))
         };
         let said = |text: &&str| self.title.is_some() && remarked(text);
-        match (self.title.as_deref(), self.detail.as_deref().filter(|text| !said(text))) {
+        let detail = self.detail.as_deref().filter(|text| !said(text));
+        let reason = StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
+        // the words of HTTP alone say less than those of the catalogue
+        let known = self.code.as_deref().and_then(error_catalogue::find).filter(|_| detail.is_none());
+        let title = match (self.title.as_deref(), known) {
+            (Some(title), Some(entry)) if Some(title) == reason => Some(entry.cause),
+            (title, _) => title,
+        };
+        match (title, detail) {
             (Some(title), Some(detail)) if title != detail => advice(&format!("{title}: {detail}")),
             (Some(text), _) | (None, Some(text)) => advice(text),
-            (None, None) => {
-                let reason =
-                    StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
-                format!("the server answered {} {}", self.status, reason.unwrap_or_default())
-                    .trim_end()
-                    .to_owned()
-            }
+            (None, None) => format!("the server answered {} {}", self.status, reason.unwrap_or_default())
+                .trim_end()
+                .to_owned(),
         }
     }
 
@@ -216,6 +220,8 @@ mod tests {
         });
         let problem = Problem::read(422, body.to_string().as_bytes(), None);
         assert_eq!(problem.to_string(), "the definition is invalid", "the detail is the first remark");
+        let plain = Problem { title: Some("Unprocessable Entity".to_owned()), ..problem.clone() };
+        assert_eq!(plain.to_string(), "the definition can be read, but cannot work");
         let expected = [
             "  auth.secret_access_key:1:12: unexpected end [TEMPLATE_SYNTAX]",
             "    help: close it with `}}`",

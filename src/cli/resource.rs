@@ -309,6 +309,7 @@ impl Named {
 fn changed_in(changes: &Value) -> String {
     let value = |change: &Value, name: &str| match change.get(name) {
         None | Some(Value::Null) => "nothing".to_owned(),
+        Some(Value::String(text)) if text.is_empty() => "nothing".to_owned(),
         Some(Value::String(text)) => text.clone(),
         Some(other) if other.get("set").is_some() => "set".to_owned(),
         Some(other) => other.to_string(),
