@@ -15,7 +15,7 @@ use crate::app::{App, Error, audit};
 use crate::aws::s3::{BucketList, ListedBucket};
 use crate::model::name::Name;
 use crate::model::principal::Caller;
-use crate::model::provider::Feature;
+use crate::model::provider::{AUTO, Feature};
 use crate::model::resource::{CannedAcl, Definition, NamedPolicy, SessionPolicy, is_region};
 
 /// Buckets that are proposed at once.
@@ -26,10 +26,6 @@ const AT_ONCE: usize = 8;
 const ANY: &str = "any-bucket";
 /// What the audit says of all buckets.
 const ALL: &str = "*";
-/// A region that is found out at the first query.
-const AUTO: &str = "auto";
-/// Letters of the longest name of a resource.
-const MOST_NAME: usize = 63;
 /// The region that answers for all of them at AWS.
 const LIST_REGION: &str = "us-east-1";
 
@@ -154,7 +150,7 @@ impl App {
         };
         let numbered = |number: u32| {
             let end = if number == 1 { String::new() } else { format!("-{number}") };
-            let start: String = plain.chars().take(MOST_NAME - end.len()).collect();
+            let start: String = plain.chars().take(Name::MOST - end.len()).collect();
             format!("{}{end}", start.trim_end_matches('-'))
         };
         (1..=u32::MAX).map(numbered).find(|name| is_free(name)).unwrap_or_default()

@@ -121,6 +121,16 @@ pub(crate) fn nothing_to_clear(numbers: &[(&str, Option<Number>)]) -> anyhow::Re
     }
 }
 
+/// Refuses what has no identity, in the words of the flags.
+pub(crate) fn check_auth(definition: &Value) -> anyhow::Result<()> {
+    if definition.get("auth").is_some() {
+        return Ok(());
+    }
+    Err(usage(
+        "the resource has no credentials: give --access-key-id and --secret-access-key, --default-chain or --anonymous",
+    ))
+}
+
 /// The definition that a file and flags make: the flags go before the file, and `name` before both.
 pub(crate) async fn from_file(
     file: Option<&PathBuf>,
@@ -165,10 +175,7 @@ impl Update<'_> {
         }
         let before = session.client.send(Call::get(&[self.noun, self.name])).await?.body;
         let after = self.send(session).await?.body;
-        session.out.changes(&before, &after, SHOWN_ONLY)?;
-        session.out.say("dry run: nothing was changed");
-        session.out.remarks(&after);
-        Ok(())
+        would_differ(session, &before, &after)
     }
 
     /// Replaces the definition by the file, or merges the flags into it.
@@ -203,6 +210,14 @@ impl Update<'_> {
         };
         session.client.send(call.if_match(if_match).dry_run(self.dry_run)).await
     }
+}
+
+/// What a dry run of a change shows to people: only what would differ.
+pub(crate) fn would_differ(session: &Session, before: &Value, after: &Value) -> anyhow::Result<()> {
+    session.out.changes(before, after, SHOWN_ONLY)?;
+    session.out.say("dry run: nothing was changed");
+    session.out.remarks(after);
+    Ok(())
 }
 
 fn only_file(body: &mut Value, flags: &Patch) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::client::Call;
 use crate::cli::definition::{self, Update};
-use crate::cli::exit::{Exit, usage};
+use crate::cli::exit::Exit;
 use crate::cli::explain::Explain;
 use crate::cli::output::{Column, Format};
 use crate::cli::patch::Patch;
@@ -256,11 +256,7 @@ impl Create {
         self.fields.check_new()?;
         let patch = self.fields.patch(session).await?;
         let definition = definition::from_file(self.file.as_ref(), self.name.as_deref(), patch).await?;
-        if definition.get("auth").is_none() {
-            return Err(usage(
-                "the resource has no credentials: give --access-key-id and --secret-access-key, --default-chain or --anonymous",
-            ));
-        }
+        definition::check_auth(&definition)?;
         let call = Call::post(&["resources"], definition).dry_run(self.dry_run);
         let answer = session.client.send(call).await?.body;
         let name = name_in(&answer);
@@ -412,6 +408,12 @@ impl Restore {
     async fn run(self, session: &Session) -> anyhow::Result<Exit> {
         let path = ["resources", &self.name, "restore"];
         let call = Call::post(&path, json!({"version": self.version})).if_match("*").dry_run(self.dry_run);
+        if self.dry_run && session.out.format() == Format::Table {
+            let before = session.client.send(Call::get(&["resources", &self.name])).await?.body;
+            let after = session.client.send(call).await?.body;
+            definition::would_differ(session, &before, &after)?;
+            return Ok(Exit::Ok);
+        }
         let answer = session.client.send(call).await?.body;
         let sentence = format!("version {} of the resource `{}` is back", self.version, self.name);
         session.out.saved(&sentence, &answer, self.dry_run)?;

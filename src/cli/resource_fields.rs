@@ -74,6 +74,9 @@ pub(crate) struct Fields {
     /// The caller pays for requests and transfer
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
     requester_pays: Option<bool>,
+    /// Whether the bytes of uploads are signed: `auto` does over plain HTTP
+    #[arg(long, value_parser = ["auto", "always", "never"])]
+    payload_signing: Option<String>,
     /// Account that must own the bucket
     #[arg(long, value_name = "ACCOUNT")]
     expected_bucket_owner: Option<String>,
@@ -178,6 +181,7 @@ impl Fields {
             ("provider", &self.provider),
             ("default_storage_class", &self.default_storage_class),
             ("expected_bucket_owner", &self.expected_bucket_owner),
+            ("payload_signing", &self.payload_signing),
         ] {
             patch.text(path, value.as_deref());
         }

@@ -10,7 +10,7 @@ use crate::cli::exit::{Exit, usage};
 use crate::cli::output::{Column, Format, counted};
 use crate::cli::problem::Problem;
 use crate::cli::resource_fields::Fields;
-use crate::cli::{Session, input, patch};
+use crate::cli::{Session, definition, input, patch};
 
 const PROPOSALS: &[Column] = &[
     ("NAME", "name"),
@@ -48,6 +48,7 @@ impl Import {
         };
         patch::strip_shown(&mut common);
         patch::apply(&mut common, self.fields.patch(session).await?.into_value());
+        definition::check_auth(&common)?;
         let answer = session.client.send(Call::post(&["resources:import"], common.clone())).await?.body;
         let proposals = answer.get("proposals").and_then(Value::as_array).cloned().unwrap_or_default();
         if self.create.is_empty() && !self.create_all {
@@ -59,6 +60,9 @@ impl Import {
             return Ok(Exit::Ok);
         }
         let chosen = self.chosen(&proposals)?;
+        if chosen.is_empty() {
+            session.out.say("there is nothing to create: a resource leads to every bucket already");
+        }
         create(session, &common, &chosen).await
     }
 

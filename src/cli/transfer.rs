@@ -4,7 +4,7 @@
 //! beside it, which goes when the transfer fails or is interrupted.
 
 use std::future::Future;
-use std::io::{ErrorKind, IsTerminal, SeekFrom, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -121,28 +121,6 @@ pub(crate) struct Put {
     /// Only look what would be replaced
     #[arg(long)]
     dry_run: bool,
-}
-
-/// Flags of `object upload part`.
-#[derive(Debug, Args)]
-pub(crate) struct PutPart {
-    /// Name of the resource
-    resource: String,
-    /// Key of the object
-    key: String,
-    /// The upload
-    upload_id: String,
-    /// Number of the part, from 1
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=10000))]
-    number: u16,
-    /// File to read
-    from: PathBuf,
-    /// Where in the file the part begins
-    #[arg(long, value_name = "BYTES", default_value_t = 0)]
-    offset: u64,
-    /// How many bytes of it the part has [default: the rest]
-    #[arg(long, value_name = "BYTES")]
-    length: Option<u64>,
 }
 
 /// A range with or without its unit.
@@ -347,14 +325,14 @@ impl Drop for Partial {
 
 /// What is sent: an open file, a pipe or a terminal.
 #[derive(Debug)]
-struct Source {
-    file: File,
+pub(super) struct Source {
+    pub(super) file: File,
     /// Bytes, when they are known before they are read.
-    length: Option<u64>,
+    pub(super) length: Option<u64>,
 }
 
 impl Source {
-    async fn open(from: &Path) -> anyhow::Result<Source> {
+    pub(super) async fn open(from: &Path) -> anyhow::Result<Source> {
         let cannot = || format!("cannot read `{}`", from.display());
         let from_stdin = from.as_os_str() == "-";
         let file = if from_stdin { input::stdin() } else { File::open(from).await };
@@ -369,41 +347,6 @@ impl Source {
             None
         };
         Ok(Source { file, length })
-    }
-}
-
-impl PutPart {
-    pub(crate) async fn run(self, session: &Session) -> anyhow::Result<Exit> {
-        checked_key(&self.key)?;
-        let mut source = Source::open(&self.from).await?;
-        let Some(whole) = source.length.filter(|_| self.from.as_os_str() != "-") else {
-            return Err(usage("a part says how long it is before it is sent: give a file"));
-        };
-        let rest = whole.saturating_sub(self.offset);
-        let length = self.length.unwrap_or(rest).min(rest);
-        if length == 0 {
-            return Err(usage(format!("the file has {whole} bytes: nothing of it is in this part")));
-        }
-        source.file.seek(SeekFrom::Start(self.offset)).await?;
-        source.length = Some(length);
-        let path = ["resources", &self.resource, "object", "part"];
-        let query = [
-            ("key", self.key.clone()),
-            ("upload_id", self.upload_id.clone()),
-            ("part_number", self.number.to_string()),
-        ];
-        let request = session.client.request(Method::PUT, &path, &query)?;
-        let bar = session.out.bar(&self.key, source.length, true);
-        let outcome = send(session, request, source, &bar).await;
-        bar.finish_and_clear();
-        let answer = outcome?;
-        let tag = answer.get("etag").and_then(Value::as_str).unwrap_or_default();
-        session.out.saved(
-            &format!("part {} of {length} bytes is there: {tag}", self.number),
-            &answer,
-            false,
-        )?;
-        Ok(Exit::Ok)
     }
 }
 
@@ -522,7 +465,7 @@ fn header_value(name: &str, value: &str) -> anyhow::Result<HeaderValue> {
         .map_err(|_| usage(format!("the value of `{name}` holds control characters")))
 }
 
-async fn send(
+pub(super) async fn send(
     session: &Session,
     request: RequestBuilder,
     source: Source,

@@ -20,11 +20,14 @@ pub struct NameError {
 pub struct Name(Arc<str>);
 
 impl Name {
+    /// Letters of the longest one.
+    pub const MOST: usize = 63;
+
     /// Checks and takes a name.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         let bytes = text.as_bytes();
-        let valid = bytes.len() <= 63
+        let valid = bytes.len() <= Name::MOST
             && bytes.first().copied().is_some_and(letters)
             && bytes.iter().all(|&byte| letters(byte) || byte == b'-');
         if valid {

@@ -139,9 +139,23 @@ async fn the_main_job_works_from_the_command_line() {
     world.ok(&["object", "upload", "complete", "r", "parts", upload]).await;
     world.ok(&["object", "get", "r", "parts", "parts.bin"]).await;
     assert_eq!(fs::read(world.folder.path().join("parts.bin")).unwrap(), content[1 << 20..]);
+}
+
+#[tokio::test]
+async fn a_dry_run_shows_what_would_differ_and_changes_nothing() {
+    let world = World::start().await;
+    let made =
+        templated("r", &world.embedded.url, "bucket", "{{ secrets.s3.id }}", "{{ secrets.s3.secret }}");
+    expect(world.service.admin.post("/v1/resources", &made).await, 201);
     let differs = world.ok(&["resource", "update", "r", "--region", "eu-west-1", "--dry-run"]).await;
     assert_eq!(differs, "region: us-east-1 → eu-west-1\n");
     assert!(world.ok(&["resource", "show", "r"]).await.contains("us-east-1"), "a dry run changes nothing");
+    world.ok(&["resource", "update", "r", "--description", "changed"]).await;
+    let back = world.ok(&["resource", "restore", "r", "1", "--dry-run"]).await;
+    assert_eq!(back, "description: changed → nothing\n");
+    let keyless = world.run(&["resource", "import"]).await;
+    assert_eq!(keyless.status.code(), Some(2));
+    assert!(String::from_utf8(keyless.stderr).unwrap().contains("--access-key-id"));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod bulk;
 pub(crate) mod conditions;
 pub(crate) mod content;
 mod list;
+mod put_part;
 mod sign;
 mod tags;
 mod uploads;

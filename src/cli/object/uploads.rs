@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 use crate::cli::client::Call;
 use crate::cli::exit::Exit;
 use crate::cli::object::checked_key;
+use crate::cli::object::put_part::PutPart;
 use crate::cli::object::sign::{pairs, set};
 use crate::cli::output::Column;
-use crate::cli::transfer::PutPart;
 use crate::cli::{Session, input};
 use crate::model::span::Span;
 
@@ -22,9 +22,9 @@ const CLEANED: &[Column] =
 #[derive(Debug, Subcommand)]
 pub(crate) enum UploadCommand {
     /// Begins an upload in parts
-    #[command(
-        after_help = "Example:\n  s3-connector object upload create videos 2026/film.mp4 --content-type video/mp4"
-    )]
+    #[command(after_help = "Examples:
+  s3-connector object upload create videos 2026/film.mp4 --content-type video/mp4
+  UPLOAD=$(s3-connector object upload create videos 2026/film.mp4 --output json | jq -r .upload_id)")]
     Create(Box<Create>),
     /// Sends one part: a whole file, or a stretch of it
     #[command(after_help = "Examples:
@@ -298,9 +298,9 @@ impl Clean {
 }
 
 fn part(text: &str) -> Result<(u32, String), String> {
-    let (number, etag) = input::pair(text)?;
-    let number = number.parse().map_err(|_| "write it as `number=etag`".to_owned())?;
-    Ok((number, etag))
+    let wrong = || "write it as `number=etag`".to_owned();
+    let (number, etag) = text.split_once('=').ok_or_else(wrong)?;
+    Ok((number.parse().map_err(|_| wrong())?, etag.to_owned()))
 }
 
 fn age(text: &str) -> Result<String, String> {

@@ -133,10 +133,8 @@ pub async fn move_object(
 
 async fn many(run: Run<'_>, headers: &HeaderMap, many: Many) -> Result<Response, Failure> {
     let permit = run.app.admit(run.caller).await?;
-    if is_streamed(headers)
-        && let Some(progress) = many.start(run).await?
-    {
-        return Ok(lines(progress, permit));
+    if is_streamed(headers) && !many.is_dry_run() {
+        return Ok(lines(many.start(run).await?, permit));
     }
     let (answer, freshness) = many.finish(run).await?;
     Ok(with_freshness(Json(answer).into_response(), freshness))

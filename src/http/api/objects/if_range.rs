@@ -4,6 +4,8 @@
 //! for the whole object when it does not hold. Without this a download that is resumed would be put together of two
 //! objects.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, header};
 use jiff::fmt::rfc2822;
 
@@ -16,7 +18,7 @@ use crate::model::principal::Caller;
 
 /// Reads an object as `Range` and `If-Range` of its request say together.
 pub(super) async fn get(
-    app: &std::sync::Arc<App>,
+    app: &Arc<App>,
     caller: &Caller,
     environment: &Name,
     object: &Object,

@@ -76,23 +76,31 @@ pub(in crate::http::api) enum Many {
 }
 
 impl Many {
-    /// Begins; none for a dry run, which has nothing to stream.
-    pub(in crate::http::api) async fn start(&self, run: Run<'_>) -> Result<Option<Progress>, Failure> {
+    /// A dry run has nothing to stream.
+    pub(in crate::http::api) fn is_dry_run(&self) -> bool {
+        match self {
+            Many::Delete(wanted) => wanted.dry_run,
+            Many::DeletePrefix(wanted) => wanted.dry_run,
+            Many::RenamePrefix(wanted) => wanted.dry_run,
+        }
+    }
+
+    /// Begins what is no dry run; there is no bound on its keys.
+    pub(in crate::http::api) async fn start(self, run: Run<'_>) -> Result<Progress, Failure> {
         let Run { app, caller, resource, environment } = run;
         let started = match self {
-            Many::Delete(wanted) if !wanted.dry_run => {
-                let keys = wanted.keys.iter().cloned().map(KeyToDelete::named).collect();
+            Many::Delete(wanted) => {
+                let keys = wanted.keys.into_iter().map(KeyToDelete::named).collect();
                 app.delete_many(caller, resource, environment, keys).await?
             }
-            Many::DeletePrefix(wanted) if !wanted.dry_run => {
-                app.delete_prefix(caller, resource, environment, wanted, None).await?
+            Many::DeletePrefix(wanted) => {
+                app.delete_prefix(caller, resource, environment, &wanted, None).await?
             }
-            Many::RenamePrefix(wanted) if !wanted.dry_run => {
-                app.rename_prefix(caller, resource, environment, wanted.clone(), None).await?
+            Many::RenamePrefix(wanted) => {
+                app.rename_prefix(caller, resource, environment, wanted, None).await?
             }
-            _ => return Ok(None),
         };
-        Ok(Some(started))
+        Ok(started)
     }
 
     /// Runs to the end, or to as many keys as one answer holds.

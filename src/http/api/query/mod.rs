@@ -29,7 +29,7 @@ use self::read::{GetQuery, HeadQuery, KeyQuery, NotModified, ObjectContent};
 use self::tags::{PutAclQuery, PutTagsQuery};
 use self::write::PutQuery;
 use crate::app::connection::Freshness;
-use crate::app::{App, Target};
+use crate::app::{App, Permit, Target};
 use crate::http::Api;
 use crate::http::api::objects::acl::AclWritten;
 use crate::http::api::objects::sign::keep_nowhere;
@@ -280,19 +280,20 @@ pub async fn query(
     match query {
         Query::List(options) => list::rows(run, options, permit).await,
         Query::ListVersions(options) => versions::rows(run, options, permit).await,
-        query => {
-            let many = match &query {
-                Query::DeleteMany(wanted) => Many::Delete(wanted.clone()),
-                Query::DeletePrefix(wanted) => Many::DeletePrefix(wanted.clone()),
-                Query::RenamePrefix(wanted) => Many::RenamePrefix(wanted.clone()),
-                _ => return respond(run, query).await,
-            };
-            match many.start(run).await? {
-                Some(progress) => Ok(objects::bulk::lines(progress, permit)),
-                None => respond(run, query).await,
-            }
+        Query::DeleteMany(wanted) if !wanted.dry_run => lines(run, Many::Delete(wanted), permit).await,
+        Query::DeletePrefix(wanted) if !wanted.dry_run => {
+            lines(run, Many::DeletePrefix(wanted), permit).await
         }
+        Query::RenamePrefix(wanted) if !wanted.dry_run => {
+            lines(run, Many::RenamePrefix(wanted), permit).await
+        }
+        query => respond(run, query).await,
     }
+}
+
+/// Runs what is done to many objects, one key a line.
+async fn lines(run: Run<'_>, many: Many, permit: Permit) -> Result<Response, Failure> {
+    Ok(objects::bulk::lines(many.start(run).await?, permit))
 }
 
 /// Answers a query that has its place.
