@@ -218,6 +218,7 @@ impl App {
             retries: definition.limits.retries.unwrap_or(DEFAULT_RETRIES),
             expected_owner: text("expected_bucket_owner"),
             requester_pays: definition.requester_pays,
+            payload_signing: definition.payload_signing,
             defaults: UploadDefaults {
                 acl: definition.default_acl,
                 storage_class: text("default_storage_class"),
@@ -385,6 +386,7 @@ impl App {
             retries: plan.retries,
             expected_owner: plan.expected_owner.clone(),
             requester_pays: plan.requester_pays,
+            payload_signing: plan.payload_signing,
             defaults: plan.defaults.clone(),
             part_room: Arc::clone(&self.part_room),
             capture: self.unsent.as_ref().map(|unsent| unsent.capture().clone()),

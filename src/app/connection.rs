@@ -21,7 +21,7 @@ use crate::cache::{Hit, SecretKey};
 use crate::model::literal::Literals;
 use crate::model::name::Name;
 use crate::model::provider::Profile;
-use crate::model::resource::Definition;
+use crate::model::resource::{Definition, PayloadSigning};
 use crate::store::ResourceRecord;
 use crate::template::Template;
 
@@ -125,6 +125,7 @@ pub struct Plan {
     pub(super) retries: u32,
     pub(super) expected_owner: Option<String>,
     pub(super) requester_pays: bool,
+    pub(super) payload_signing: PayloadSigning,
     pub(super) defaults: UploadDefaults,
 }
 

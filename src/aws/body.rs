@@ -9,6 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 
+use crate::aws::signed_chunks::SignedChunks;
 use crate::aws::source::Part;
 use crate::aws::trailer::Trailed;
 use crate::aws::verify::Check;
@@ -28,6 +29,8 @@ pub enum RequestBody {
     Part(Part),
     /// The same with a checksum behind them.
     Trailed(Box<Trailed>),
+    /// The same with a signature before each chunk.
+    Signed(Box<SignedChunks>),
 }
 
 impl RequestBody {
@@ -38,6 +41,7 @@ impl RequestBody {
             RequestBody::Bytes(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
             RequestBody::Part(part) => part.left(),
             RequestBody::Trailed(trailed) => trailed.size_hint().exact().unwrap_or(0),
+            RequestBody::Signed(chunks) => chunks.size_hint().exact().unwrap_or(0),
         }
     }
 }
@@ -57,6 +61,7 @@ impl Body for RequestBody {
             ),
             RequestBody::Part(part) => Pin::new(part).poll_frame(context),
             RequestBody::Trailed(trailed) => Pin::new(trailed.as_mut()).poll_frame(context),
+            RequestBody::Signed(chunks) => Pin::new(chunks.as_mut()).poll_frame(context),
         }
     }
 
@@ -66,6 +71,7 @@ impl Body for RequestBody {
             RequestBody::Bytes(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
             RequestBody::Part(part) => part.is_end_stream(),
             RequestBody::Trailed(trailed) => trailed.is_end_stream(),
+            RequestBody::Signed(chunks) => chunks.is_end_stream(),
         }
     }
 
@@ -77,6 +83,7 @@ impl Body for RequestBody {
             }
             RequestBody::Part(part) => part.size_hint(),
             RequestBody::Trailed(trailed) => trailed.size_hint(),
+            RequestBody::Signed(chunks) => chunks.size_hint(),
         }
     }
 }

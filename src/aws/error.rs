@@ -312,7 +312,8 @@ fn kind_of(code: &str, status: u16) -> ErrorKind {
         | "ResourceNotFoundException"
         | "NoSuchEntity" => ErrorKind::NotFound,
         "NotModified" => ErrorKind::NotModified,
-        "PreconditionFailed" => ErrorKind::PreconditionFailed,
+        // the second one is Alibaba's, of an upload that must replace nothing
+        "PreconditionFailed" | "FileAlreadyExists" => ErrorKind::PreconditionFailed,
         "OperationAborted"
         | "ConditionalRequestConflict"
         | "BucketAlreadyExists"

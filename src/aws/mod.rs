@@ -23,6 +23,7 @@ mod secrets_batch;
 pub mod secrets_limits;
 pub mod secrets_manager;
 pub mod sign;
+mod signed_chunks;
 mod sigv4;
 pub mod source;
 pub mod sqs;

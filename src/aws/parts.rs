@@ -140,7 +140,7 @@ impl S3 {
             );
             leftovers.keep(key, id);
         }
-        outcome
+        self.tag_parts(key, &options.extras.tags, outcome?).await
     }
 
     async fn send_parts(

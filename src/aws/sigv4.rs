@@ -28,6 +28,9 @@ const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 const UNSIGNED_TRAILED: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+const CHUNKED: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
+/// What a signature of a chunk begins with.
+const CHUNK_ALGORITHM: &str = "AWS4-HMAC-SHA256-PAYLOAD";
 const SECONDS_OF_DAY: u64 = 86_400;
 
 /// What of a body is signed.
@@ -41,6 +44,8 @@ pub(super) enum Signed<'a> {
     Nothing,
     /// Nothing, and a checksum comes behind the body.
     NothingTrailed,
+    /// Each chunk of it, when it is sent.
+    Chunks,
 }
 
 /// What is signed of a request, besides its headers.
@@ -70,6 +75,29 @@ impl std::fmt::Debug for Signer {
     }
 }
 
+/// Signs the chunks of a body, each with the signature before it; the first one with that of the headers.
+pub(super) struct ChunkSigner {
+    key: Arc<DayKey>,
+    date: [u8; 16],
+    before: [u8; 64],
+}
+
+impl ChunkSigner {
+    /// The signature of the next chunk, in hex. Its content comes as a hash.
+    pub(super) fn sign(&mut self, content: &[u8; 32]) -> &str {
+        let mut hex = [0; 64];
+        let mut mac = keyed(&*self.key.key);
+        mac.update(CHUNK_ALGORITHM.as_bytes());
+        for part in [&self.date[..], self.key.scope.as_bytes(), &self.before, EMPTY.as_bytes()] {
+            mac.update(b"\n");
+            mac.update(part);
+        }
+        mac.update(b"\n");
+        mac.update(hex_of(content, &mut hex).as_bytes());
+        hex_of(&mac.finalize().into_bytes(), &mut self.before)
+    }
+}
+
 /// What stays the same for a day and a key.
 struct DayKey {
     id: String,
@@ -92,22 +120,23 @@ impl Signer {
     }
 
     /// Adds the headers that sign the request: every header that is there is signed, apart from `user-agent`. `host`
-    /// must be among them.
+    /// must be among them. What comes back signs the chunks of a body that has some.
     pub(super) fn sign(
         &self,
         target: Target<'_>,
         headers: &mut HeaderMap,
         credentials: &Credentials,
         now: SystemTime,
-    ) -> Result<(), InvalidHeaderValue> {
+    ) -> Result<ChunkSigner, InvalidHeaderValue> {
         let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let date = date_time(seconds);
-        let date = std::str::from_utf8(&date).unwrap_or_default();
+        let digits = date_time(seconds);
+        let date = std::str::from_utf8(&digits).unwrap_or_default();
         let mut digest = [0; 64];
         let payload = match target.payload {
             Signed::Empty => EMPTY,
             Signed::Nothing => UNSIGNED,
             Signed::NothingTrailed => UNSIGNED_TRAILED,
+            Signed::Chunks => CHUNKED,
             Signed::Bytes(bytes) => hex_of(&Sha256::digest(bytes), &mut digest),
         };
         headers.insert(CONTENT_SHA256, HeaderValue::from_str(payload)?);
@@ -145,7 +174,7 @@ impl Signer {
         let mut value = HeaderValue::try_from(text)?;
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);
-        Ok(())
+        Ok(ChunkSigner { key, date: digits, before: hex })
     }
 
     /// The key of the day; made again when the day or the credentials are others.
@@ -288,6 +317,7 @@ mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
     use proptest::prelude::{any, prop};
     use proptest::{prop_assert_eq, proptest};
+    use sha2::{Digest, Sha256};
 
     use super::{Signed, Signer, Target, date_time};
 
@@ -433,6 +463,47 @@ mod tests {
                 seconds,
             };
             prop_assert_eq!(ours(&Signer::new("eu-central-1"), &case), theirs(&case));
+        }
+    }
+
+    /// The example of the documentation (API reference, "Signature calculations for the authorization header:
+    /// transferring payload in multiple chunks"): 65 KiB of `a` in chunks of 64 KiB.
+    #[test]
+    fn chunks_are_signed_as_in_the_example_of_the_documentation() {
+        let credentials = Credentials::new(
+            "AKIAIOSFODNN7EXAMPLE",
+            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+            None,
+            None,
+            "test",
+        );
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("host", "s3.amazonaws.com"),
+            ("x-amz-storage-class", "REDUCED_REDUNDANCY"),
+            ("content-encoding", "aws-chunked"),
+            ("x-amz-decoded-content-length", "66560"),
+            ("content-length", "66824"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        let target = Target {
+            method: &Method::PUT,
+            path: "/examplebucket/chunkObject.txt",
+            query: "",
+            payload: Signed::Chunks,
+        };
+        let at = UNIX_EPOCH + Duration::from_hours(380_376);
+        let signer = Signer::new("us-east-1");
+        let mut chunks = signer.sign(target, &mut headers, &credentials, at).unwrap();
+        let seed = "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9";
+        assert!(headers["authorization"].to_str().unwrap().ends_with(seed));
+        for (length, signature) in [
+            (65_536, "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648"),
+            (1024, "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497"),
+            (0, "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9"),
+        ] {
+            assert_eq!(chunks.sign(&Sha256::digest(vec![b'a'; length]).into()), signature);
         }
     }
 }

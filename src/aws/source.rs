@@ -14,6 +14,7 @@ use http_body_util::{BodyExt, Empty};
 
 use crate::aws::body::{RequestBody, UploadBody};
 use crate::aws::frames::Frames;
+use crate::aws::signed_chunks::SignedChunks;
 use crate::aws::trailer::Trailed;
 use crate::model::object::BodyError;
 
@@ -157,6 +158,11 @@ impl Source {
     /// The same with a checksum behind it.
     pub(super) fn trailed(&self, length: u64) -> RequestBody {
         RequestBody::Trailed(Box::new(Trailed::new(self.cut(length))))
+    }
+
+    /// The same with a signature before each chunk.
+    pub(super) fn signed(&self, length: u64) -> RequestBody {
+        RequestBody::Signed(Box::new(SignedChunks::new(self.cut(length))))
     }
 
     pub(super) fn cut(&self, length: u64) -> Part {

@@ -19,7 +19,8 @@ use crate::model::object::BodyError;
 
 const NAME: &str = "x-amz-checksum-crc32";
 const TRAILER: HeaderName = HeaderName::from_static("x-amz-trailer");
-const DECODED_LENGTH: HeaderName = HeaderName::from_static("x-amz-decoded-content-length");
+/// Bytes of the content without its form.
+pub(super) const DECODED_LENGTH: HeaderName = HeaderName::from_static("x-amz-decoded-content-length");
 
 /// A stretch of a source as one chunk, with its CRC-32 behind it.
 pub struct Trailed {

@@ -25,6 +25,7 @@ use crate::aws::source::Source;
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{BodyError, ObjectKey, PutOptions};
 use crate::model::provider::Checksums;
+use crate::model::resource::PayloadSigning;
 use crate::model::upload::{Checksum, ChecksumAlgorithm};
 
 const SERVICE: &str = "s3";
@@ -98,8 +99,9 @@ impl S3 {
             .put_call(key)
             .body(ByteStream::from(bytes))
             .customize()
-            .mutate_request(with_headers(headers))
-            .disable_payload_signing();
+            .mutate_request(with_headers(headers));
+        let signs = self.payload_signing == PayloadSigning::Always;
+        let call = if signs { call } else { call.disable_payload_signing() };
         let call = if checksum.is_some() { call.config_override(own_checksum()) } else { call };
         Ok(put_outcome(self.timed(call.send()).await?, checksum))
     }
@@ -130,6 +132,7 @@ impl S3 {
             let done = self.watching(|| source.taken(), call).await?;
             return Ok(Uploaded { checksum, ..done });
         }
+        self.refuse_signed_stream()?;
         let call = self
             .put_call(key)
             .content_length(i64::try_from(length).unwrap_or(i64::MAX))
@@ -170,6 +173,7 @@ impl S3 {
         (source, length): (&Source, u64),
         announced: bool,
     ) -> Result<Uploaded, AwsError> {
+        self.refuse_signed_stream()?;
         let own = !headers.is_empty() || !announced;
         let call = self
             .client
@@ -193,6 +197,15 @@ impl S3 {
         Ok(Uploaded { etag: done.e_tag, version_id: None, request_id, checksum })
     }
 
+    /// The SDK has no signed streams.
+    fn refuse_signed_stream(&self) -> Result<(), AwsError> {
+        if self.payload_signing != PayloadSigning::Always {
+            return Ok(());
+        }
+        let text = "uploads to a bucket with such an address are not signed as they stream: set `payload_signing` of the resource to `auto`, or reach the bucket by its name";
+        Err(AwsError::new(ErrorKind::Unsupported, SERVICE, "NotSupportedByProvider", text))
+    }
+
     pub(in crate::aws) async fn complete(
         &self,
         key: &ObjectKey,
@@ -207,10 +220,11 @@ impl S3 {
             .key(key.as_str())
             .upload_id(upload_id)
             .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
-            .set_if_none_match(options.if_none_match.clone())
             .set_if_match(options.if_match.clone())
             .set_expected_bucket_owner(self.expected_owner())
-            .set_request_payer(self.payer());
+            .set_request_payer(self.payer())
+            .customize()
+            .mutate_request(with_headers(self.only_new(options.if_none_match.clone()).into_iter().collect()));
         // a store may take long to put the parts together, and answers only then
         let done = self.watched(|| 0, call.send()).await?;
         let request_id = done.request_id().map(str::to_owned);

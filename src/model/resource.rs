@@ -85,6 +85,9 @@ pub struct Definition {
     #[serde(default)]
     #[schema(example = "111122223333")]
     pub expected_bucket_owner: Option<String>,
+    /// Whether the bytes of uploads are signed.
+    #[serde(default)]
+    pub payload_signing: PayloadSigning,
     /// Whose credentials are used.
     pub auth: Auth,
     /// A role to assume on top of `auth`.
@@ -133,6 +136,19 @@ pub enum Addressing {
     Virtual,
     /// `https://host/bucket/key`
     Path,
+}
+
+/// Whether the bytes of uploads are signed, besides their headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PayloadSigning {
+    /// Over plain HTTP, where the provider takes signed streams. Over TLS the connection protects them.
+    #[default]
+    Auto,
+    /// Everywhere, as a bucket wants whose policy denies `UNSIGNED-PAYLOAD`.
+    Always,
+    /// Nowhere, which saves the hash of every byte.
+    Never,
 }
 
 /// The canned ACLs of S3.

@@ -70,6 +70,7 @@ mod secrets_scopes;
 mod secrets_snapshot;
 mod secrets_world;
 mod signed;
+mod signed_uploads;
 mod sink;
 mod smoke;
 mod stores;

@@ -13,8 +13,10 @@ use reqwest::Method;
 use s3_connector::model::provider::{self, Feature};
 use serde_json::{Value, json};
 
+use crate::connection_failures::tls_front;
 use crate::harness::aws;
-use crate::harness::http_fault::{Answer, HttpFault};
+use crate::harness::http_fault::{Answer, HttpFault, Recorded};
+use crate::harness::servers::AccessKey;
 use crate::stores::{Place, create, service_at, service_with};
 use crate::support::{Client, Service, Setup, expect};
 
@@ -100,6 +102,38 @@ async fn a_prefix_of_2500_keys_is_deleted_in_the_fewest_calls_that_the_provider_
         assert_eq!(first["key"], "old/");
         let (from, to) = ("old/00000", format!("old/{:05}", batch - 1));
         assert_eq!(detail, format!("{batch} objects, `{from}` to `{to}`"));
+    }
+}
+
+/// As many keys in a request as each provider takes, and one by one where it takes no more.
+#[tokio::test]
+async fn batches_are_as_large_as_every_provider_takes_them() {
+    const KEYS: usize = 1401;
+    let store = HttpFault::alone().await;
+    let (tls, pem) = tls_front(&store.url()).await;
+    store.answer_to("POST /bucket", usize::MAX, Answer::new(200, "application/xml", "<DeleteResult/>"));
+    store.answer_to("DELETE /bucket", usize::MAX, Answer::new(204, "application/xml", ""));
+    let key = AccessKey::new("AKIARECORDED00000001", "recorded");
+    let place = Place { name: "recorded", url: tls, bucket: "bucket".to_owned(), key, embedded: None };
+    let service = Setup::new().start().await;
+    let keys: Vec<String> = (0..KEYS).map(|number| format!("k{number}")).collect();
+    for profile in provider::PROFILES {
+        let fields = json!({"provider": profile.id, "addressing": "path", "tls": {"ca_pem": pem}});
+        create(&service.admin, &place, profile.id, &fields).await;
+        let before = store.requests().len();
+        let wanted = json!({"operation": "delete_many", "keys": keys});
+        let told = expect(service.admin.query(profile.id, &wanted).await, 200);
+        assert_eq!((&told["done"], &told["failed"]), (&json!(KEYS), &json!(0)), "{}: {told:#}", profile.id);
+        let named = |request: &Recorded| {
+            let body = String::from_utf8_lossy(&request.body);
+            if request.method == Method::DELETE { 1 } else { body.matches("<Object>").count() }
+        };
+        let mut sizes: Vec<usize> = store.requests()[before..].iter().map(named).collect();
+        sizes.sort_unstable_by(|one, other| other.cmp(one));
+        let batch = profile.delete_batch;
+        let mut expected = vec![batch; KEYS / batch];
+        expected.extend(Some(KEYS % batch).filter(|rest| *rest > 0));
+        assert_eq!(sizes, expected, "{}", profile.id);
     }
 }
 

@@ -14,7 +14,7 @@ use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use serde_json::{Value, json};
 
 use crate::harness::aws;
-use crate::harness::http_fault::{Answer, HttpFault};
+use crate::harness::http_fault::{Answer, HttpFault, Recorded};
 use crate::query_bulk::{audit, fill};
 use crate::secrets_world::{ID, SECRET};
 use crate::stores::{Place, create, service_at, service_with};
@@ -251,6 +251,67 @@ async fn a_large_object_is_copied_in_parts_with_everything_it_has() {
         assert!(head.e_tag().unwrap().ends_with("-3\""), "{}: {head:?}", place.name);
         assert_eq!(place.open_uploads().await, 0, "{}", place.name);
     }
+}
+
+/// Parts carry neither headers nor tags nor the storage class of the version.
+#[tokio::test]
+async fn a_version_that_is_too_large_for_one_copy_comes_back_in_parts() {
+    let body: Vec<u8> = (0_u8..251).cycle().take(12 << 20).collect();
+    for place in [Place::radosgw().await, Place::moto().await] {
+        let client = place.client();
+        let on = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+        let versioning = client.put_bucket_versioning().bucket(&place.bucket).versioning_configuration(on);
+        versioning.send().await.unwrap();
+        put_rich(&place, "big", body.clone()).await;
+        let tag = aws_sdk_s3::types::Tag::builder().key("state").value("open").build().unwrap();
+        let tagging = aws_sdk_s3::types::Tagging::builder().tag_set(tag).build().unwrap();
+        client.put_object_tagging().bucket(&place.bucket).key("big").tagging(tagging).send().await.unwrap();
+        let first = client.head_object().bucket(&place.bucket).key("big").send().await.unwrap();
+        let first = first.version_id().unwrap().to_owned();
+        aws::put_object(&client, &place.bucket, "big", "second").await;
+        let service = service_with(&place, Setup::new().with(PARTS_ABOVE, "8388608"), &json!({})).await;
+        let wanted = json!({"operation": "restore_version", "key": "big", "version": first});
+        let told = expect(service.admin.query("main", &wanted).await, 200);
+        assert_eq!(told["restored_from"], json!(first), "{}", place.name);
+        assert!(aws::get_object(&client, &place.bucket, "big").await == body, "{}", place.name);
+        let head = client.head_object().bucket(&place.bucket).key("big").send().await.unwrap();
+        assert_rich(&head, place.name);
+        assert!(head.e_tag().unwrap().ends_with("-3\""), "{}: {head:?}", place.name);
+        assert_eq!(tags(&place, "big").await, [("state".to_owned(), "open".to_owned())], "{}", place.name);
+        assert_eq!(place.open_uploads().await, 0, "{}", place.name);
+    }
+}
+
+/// What a provider's copy fails at without a reason is read and written; what it refuses with one is not.
+#[tokio::test]
+async fn a_copy_that_fails_where_copies_may_fail_goes_through_the_service() {
+    let place = Place::embedded().await;
+    put_rich(&place, "a", b"content".to_vec()).await;
+    let front = HttpFault::start(&place.url).await;
+    let fields = json!({"endpoint": front.url(), "provider": "hetzner", "addressing": "path", "limits": {"retries": 0}});
+    let service = service_with(&place, Setup::new(), &fields).await;
+    create(&service.admin, &place, "ceph", &json!({"endpoint": front.url(), "limits": {"retries": 0}})).await;
+    let to_b = copy("a", "b", &json!({}));
+    let told = expect(service.admin.query("main", &to_b).await, 200);
+    assert_eq!(told["way"], "server", "a copy that works is the store's");
+    place.client().delete_object().bucket(&place.bucket).key("b").send().await.unwrap();
+    let refuse = |status, code| {
+        let copies = |request: &Recorded| request.headers.contains_key("x-amz-copy-source");
+        front.pass();
+        front.answer_when(copies, Answer::s3_error(status, code));
+    };
+    for (status, code) in [(501, "NotImplemented"), (500, "InternalError"), (400, "InvalidRequest")] {
+        refuse(status, code);
+        let told = expect(service.admin.query("main", &to_b).await, 200);
+        assert_eq!(told["way"], "streamed", "{code}");
+        assert_eq!(aws::get_object(&place.client(), &place.bucket, "b").await, b"content");
+        let head = place.client().head_object().bucket(&place.bucket).key("b").send().await.unwrap();
+        assert_rich(&head, code);
+        let (other, _) = service.admin.query("ceph", &to_b).await;
+        assert_ne!(other, 200, "elsewhere a copy that fails has failed");
+    }
+    refuse(403, "AccessDenied");
+    expect(service.admin.query("main", &to_b).await, 424);
 }
 
 #[tokio::test]

@@ -207,7 +207,7 @@ async fn what_the_provider_lacks_and_what_the_rules_refuse_is_told() {
     expect(service.admin.post("/v1/resources", &blocked).await, 201);
     let put = json!({"operation": "put", "key": "k", "text": "x", "if_none_match": "*"});
     let told = explain(&service.admin, "blocked", &put).await;
-    assert_eq!(told["not_supported"], json!(["conditions on uploads"]), "{told:#}");
+    assert_eq!(told["not_supported"], json!(["uploads that replace nothing"]), "{told:#}");
     assert!(told["request"].is_object(), "what would be sent is told all the same");
 
     // a definition may name a source before it is there

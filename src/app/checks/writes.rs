@@ -70,7 +70,7 @@ fn may_have_landed(error: &AwsError) -> bool {
 /// The marker is there: a write that wants it not to be must be refused.
 async fn conditional(connection: &Connection, key: &ObjectKey) -> (Check, Option<String>) {
     const NAME: &str = "conditional-put";
-    if !connection.plan.profile.has(Feature::ConditionalPut) {
+    if !connection.plan.profile.has(Feature::OnlyNew) {
         let text =
             format!("the provider `{}` does not promise conditions on uploads", connection.plan.profile.id);
         return (Check::new(NAME, Status::Unsupported, text), None);

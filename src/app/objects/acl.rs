@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::app::objects::change::OwnedTarget;
-use crate::app::objects::{Answered, Outcome, Target, full_key, require};
+use crate::app::objects::{Answered, Outcome, Target, full_key, require, require_version};
 use crate::app::{App, Error};
 use crate::model::acl::{self, ObjectAcl};
 use crate::model::operation::Operation;
@@ -21,6 +21,7 @@ impl App {
         self.run(target, Operation::GetAcl, Some(key), |connection| async move {
             let full = full_key(&connection.prefix, key)?;
             require(&connection, Feature::ObjectAcl)?;
+            require_version(&connection, version)?;
             let found = connection.s3.get_acl(&full, version).await?;
             let value = ObjectAcl {
                 key: key.to_owned(),
@@ -49,6 +50,7 @@ impl App {
             app.run(target.as_target(), Operation::PutAcl, Some(key), |connection| async move {
                 let full = full_key(&connection.prefix, key)?;
                 require(&connection, Feature::ObjectAcl)?;
+                require_version(&connection, version)?;
                 let request_id = connection.s3.put_acl(&full, version, acl).await?;
                 Ok(Answered { value: (), bytes: None, request_id })
             })

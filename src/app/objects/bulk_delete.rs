@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use crate::app::connection::Connection;
 use crate::app::objects::bulk::{BulkKey, Chunk, Progress, Reporter, Walk, Work, stops_all};
 use crate::app::objects::row::Row;
-use crate::app::objects::{Outcome, Query, full_key, require};
+use crate::app::objects::{Outcome, Query, full_key, require, require_version};
 use crate::app::{App, Error, Resource};
 use crate::aws::s3::Doomed;
 use crate::aws::{AwsError, ErrorKind};
@@ -330,6 +330,7 @@ async fn delete_once(
     let profile = connection.plan.profile;
     let conditional = profile.has(Feature::ConditionalDelete);
     let (mut failed, mut many, mut alone) = (Vec::new(), Vec::new(), Vec::new());
+    require_version(&connection, items.iter().find_map(|item| item.version.as_deref()))?;
     for (place, item) in items.iter().enumerate() {
         let key = match full_key(&connection.prefix, &item.key) {
             Ok(key) => key,

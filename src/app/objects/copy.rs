@@ -10,7 +10,7 @@ use crate::app::objects::relay::UNKNOWN_SIZE;
 use crate::app::objects::route::{Route, Wanted, whence, whereto};
 use crate::app::objects::row::Row;
 use crate::app::objects::write::guessed_type;
-use crate::app::objects::{Outcome, full_key, require};
+use crate::app::objects::{Outcome, full_key, require, require_version};
 use crate::app::{App, Error};
 use crate::aws::s3::{CopyGets, CopySource, Uploaded};
 use crate::aws::upload::Leftovers;
@@ -20,7 +20,7 @@ use crate::model::name::Name;
 use crate::model::object::{Conditions, GetOptions, ObjectMetadata, PutOptions};
 use crate::model::operation::Operation;
 use crate::model::principal::Caller;
-use crate::model::provider::Feature;
+use crate::model::provider::{Feature, Quirk};
 use crate::model::upload::UploadExtras;
 
 /// One object that is copied, with what is known of it.
@@ -89,10 +89,11 @@ impl App {
         moves: bool,
     ) -> Result<(CopyResult, Option<String>), Error> {
         route.refuse_itself(options, moves)?;
+        check_gets(&route.to, options)?;
         let version = options.version.as_deref();
+        require_version(&route.from, version)?;
         let found = self.patiently(|| self.look(route, &options.from, version)).await?.metadata;
         if options.if_none_match.is_some() {
-            require(&route.to, Feature::ConditionalPut)?;
             self.refuse_existing(route, &options.to).await?;
         }
         let size = found.size.ok_or_else(|| {
@@ -144,12 +145,7 @@ impl App {
             CopyWay::Server => self.copy_at_once(route, piece, options).await,
         };
         match copied {
-            // Ceph RGW 16 copies nothing that is encrypted in one request, and in parts not from one key to another
-            Err(Error::Upstream(error))
-                if matches!(error.kind, ErrorKind::Unsupported | ErrorKind::InvalidRequest)
-                    && error.status.is_some()
-                    && route.has_customer_key() =>
-            {
+            Err(Error::Upstream(error)) if route.may_stream_instead(&error) => {
                 self.patiently(|| self.relay(route, piece, options)).await
             }
             copied => copied,
@@ -317,6 +313,15 @@ impl App {
 }
 
 impl Route {
+    /// Whether the store could not copy what may be read and written nevertheless.
+    fn may_stream_instead(&self, error: &AwsError) -> bool {
+        let unable = matches!(error.kind, ErrorKind::Unsupported | ErrorKind::InvalidRequest);
+        let unreliable = self.to.plan.profile.does(Quirk::UnreliableCopies);
+        // Ceph RGW 16 copies nothing that is encrypted in one request, and in parts not from one key to another
+        let encrypted = unable && self.has_customer_key();
+        error.status.is_some() && (encrypted || unreliable && (unable || error.kind == ErrorKind::Internal))
+    }
+
     fn refuse_itself(&self, options: &CopyOptions, moves: bool) -> Result<(), Error> {
         let (from, to) = self.full_keys(&options.from, &options.to)?;
         if self.one_bucket() && from == to && (moves || !options.changes_something()) {
@@ -417,7 +422,7 @@ pub(super) fn check_gets(connection: &Connection, options: &CopyOptions) -> Resu
     let needs = [
         (options.acl.is_some(), Feature::ObjectAcl),
         (options.tags_directive == Directive::Replace, Feature::ObjectTags),
-        (options.if_none_match.is_some(), Feature::ConditionalPut),
+        (options.if_none_match.is_some(), Feature::OnlyNew),
     ];
     needs.iter().filter(|(needed, _)| *needed).try_for_each(|(_, feature)| require(connection, *feature))
 }

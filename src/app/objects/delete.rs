@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::app::objects::{Answered, Outcome, Target, full_key, require};
+use crate::app::objects::{Answered, Outcome, Target, full_key, require, require_version};
 use crate::app::{App, Error};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::name::Name;
@@ -47,6 +47,7 @@ impl App {
             if options.if_match.is_some() {
                 require(&connection, Feature::ConditionalDelete)?;
             }
+            require_version(&connection, options.version_id.as_deref())?;
             let deleted = connection.s3.delete(&full, options).await?;
             Ok(Answered { value: deleted.version_id, bytes: None, request_id: deleted.request_id })
         })

@@ -224,6 +224,11 @@ fn require(connection: &Connection, feature: Feature) -> Result<(), AwsError> {
     Err(AwsError::new(ErrorKind::Unsupported, "s3", "NotSupportedByProvider", text))
 }
 
+/// A provider without versions does not look at them: another object than the one that was meant would be read, or be gone.
+fn require_version(connection: &Connection, version: Option<&str>) -> Result<(), AwsError> {
+    version.map_or(Ok(()), |_| require(connection, Feature::Versions))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;

@@ -61,6 +61,9 @@ impl App {
                 self.with_connection(&query.resource, target.environment, |connection| async move {
                     let full = full_key(&connection.prefix, &wanted.key)?;
                     check_features(&connection, options)?;
+                    if !options.extras.tags.is_empty() {
+                        require(&connection, Feature::TagsOfParts)?;
+                    }
                     let kind = wanted.checksum.as_ref().and_then(|checksum| checksum.kind);
                     let upload_id = connection.s3.create_multipart(&full, options, kind).await?;
                     Ok(StartedUpload { key: wanted.key.clone(), upload_id })
@@ -246,7 +249,7 @@ async fn complete_once(
 ) -> Result<Answered<CompletedUpload>, AwsError> {
     let full = full_key(&connection.prefix, &wanted.key)?;
     if wanted.if_none_match.is_some() {
-        require(&connection, Feature::ConditionalPut)?;
+        require(&connection, Feature::OnlyNew)?;
     }
     let listed = match (&wanted.parts, most) {
         (Some(_), None) => None,

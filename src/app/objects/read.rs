@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::app::objects::{Outcome, full_key, require};
+use crate::app::objects::{Outcome, full_key, require, require_version};
 use crate::app::{App, Error};
 use crate::aws::s3::Download;
 use crate::model::name::Name;
@@ -58,6 +58,7 @@ impl App {
                 if options.checksums {
                     require(&connection, Feature::Checksums)?;
                 }
+                require_version(&connection, options.version_id.as_deref())?;
                 match operation {
                     // boxed: its state would be that of every read
                     Operation::Head => Box::pin(connection.s3.head_told(&full, options)).await,

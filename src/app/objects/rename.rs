@@ -165,7 +165,7 @@ impl App {
         }
         let mut options = CopyOptions { from: object.key.clone(), to: to.clone(), ..CopyOptions::default() };
         // nobody may have written it since it was looked at
-        if !moves.wanted.overwrite && route.to.plan.profile.has(Feature::ConditionalPut) {
+        if !moves.wanted.overwrite && route.to.plan.profile.has(Feature::OnlyNew) {
             options.if_none_match = Some("*".to_owned());
         }
         let copied = self.copy_piece(route, &piece, &options).await?;

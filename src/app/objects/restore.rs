@@ -1,20 +1,21 @@
 //! Bringing back: a version by a copy on top, or what delete markers hide by taking them away.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::app::connection::Connection;
 use crate::app::objects::change::OwnedTarget;
+use crate::app::objects::copy::headers_of;
 use crate::app::objects::{Answered, Outcome, Target, full_key, require};
 use crate::app::{App, Error};
-use crate::aws::s3::VersionsRequest;
+use crate::aws::s3::{CopyGets, VersionsRequest};
+use crate::aws::upload::Leftovers;
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{DeleteOptions, GetOptions, ObjectKey};
 use crate::model::operation::Operation;
 use crate::model::provider::Feature;
 use crate::model::version::{RestoreOptions, RestoredVersion, VersionSummary};
 
-/// Bytes that one copy takes (API reference, `CopyObject`).
-const MOST_COPIED: u64 = 5 << 30;
 /// Versions of one key that are looked at for delete markers on top.
 const MOST_MARKERS: i32 = 1_000;
 
@@ -44,15 +45,24 @@ impl App {
         let outcome = if let Err(error) = query.also(second) {
             Err(error)
         } else {
-            let restore = |connection: Arc<Connection>| async move {
-                require(&connection, Feature::Versions)?;
-                let full = full_key(&connection.prefix, key)?;
-                match options.version.as_deref() {
-                    Some(version) => copy_back(&connection, key, &full, version).await,
-                    None => undelete(&connection, key, &full).await,
+            let leftovers = Leftovers::default();
+            let above = self.config.server.copy_parts_above;
+            let restore = |connection: Arc<Connection>| {
+                let leftovers = &leftovers;
+                async move {
+                    require(&connection, Feature::Versions)?;
+                    let full = full_key(&connection.prefix, key)?;
+                    match options.version.as_deref() {
+                        Some(version) => {
+                            copy_back(&connection, (key, &full), version, above, leftovers).await
+                        }
+                        None => undelete(&connection, key, &full).await,
+                    }
                 }
             };
-            self.with_connection(&query.resource, target.environment, restore).await
+            let outcome = self.with_connection(&query.resource, target.environment, restore).await;
+            self.abort_leftovers(&query.resource, target.environment, &leftovers).await;
+            outcome
         };
         let describe = |answered: &Answered<RestoredVersion>| (answered.bytes, answered.request_id.clone());
         let outcome = self.end(&query, outcome, describe).await?;
@@ -63,19 +73,27 @@ impl App {
 /// Copies a version on top. It is looked at first: a marker has nothing to copy, and the storage class must be named.
 async fn copy_back(
     connection: &Connection,
-    key: &str,
-    full: &ObjectKey,
+    (key, full): (&str, &ObjectKey),
     version: &str,
+    parts_above: u64,
+    leftovers: &Leftovers,
 ) -> Result<Answered<RestoredVersion>, AwsError> {
     let options = GetOptions { version_id: Some(version.to_owned()), ..GetOptions::default() };
     let found = connection.s3.head(full, &options).await?.metadata;
-    if let Some(size) = found.size.filter(|size| *size > MOST_COPIED) {
-        let text = format!(
-            "the version has {size} bytes, and one copy takes {MOST_COPIED}: read the version and write it anew"
-        );
-        return Err(AwsError::new(ErrorKind::InvalidRequest, "s3", "InvalidRequest", text));
-    }
-    let done = connection.s3.copy_version(full, version, found.storage_class.as_deref()).await?;
+    let done = match found.size.filter(|size| *size > parts_above) {
+        Some(size) => {
+            require(connection, Feature::MultipartCopy)?;
+            let gets = CopyGets {
+                headers: Some(headers_of(&found)?),
+                tags: tags_of(connection, full, version).await?,
+                storage_class: found.storage_class.clone(),
+                ..CopyGets::default()
+            };
+            let sizes = (size, parts_above);
+            connection.s3.copy_version_in_parts(full, version, &gets, sizes, leftovers).await?
+        }
+        None => connection.s3.copy_version(full, version, found.storage_class.as_deref()).await?,
+    };
     let value = RestoredVersion {
         key: key.to_owned(),
         version_id: done.version_id,
@@ -84,6 +102,23 @@ async fn copy_back(
         removed_markers: Vec::new(),
     };
     Ok(Answered { value, bytes: found.size, request_id: done.request_id })
+}
+
+/// The tags of a version; none where there can be none.
+async fn tags_of(
+    connection: &Connection,
+    full: &ObjectKey,
+    version: &str,
+) -> Result<Option<BTreeMap<String, String>>, AwsError> {
+    if !connection.plan.profile.has(Feature::ObjectTags) {
+        return Ok(None);
+    }
+    match connection.s3.get_tags(full, Some(version)).await {
+        Ok(found) => Ok(Some(found.tags).filter(|tags| !tags.is_empty())),
+        // a store without the call has no tags
+        Err(error) if error.kind == ErrorKind::Unsupported => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Takes the delete markers on top away, the newest first.

@@ -268,7 +268,7 @@ fn require_for(connection: &Connection, options: &SignOptions) -> Result<(), Aws
         require(connection, Feature::ObjectAcl)?;
     }
     if options.if_none_match.is_some() {
-        require(connection, Feature::ConditionalPut)?;
+        require(connection, Feature::OnlyNew)?;
     }
     if options.version.is_some() {
         require(connection, Feature::Versions)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::app::objects::change::OwnedTarget;
-use crate::app::objects::{Answered, Outcome, Target, full_key, require};
+use crate::app::objects::{Answered, Outcome, Target, full_key, require, require_version};
 use crate::app::{App, Error};
 use crate::aws::s3::TagsFound;
 use crate::model::operation::Operation;
@@ -22,6 +22,7 @@ impl App {
         self.run(target, Operation::GetTags, Some(key), |connection| async move {
             let full = full_key(&connection.prefix, key)?;
             require(&connection, Feature::ObjectTags)?;
+            require_version(&connection, version)?;
             Ok(answered(key, version, connection.s3.get_tags(&full, version).await?))
         })
         .await
@@ -63,6 +64,7 @@ impl App {
             app.run(target.as_target(), Operation::PutTags, Some(key), |connection| async move {
                 let full = full_key(&connection.prefix, key)?;
                 require(&connection, Feature::ObjectTags)?;
+                require_version(&connection, version)?;
                 let done = match tags {
                     Some(tags) => connection.s3.put_tags(&full, version, tags).await?,
                     None => connection.s3.delete_tags(&full, version).await?,

@@ -229,7 +229,8 @@ pub(super) fn check_features(connection: &Connection, options: &PutOptions) -> R
         return Err(AwsError::new(ErrorKind::InvalidRequest, "s3", "InvalidRequest", text));
     }
     let needed = [
-        (options.if_none_match.is_some() || options.if_match.is_some(), Feature::ConditionalPut),
+        (options.if_none_match.is_some(), Feature::OnlyNew),
+        (options.if_match.is_some(), Feature::ConditionalPut),
         (extras.acl.or(defaults.acl).is_some(), Feature::ObjectAcl),
         (!extras.tags.is_empty(), Feature::ObjectTags),
         (encrypted, Feature::Encryption),

@@ -31,6 +31,7 @@ use crate::aws::s3::{CustomerKey, Settings};
 use crate::aws::sigv4::{Signed, Signer, Target};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::provider::Profile;
+use crate::model::resource::PayloadSigning;
 
 const SERVICE: &str = "s3";
 /// Bytes of an error's body that are read.
@@ -51,6 +52,7 @@ pub(super) struct Direct {
     /// Those of SSE-C, which only reads and writes of objects have.
     customer: HeaderMap,
     profile: &'static Profile,
+    payload_signing: PayloadSigning,
     /// Keeps requests in place of sending them.
     capture: Option<Capture>,
     /// Milliseconds that the store's clock is ahead of ours, as far as it was found to matter.
@@ -90,6 +92,7 @@ impl Direct {
             fixed,
             customer: settings.defaults.customer_key.as_ref().map(CustomerKey::headers).unwrap_or_default(),
             profile: settings.profile,
+            payload_signing: settings.payload_signing,
             capture: settings.capture.clone(),
             skew_ms: Arc::new(AtomicI64::new(0)),
         })
@@ -195,7 +198,7 @@ impl Direct {
         &self,
         call: &Call<'_>,
         mut headers: HeaderMap,
-        (body, payload): (RequestBody, Signed<'_>),
+        (mut body, payload): (RequestBody, Signed<'_>),
         credentials: Option<Credentials>,
         skew_ms: i64,
     ) -> Result<Request<RequestBody>, AwsError> {
@@ -204,7 +207,10 @@ impl Direct {
             let query = uri.query().unwrap_or_default();
             let target = Target { method: &call.method, path: uri.path(), query, payload };
             let signed = self.signer.sign(target, &mut headers, &credentials, at(skew_ms));
-            signed.map_err(|error| unusable(&error))?;
+            let chunks = signed.map_err(|error| unusable(&error))?;
+            if let RequestBody::Signed(body) = &mut body {
+                body.sign_with(chunks);
+            }
         }
         let mut request = Request::new(body);
         *request.method_mut() = call.method.clone();

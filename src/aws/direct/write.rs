@@ -1,26 +1,26 @@
 //! Writing an object in one request.
 //!
 //! Over TLS a body is not signed: the connection protects it, and hashing it twice costs more than sending it. Over
-//! plain HTTP an object that is in memory is signed; what streams is not, and no part is, because the hash would have to
-//! be known before the first byte is sent, and chunked signatures are refused by Ceph RGW 16 and Garage. A checksum travels behind
-//! a stream where the provider wants one with every upload.
+//! plain HTTP it is, unless the resource says otherwise: as a whole when it is in memory, chunk by chunk when it streams.
+//! A checksum travels behind an unsigned stream where the provider wants one with every upload.
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use hyper::body::Incoming;
 
-use crate::aws::AwsError;
 use crate::aws::body::RequestBody;
 use crate::aws::direct::address::push_parameter;
-use crate::aws::direct::{Call, Direct, ERROR_BYTES, collect, unusable};
+use crate::aws::direct::{Call, Direct, ERROR_BYTES, SERVICE, collect, unusable};
 use crate::aws::s3::Uploaded;
 use crate::aws::s3::options::HeaderList;
 use crate::aws::sigv4::Signed;
 use crate::aws::source::Source;
-use crate::aws::trailer::{announce, sent_length};
+use crate::aws::trailer::{DECODED_LENGTH, announce, sent_length};
+use crate::aws::{AwsError, ErrorKind, signed_chunks};
 use crate::model::object::ObjectKey;
-use crate::model::provider::Checksums;
+use crate::model::provider::{Checksums, Quirk};
+use crate::model::resource::PayloadSigning;
 use crate::model::upload::{Checksum, ChecksumAlgorithm};
 
 const CHECKSUM: &str = "x-amz-checksum-";
@@ -46,7 +46,7 @@ impl Direct {
     ) -> Result<Uploaded, AwsError> {
         let call = Call { method: Method::PUT, key: key.as_str(), query: String::new() };
         let headers = map(headers)?;
-        let signed = if self.address.is_tls() { Signed::Nothing } else { Signed::Bytes(&bytes) };
+        let signed = if self.signs() { Signed::Bytes(&bytes) } else { Signed::Nothing };
         let body = || Some((RequestBody::Bytes(Some(bytes.clone())), signed));
         let length = bytes.len() as u64;
         uploaded(self.call(call, || Ok(self.put_headers(&headers, length)), body).await?).await
@@ -78,6 +78,15 @@ impl Direct {
             };
             return uploaded(self.call(call, headers, body).await?).await;
         }
+        if self.signs_stream()? {
+            let body = || source.rewind_to(from).then(|| (source.signed(length), Signed::Chunks));
+            let headers = || {
+                let mut headers = self.put_headers(&headers, signed_chunks::sent_length(length));
+                headers.insert(DECODED_LENGTH, HeaderValue::from(length));
+                Ok(headers)
+            };
+            return uploaded(self.call(call, headers, body).await?).await;
+        }
         let body = || source.rewind_to(from).then(|| (source.stretch(length), Signed::Nothing));
         uploaded(self.call(call, || Ok(self.put_headers(&headers, length)), body).await?).await
     }
@@ -85,8 +94,34 @@ impl Direct {
     /// Whether a stream gets a checksum behind it, where connection and provider let it.
     pub(in crate::aws) fn trails(&self) -> bool {
         // without a signature there is no header that declares the form
-        let signs = self.credentials.is_some();
-        signs && self.address.is_tls() && self.profile.checksums == Checksums::WhenSupported
+        let signs_headers = self.credentials.is_some();
+        let tls = self.address.is_tls();
+        signs_headers && tls && !self.signs() && self.profile.checksums == Checksums::WhenSupported
+    }
+
+    /// Whether the bytes of uploads are signed.
+    fn signs(&self) -> bool {
+        let wanted = match self.payload_signing {
+            PayloadSigning::Auto => !self.address.is_tls(),
+            PayloadSigning::Always => true,
+            PayloadSigning::Never => false,
+        };
+        wanted && self.credentials.is_some()
+    }
+
+    /// The same for what streams, which not every provider takes signed.
+    fn signs_stream(&self) -> Result<bool, AwsError> {
+        if !self.signs() || !self.profile.does(Quirk::NoChunkedBodies) {
+            return Ok(self.signs());
+        }
+        if self.payload_signing == PayloadSigning::Auto {
+            return Ok(false);
+        }
+        let text = format!(
+            "`{}` takes no signed streams: set `payload_signing` of the resource to `auto`",
+            self.profile.id
+        );
+        Err(AwsError::new(ErrorKind::Unsupported, SERVICE, "NotSupportedByProvider", text))
     }
 
     fn put_headers(&self, given: &HeaderMap, length: u64) -> HeaderMap {

@@ -150,7 +150,7 @@ impl S3 {
             tracing::info!(upload_id, code = error.code, "a copy failed and could not be aborted yet");
             leftovers.keep(key, upload_id);
         }
-        outcome
+        self.tag_parts(key, &options.extras.tags, outcome?).await
     }
 
     async fn copy_part(

@@ -53,7 +53,7 @@ use crate::aws::egress::Endpoint;
 use crate::aws::http::DirectClient;
 use crate::aws::sign::{self as signatures, Signer};
 use crate::model::provider::Profile;
-use crate::model::resource::CannedAcl;
+use crate::model::resource::{CannedAcl, PayloadSigning};
 use crate::model::upload::{Checksum, StoreEncryption};
 
 pub use acl::AclFound;
@@ -83,6 +83,7 @@ pub struct S3 {
     pub(in crate::aws) profile: &'static Profile,
     region: String,
     expected_owner: Option<String>,
+    pub(in crate::aws) payload_signing: PayloadSigning,
     payer: Option<RequestPayer>,
     defaults: UploadDefaults,
     pub(in crate::aws) direct: Option<Direct>,
@@ -122,6 +123,8 @@ pub struct Settings {
     pub expected_owner: Option<String>,
     /// The caller pays.
     pub requester_pays: bool,
+    /// Whether the bytes of uploads are signed.
+    pub payload_signing: PayloadSigning,
     /// What uploads get.
     pub defaults: UploadDefaults,
     /// KiB of parts that may be in memory, shared by all uploads of the service.
@@ -193,6 +196,7 @@ impl S3 {
             profile: settings.profile,
             region: settings.region,
             expected_owner: settings.expected_owner,
+            payload_signing: settings.payload_signing,
             payer: settings.requester_pays.then_some(RequestPayer::Requester),
             defaults: settings.defaults,
             direct,

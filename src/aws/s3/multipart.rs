@@ -6,7 +6,7 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, Part};
 use crate::aws::AwsError;
 use crate::aws::s3::checksum::completed_part;
 use crate::aws::s3::list::goes_on;
-use crate::aws::s3::{S3, Uploaded, rfc3339};
+use crate::aws::s3::{S3, Uploaded, rfc3339, with_headers};
 use crate::aws::source::Source;
 use crate::model::multipart::{CompletePart, OpenUpload, UploadedPart};
 use crate::model::object::ObjectKey;
@@ -113,9 +113,10 @@ impl S3 {
             .key(key.as_str())
             .upload_id(upload_id)
             .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(named.collect())).build())
-            .set_if_none_match(if_none_match)
             .set_expected_bucket_owner(self.expected_owner.clone())
-            .set_request_payer(self.payer.clone());
+            .set_request_payer(self.payer.clone())
+            .customize()
+            .mutate_request(with_headers(self.only_new(if_none_match).into_iter().collect()));
         // a store may take long to put the parts together, and answers only then
         let done = self.watched(|| 0, call.send()).await?;
         let request_id = done.request_id().map(str::to_owned);

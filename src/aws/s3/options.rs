@@ -6,6 +6,7 @@ use crate::aws::direct::address::KEPT_IN_QUERY;
 use crate::aws::s3::{S3, SERVICE};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::PutOptions;
+use crate::model::provider::Quirk;
 use crate::model::upload::{ChecksumType, StoreEncryption};
 
 /// What a request that takes the headers of an upload does.
@@ -48,11 +49,13 @@ impl S3 {
         let metadata = options.metadata.iter();
         headers.extend(metadata.map(|(name, value)| (format!("x-amz-meta-{name}"), value.clone())));
         match call {
-            UploadCall::Whole => headers.extend(present([
-                ("if-none-match", options.if_none_match.clone()),
-                ("if-match", options.if_match.clone()),
-                ("content-md5", extras.content_md5.clone()),
-            ])),
+            UploadCall::Whole => {
+                headers.extend(self.only_new(options.if_none_match.clone()));
+                headers.extend(present([
+                    ("if-match", options.if_match.clone()),
+                    ("content-md5", extras.content_md5.clone()),
+                ]));
+            }
             UploadCall::Parts(kind) => headers.extend(present([
                 (
                     "x-amz-checksum-algorithm",
@@ -62,6 +65,14 @@ impl S3 {
             ])),
         }
         check(headers)
+    }
+
+    /// The header that keeps what is there: that of HTTP, or the provider's own.
+    pub(in crate::aws) fn only_new(&self, if_none_match: Option<String>) -> Option<(String, String)> {
+        if self.profile.does(Quirk::ForbidOverwrite) {
+            return if_none_match.map(|_| ("x-oss-forbid-overwrite".to_owned(), "true".to_owned()));
+        }
+        if_none_match.map(|value| ("if-none-match".to_owned(), value))
     }
 }
 

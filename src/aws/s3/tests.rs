@@ -1,16 +1,16 @@
 //! What the requests for each provider look like on the wire, against `fixtures/provider/wire.txt`.
 //!
-//! A server on loopback takes them down. Bucket and endpoint have names of their own, so that the addressing shows.
+//! `S3_CONNECTOR_WRITE_FIXTURES=1` writes the file anew. A server on loopback takes the requests down. Bucket and endpoint have names of their own, so that the addressing shows.
 
 mod cut_lists;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use base64::Engine;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -22,12 +22,14 @@ use tokio::net::TcpListener;
 
 use crate::aws::egress::{Egress, Endpoint};
 use crate::aws::http::{HttpClients, Way};
-use crate::aws::s3::{ListRequest, S3, Settings, UploadDefaults};
+use crate::aws::s3::{
+    CopyGets, CopySource, Doomed, ListRequest, S3, Settings, UploadDefaults, VersionsRequest,
+};
 use crate::aws::source::Source;
 use crate::aws::upload::{Leftovers, MULTIPART_FROM};
 use crate::model::object::{BodyError, DeleteOptions, GetOptions, ObjectKey, PutOptions};
-use crate::model::provider::{PROFILES, Profile};
-use crate::model::resource::Addressing;
+use crate::model::provider::{Feature, PROFILES, Profile};
+use crate::model::resource::{Addressing, PayloadSigning};
 
 const EXPECTED: &str = include_str!("../../../fixtures/provider/wire.txt");
 const HOST: &str = "store.example";
@@ -39,6 +41,9 @@ const TOLD: &[&str] = &[
     "x-amz-trailer",
     "x-amz-checksum-algorithm",
     "x-amz-sdk-checksum-algorithm",
+    "x-amz-copy-source",
+    "if-none-match",
+    "x-oss-forbid-overwrite",
 ];
 
 type Requests = Arc<Mutex<Vec<(http::request::Parts, Bytes)>>>;
@@ -52,6 +57,10 @@ async fn requests_are_on_the_wire_as_each_profile_says() {
         for (parts, body) in requests {
             writeln!(said, "  {}", line(&parts, &body)).unwrap();
         }
+    }
+    if std::env::var_os("S3_CONNECTOR_WRITE_FIXTURES").is_some() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/provider/wire.txt");
+        return std::fs::write(file, said).unwrap();
     }
     for (expected, line) in EXPECTED.lines().zip(said.lines()) {
         assert_eq!(line, expected, "in\n{said}");
@@ -80,11 +89,49 @@ async fn requests_of(profile: &'static Profile) -> Vec<(http::request::Parts, By
         s3.put_stream(&key, &put, &source, Some(length), &Leftovers::default()).await.unwrap();
     }
     s3.delete(&key, &DeleteOptions::default()).await.unwrap();
-    let one = ObjectIdentifier::builder().key("k").build().unwrap();
-    let keys = Delete::builder().objects(one).build().unwrap();
-    s3.client.delete_objects().bucket("bucket").delete(keys).send().await.unwrap();
+    others(&s3, &key).await;
     server.abort();
     std::mem::take(&mut requests.lock().unwrap())
+}
+
+/// What is sent over the SDK, as far as the profile has it: the rest is refused before it comes here.
+async fn others(s3: &S3, key: &ObjectKey) {
+    let has = |feature| s3.profile.has(feature);
+    if has(Feature::DeleteObjects) {
+        let doomed = Doomed { key: ObjectKey::under("", "k").unwrap(), version_id: None, if_match: None };
+        s3.delete_many(&[doomed]).await.unwrap();
+    }
+    let source = CopySource {
+        bucket: "bucket".to_owned(),
+        key: key.clone(),
+        version_id: None,
+        if_match: None,
+        owner: None,
+        customer_key: None,
+    };
+    let gets = CopyGets { only_new: has(Feature::OnlyNew), ..CopyGets::default() };
+    s3.copy(&source, key, &gets).await.unwrap();
+    if has(Feature::OnlyNew) {
+        let only_new = PutOptions { if_none_match: Some("*".to_owned()), ..PutOptions::default() };
+        s3.put_bytes(key, &only_new, Bytes::from_static(b"x")).await.unwrap();
+    }
+    if has(Feature::MultipartCopy) {
+        s3.copy_parts(&source, key, &CopyGets::default(), (6 << 20, 5 << 20), &Leftovers::default())
+            .await
+            .unwrap();
+    }
+    if has(Feature::ObjectTags) {
+        s3.put_tags(key, None, &BTreeMap::from([("a".to_owned(), "b".to_owned())])).await.unwrap();
+    }
+    if has(Feature::Versions) {
+        s3.list_versions(VersionsRequest { max_keys: 2, ..VersionsRequest::default() }).await.unwrap();
+    }
+    if has(Feature::BucketCors) {
+        s3.delete_cors().await.unwrap();
+    }
+    if has(Feature::BucketPolicy) {
+        s3.put_policy(&serde_json::json!({"Version": "2012-10-17", "Statement": []}), false).await.unwrap();
+    }
 }
 
 fn client(profile: &'static Profile, port: u16) -> S3 {
@@ -104,6 +151,7 @@ fn client(profile: &'static Profile, port: u16) -> S3 {
         retries: 0,
         expected_owner: None,
         requester_pays: false,
+        payload_signing: PayloadSigning::Auto,
         defaults: UploadDefaults::default(),
         part_room: Arc::new(tokio::sync::Semaphore::new(0)),
         public_endpoint: None,
@@ -135,6 +183,11 @@ async fn answer(
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let has = |word: &str| query.split('&').any(|pair| pair.split('=').next() == Some(word));
     let text = match parts.method.as_str() {
+        "GET" if has("versions") => "<ListVersionsResult/>".to_owned(),
+        "PUT" if parts.headers.contains_key("x-amz-copy-source") => {
+            let name = if has("partNumber") { "CopyPartResult" } else { "CopyObjectResult" };
+            format!("<{name}><ETag>\"e\"</ETag></{name}>")
+        }
         "GET" => {
             let url = if has("encoding-type") { "<EncodingType>url</EncodingType>" } else { "" };
             let next = if has("list-type") { "<NextContinuationToken>t</NextContinuationToken>" } else { "" };

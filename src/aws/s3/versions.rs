@@ -6,6 +6,7 @@ use aws_sdk_s3::types::{DeleteMarkerEntry, ObjectVersion};
 use crate::aws::AwsError;
 use crate::aws::s3::list::goes_on;
 use crate::aws::s3::{CopyGets, CopySource, S3, Uploaded, rfc3339};
+use crate::aws::upload::Leftovers;
 use crate::model::object::ObjectKey;
 use crate::model::version::VersionSummary;
 
@@ -75,7 +76,26 @@ impl S3 {
         version: &str,
         storage_class: Option<&str>,
     ) -> Result<Uploaded, AwsError> {
-        let source = CopySource {
+        let client = self.with_storage_class(storage_class);
+        client.copy(&self.source_of(key, version), key, &CopyGets::default()).await
+    }
+
+    /// The same for a version that is too large for one request, of that size. Parts carry neither headers nor tags:
+    /// both are in `gets`.
+    pub async fn copy_version_in_parts(
+        &self,
+        key: &ObjectKey,
+        version: &str,
+        gets: &CopyGets,
+        sizes: (u64, u64),
+        leftovers: &Leftovers,
+    ) -> Result<Uploaded, AwsError> {
+        let client = self.with_storage_class(gets.storage_class.as_deref());
+        client.copy_parts(&self.source_of(key, version), key, gets, sizes, leftovers).await
+    }
+
+    fn source_of(&self, key: &ObjectKey, version: &str) -> CopySource {
+        CopySource {
             bucket: self.bucket.clone(),
             key: key.clone(),
             version_id: Some(version.to_owned()),
@@ -83,11 +103,14 @@ impl S3 {
             owner: self.expected_owner.clone(),
             // both versions were written with the one key of the resource
             customer_key: self.defaults.customer_key.clone(),
-        };
+        }
+    }
+
+    /// A version without a class is a standard one, whatever the resource gives to new objects.
+    fn with_storage_class(&self, storage_class: Option<&str>) -> S3 {
         let mut client = self.clone();
-        // a version without a class is a standard one, whatever the resource gives to new objects
         client.defaults.storage_class = storage_class.map(str::to_owned);
-        client.copy(&source, key, &CopyGets::default()).await
+        client
     }
 }
 

@@ -21,9 +21,13 @@ pub enum Feature {
     ObjectAcl,
     /// Tags of objects.
     ObjectTags,
+    /// Tags at the start of an upload in parts. Where they are lost, our own uploads give them at its end.
+    TagsOfParts,
     /// Versions of objects.
     Versions,
-    /// `If-None-Match: *` and `If-Match` on uploads.
+    /// Uploads that replace nothing: `If-None-Match: *`, or the provider's own header.
+    OnlyNew,
+    /// `If-Match` on uploads.
     ConditionalPut,
     /// `If-Match` on deletes (S3 user guide, conditional deletes).
     ConditionalDelete,
@@ -59,7 +63,9 @@ impl Feature {
         match self {
             Feature::ObjectAcl => "ACLs of objects",
             Feature::ObjectTags => "tags of objects",
+            Feature::TagsOfParts => "tags at the start of uploads in parts",
             Feature::Versions => "versions of objects",
+            Feature::OnlyNew => "uploads that replace nothing",
             Feature::ConditionalPut => "conditions on uploads",
             Feature::ConditionalDelete => "conditions on deletes",
             Feature::DeleteObjects => "deletes of many keys at once",
@@ -159,6 +165,10 @@ pub enum Quirk {
     NoOperationId,
     /// `Content-Encoding: aws-chunked` is not understood: bodies go as they are, with their length.
     NoChunkedBodies,
+    /// `x-oss-forbid-overwrite: true` keeps what is there, in place of `If-None-Match: *`.
+    ForbidOverwrite,
+    /// Copies on the server may fail where nothing is wrong: they go through this service then.
+    UnreliableCopies,
 }
 
 impl Quirk {
@@ -173,6 +183,8 @@ impl Quirk {
         Quirk::UnsignedAcceptEncoding,
         Quirk::NoOperationId,
         Quirk::NoChunkedBodies,
+        Quirk::ForbidOverwrite,
+        Quirk::UnreliableCopies,
     ];
 
     /// For the documentation.
@@ -187,6 +199,8 @@ impl Quirk {
             Quirk::UnsignedAcceptEncoding => "`Accept-Encoding` not signed",
             Quirk::NoOperationId => "no `x-id`",
             Quirk::NoChunkedBodies => "no `aws-chunked`",
+            Quirk::ForbidOverwrite => "`x-oss-forbid-overwrite`",
+            Quirk::UnreliableCopies => "copies may fail",
         }
     }
 }
@@ -263,6 +277,27 @@ mod tests {
         assert_eq!(choose("auto", Some("abc.r2.cloudflarestorage.com")).id, "cloudflare-r2");
         assert_eq!(choose("auto", Some("minio.internal")).id, "generic");
         assert_eq!(choose("ceph", Some("minio.internal")).id, "ceph");
+    }
+
+    /// Each form of an endpoint, with something for what stands in braces.
+    #[test]
+    fn every_endpoint_of_a_provider_is_found_to_be_its_own() {
+        let mut found = 0;
+        for profile in PROFILES {
+            let Some(form) = profile.endpoint else { continue };
+            let host = form.strip_prefix("https://").unwrap();
+            let filled: String = host
+                .split('{')
+                .map(|piece| piece.split_once('}').map_or(piece.to_owned(), |(_, rest)| format!("own{rest}")))
+                .collect();
+            for host in [filled.to_ascii_uppercase(), format!("bucket.{filled}"), filled] {
+                assert_eq!(choose("auto", Some(&host)).id, profile.id, "{host}");
+                let look_alike = format!("{host}.example.com");
+                assert_eq!(choose("auto", Some(&look_alike)).id, "generic", "{look_alike}");
+                found += 1;
+            }
+        }
+        assert!(found > 40, "{found}");
     }
 
     #[test]

@@ -13,12 +13,12 @@ use super::{Checksums, Feature, ListVersion, Profile, Quirk, RegionRule, Sts};
 use crate::model::resource::Addressing;
 use Feature::{
     BucketCors, BucketEncryption, BucketLifecycle, BucketOwnership, BucketPolicy, ConditionalDelete,
-    ConditionalPut, CustomerKeys, DeleteObjects, Encryption, MultipartCopy, ObjectAcl, ObjectTags, PostForm,
-    PublicAccessBlock, Versions,
+    ConditionalPut, CustomerKeys, DeleteObjects, Encryption, MultipartCopy, ObjectAcl, ObjectTags, OnlyNew,
+    PostForm, PublicAccessBlock, TagsOfParts, Versions,
 };
 use Quirk::{
-    BodyMd5, EqualParts, HttpsOnly, NoChunkedBodies, NoOperationId, OwnPartEtags, PlainLists,
-    UnsignedAcceptEncoding, VirtualHostsOnly,
+    BodyMd5, EqualParts, ForbidOverwrite, HttpsOnly, NoChunkedBodies, NoOperationId, OwnPartEtags,
+    PlainLists, UnreliableCopies, UnsignedAcceptEncoding, VirtualHostsOnly,
 };
 
 /// What most of them have in common; each row says what differs.
@@ -128,7 +128,7 @@ pub const PROFILES: &[Profile] = &[
         addressing: Addressing::Virtual,
         region: RegionRule::Any,
         checksums: Checksums::Never,
-        missing: &[ConditionalDelete, Encryption, Feature::Checksums],
+        missing: &[TagsOfParts, ConditionalDelete, Encryption, Feature::Checksums],
         quirks: &[PlainLists, BodyMd5],
         notes: &["of the encryption headers only those of SSE-C"],
         ..COMMON
@@ -141,6 +141,8 @@ pub const PROFILES: &[Profile] = &[
         region: RegionRule::Auto,
         missing: &[
             ObjectTags,
+            Versions,
+            OnlyNew,
             ConditionalPut,
             ConditionalDelete,
             DeleteObjects,
@@ -159,7 +161,7 @@ pub const PROFILES: &[Profile] = &[
         delete_batch: 1,
         notes: &[
             "the keys are HMAC keys",
-            "conditions are generation numbers, in headers of its own",
+            "conditions and versions are generation numbers, in headers and parameters of its own",
             "CORS and lifecycle configurations have its own form",
         ],
         ..COMMON
@@ -170,6 +172,7 @@ pub const PROFILES: &[Profile] = &[
         sts: Sts::SameEndpoint,
         // seen at 16.2: later versions know the first one
         unknown_actions: &["s3:GetEncryptionConfiguration", "s3:GetBucketOwnershipControls"],
+        missing: &[TagsOfParts, ConditionalDelete],
         ..COMMON
     },
     Profile {
@@ -179,6 +182,7 @@ pub const PROFILES: &[Profile] = &[
             ObjectAcl,
             ObjectTags,
             Versions,
+            OnlyNew,
             ConditionalPut,
             ConditionalDelete,
             Encryption,
@@ -205,7 +209,8 @@ pub const PROFILES: &[Profile] = &[
         addressing: Addressing::Virtual,
         default_region: "fsn1",
         missing: &[ObjectTags, ConditionalDelete, Encryption, BucketOwnership],
-        notes: &["copies on the server may fail", "of the encryption headers only those of SSE-C"],
+        quirks: &[BodyMd5, UnreliableCopies],
+        notes: &["of the encryption headers only those of SSE-C"],
         ..COMMON
     },
     Profile {
@@ -264,8 +269,7 @@ pub const PROFILES: &[Profile] = &[
         addressing: Addressing::Virtual,
         default_region: "oss-cn-hangzhou",
         missing: &[ConditionalPut, ConditionalDelete, CustomerKeys],
-        quirks: &[VirtualHostsOnly, BodyMd5, NoChunkedBodies],
-        notes: &["a header of its own, `x-oss-forbid-overwrite`, keeps what is there"],
+        quirks: &[VirtualHostsOnly, BodyMd5, NoChunkedBodies, ForbidOverwrite],
         ..COMMON
     },
     Profile {
@@ -300,6 +304,7 @@ pub const PROFILES: &[Profile] = &[
         endpoint: Some("https://{region}.linodeobjects.com"),
         addressing: Addressing::Virtual,
         region: RegionRule::Any,
+        missing: &[TagsOfParts, ConditionalDelete],
         ..COMMON
     },
     GENERIC,
@@ -309,7 +314,7 @@ pub const PROFILES: &[Profile] = &[
 pub(super) const GENERIC: Profile = Profile {
     id: "generic",
     list: ListVersion::V1,
-    missing: &[ConditionalPut, ConditionalDelete, CustomerKeys],
+    missing: &[TagsOfParts, OnlyNew, ConditionalPut, ConditionalDelete, CustomerKeys],
     quirks: &[PlainLists, BodyMd5, OwnPartEtags],
     ..COMMON
 };

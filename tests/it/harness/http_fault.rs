@@ -128,6 +128,7 @@ impl HttpFault {
             client: client.build().unwrap(),
             rules: Mutex::default(),
             altered: Mutex::default(),
+            changed_byte: AtomicUsize::new(usize::MAX),
             requests: Mutex::default(),
             open: AtomicUsize::new(0),
             most_open: AtomicUsize::new(0),
@@ -171,6 +172,11 @@ impl HttpFault {
         self.state.altered.lock().unwrap().insert(name, value.parse().unwrap());
     }
 
+    /// Passes on bodies that are long enough with another byte there.
+    pub(crate) fn change_byte(&self, at: usize) {
+        self.state.changed_byte.store(at, Ordering::SeqCst);
+    }
+
     /// Forgets all answers, so that everything is passed on.
     pub(crate) fn pass(&self) {
         self.state.rules.lock().unwrap().clear();
@@ -209,6 +215,7 @@ struct State {
     client: reqwest::Client,
     rules: Mutex<Vec<Rule>>,
     altered: Mutex<HeaderMap>,
+    changed_byte: AtomicUsize,
     requests: Mutex<Vec<Recorded>>,
     open: AtomicUsize,
     most_open: AtomicUsize,
@@ -299,7 +306,7 @@ impl State {
     async fn pass_on(
         &self,
         request: Recorded,
-        body: Bytes,
+        mut body: Bytes,
     ) -> Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
         let Some(upstream) = &self.upstream else {
             return Ok(Response::builder().status(StatusCode::NOT_FOUND).body(Full::default())?);
@@ -310,6 +317,12 @@ impl State {
             if headers.contains_key(name) {
                 headers.insert(name, value.clone());
             }
+        }
+        let changed = self.changed_byte.load(Ordering::SeqCst);
+        if changed < body.len() {
+            let mut bytes = body.to_vec();
+            bytes[changed] ^= 1;
+            body = bytes.into();
         }
         let url = format!("{}{}", upstream.as_str().trim_end_matches('/'), request.path);
         let mut answer =
