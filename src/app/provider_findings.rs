@@ -4,21 +4,31 @@ use crate::aws::egress::Endpoint;
 use crate::aws::{AwsError, ErrorKind};
 use crate::finding::Finding;
 use crate::model::provider::{self, Feature, Profile, Quirk};
-use crate::model::resource::{Addressing, Definition, Encryption};
+use crate::model::resource::{Addressing, Definition, Encryption, PayloadSigning};
 
 /// Everything there is to say about a definition and its environments.
 pub(super) fn findings(definition: &Definition) -> Vec<Finding> {
     let host = definition.endpoint.as_deref().and_then(|url| url::Url::parse(url).ok());
     let profile = provider::choose(&definition.provider, host.as_ref().and_then(url::Url::host_str));
-    let unsupported =
-        [acl(definition, profile), encryption(definition, profile), addressing(definition, profile)];
+    let unsupported = [
+        acl(definition, profile),
+        encryption(definition, profile),
+        addressing(definition, profile),
+        signing(definition, profile),
+    ];
+    let buckets = std::iter::once(("bucket".to_owned(), definition.bucket.as_str())).chain(
+        definition.environments.iter().filter_map(|(name, other)| {
+            Some((format!("environments.{name}.bucket"), other.bucket.as_deref()?))
+        }),
+    );
+    let names = buckets.filter_map(|(path, name)| bucket_name(&path, name, profile));
     let environments = definition.environments.iter().filter_map(|(name, overrides)| {
         Some((format!("environments.{name}.endpoint"), overrides.endpoint.as_deref()?))
     });
     let own = definition.endpoint.as_deref().map(|url| ("endpoint".to_owned(), url));
     let plain =
         own.into_iter().chain(environments).filter_map(|(path, url)| plain_http(definition, &path, url));
-    plain.chain(unsupported.into_iter().flatten()).collect()
+    plain.chain(unsupported.into_iter().flatten()).chain(names).collect()
 }
 
 /// The same for an endpoint that came out of a template.
@@ -79,6 +89,46 @@ fn encryption(definition: &Definition, profile: &Profile) -> Option<Finding> {
         )
         .with_help("remove `encryption`"),
     )
+}
+
+fn signing(definition: &Definition, profile: &Profile) -> Option<Finding> {
+    let always = definition.payload_signing == PayloadSigning::Always;
+    (always && profile.does(Quirk::NoChunkedBodies)).then(|| {
+        Finding::warning(
+            "SIGNING_NOT_SUPPORTED",
+            "payload_signing",
+            format!(
+                "the provider `{}` takes no signed streams: uploads of more than 1 MiB will be refused",
+                profile.id
+            ),
+        )
+        .with_help("use `auto`")
+    })
+}
+
+/// Names that no bucket can have, and those that AWS has not given since 2018 (S3 user guide, bucket naming rules).
+fn bucket_name(path: &str, name: &str, profile: &Profile) -> Option<Finding> {
+    if name.trim().is_empty() || name.contains("{{") || name.starts_with("arn:") {
+        return None;
+    }
+    if name.contains(|letter: char| letter == '/' || letter.is_whitespace() || letter.is_control()) {
+        let text = format!("`{name}` is no name of a bucket");
+        return Some(Finding::error("BUCKET_NAME", path, text).with_help(
+            "give the name alone, without `s3://`; what stands behind a `/` belongs in `prefix`",
+        ));
+    }
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = name.as_bytes();
+    let usual = (3..=63).contains(&bytes.len())
+        && bytes.iter().all(|&byte| plain(byte) || byte == b'-' || byte == b'.')
+        && [bytes.first(), bytes.last()].into_iter().flatten().all(|&byte| plain(byte));
+    (profile.id == "aws" && !usual).then(|| {
+        let text =
+            format!("AWS gives no bucket the name `{name}`: only old ones of us-east-1 have such names");
+        Finding::warning("BUCKET_NAME", path, text).with_help(
+            "use 3 to 63 lower-case letters, digits, `-` and `.`, with a letter or digit at both ends",
+        )
+    })
 }
 
 fn addressing(definition: &Definition, profile: &Profile) -> Option<Finding> {

@@ -180,6 +180,7 @@ impl App {
         rewrite_reference_objects(&mut body)?;
         generate_external_id(&mut body)?;
         let typed = literal::split(&mut body, CREDENTIAL_FIELDS, is_template);
+        let keeps_keys = typed.is_empty();
         let before = json(&old.definition)?;
         let mut text = if patch { merge(before.clone(), body) } else { body };
         let literals = kept_literals(&mut text, CREDENTIAL_FIELDS, &old.literals, typed)?;
@@ -190,6 +191,10 @@ impl App {
             return Err(retype(&moved));
         }
         self.check(caller, &definition, &literals.values)?;
+        if keeps_keys && definition == old.definition {
+            // a version in which nothing differs would only hide those that matter
+            return Ok(Saved { view: self.resource_view(caller, old) });
+        }
         let renamed = definition.name != old.definition.name;
         if renamed && self.registry.find_resource(&definition.name, &caller.project.id).is_some() {
             return Err(taken(&definition.name));
@@ -277,6 +282,9 @@ impl App {
         // a name may have been given to another resource since
         definition.name = resource.record.definition.name.clone();
         self.check(caller, &definition, &row.literals)?;
+        if version == resource.record.version {
+            return Ok(Saved { view: self.resource_view(caller, &resource.record) });
+        }
         let now = self.clock.now_ms();
         if dry_run {
             let record = unsaved(caller, definition, row.literals, resource.record.version + 1, now);

@@ -123,7 +123,8 @@ impl Checked {
                     frame.data_ref().into_iter().for_each(|data| check.update(data));
                     frame.trailers_ref().into_iter().for_each(|trailers| check.take_trailers(trailers));
                 }
-                if !self.body.is_end_stream() {
+                // who reads does not ask again after trailers
+                if !frame.is_trailers() && !self.body.is_end_stream() {
                     return Poll::Ready(next.map(|frame| frame.map_err(Into::into)));
                 }
             }

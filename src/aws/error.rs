@@ -54,6 +54,17 @@ pub enum ErrorKind {
     Internal,
 }
 
+/// What a 304 says of an object besides its tag, for those who keep the object (RFC 9110, 15.4.5; RFC 9111, 4.3.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmodified {
+    /// When it was written, as HTTP writes it.
+    pub last_modified: Option<String>,
+    /// How long it may be kept.
+    pub cache_control: Option<String>,
+    /// The same as a date.
+    pub expires: Option<String>,
+}
+
 /// A failure of an upstream. It never holds a credential.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{service}: {code}: {message}")]
@@ -76,6 +87,8 @@ pub struct AwsError {
     pub date: Option<String>,
     /// The object's tag, when a condition was answered.
     pub etag: Option<String>,
+    /// What else a 304 says of the object.
+    pub unmodified: Option<Box<Unmodified>>,
     /// The object's bytes, when a range lies outside of it.
     pub size: Option<u64>,
     /// What was being done, for those who must allow it.
@@ -97,6 +110,7 @@ impl AwsError {
             region: None,
             date: None,
             etag: None,
+            unmodified: None,
             size: None,
             operation: None,
             proposal: None,
@@ -216,11 +230,19 @@ fn classified(
         (kind, message) = (ErrorKind::NotFound, deleted(status).to_owned());
         "DeleteMarker".clone_into(&mut code);
     }
+    let unmodified = (kind == ErrorKind::NotModified).then(|| {
+        Box::new(Unmodified {
+            last_modified: header("last-modified"),
+            cache_control: header("cache-control"),
+            expires: header("expires"),
+        })
+    });
     AwsError {
         kind,
         service,
         message,
         code,
+        unmodified,
         status: Some(status),
         request_id: header("x-amz-request-id").or_else(|| header("x-amzn-requestid")),
         region,

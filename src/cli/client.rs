@@ -158,10 +158,15 @@ impl<'a> Call<'a> {
 impl Connection {
     /// The client; nothing is sent yet.
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
-        let wrong = |why: &str| usage(format!("`{}` is not the URL of a server: {why}", self.server));
-        let server = Url::parse(&self.server).map_err(|error| wrong(&error.to_string()))?;
+        let wrong = || {
+            usage(format!(
+                "`{}` is not the URL of a server: write it like `http://127.0.0.1:8080`",
+                self.server
+            ))
+        };
+        let server = Url::parse(&self.server).map_err(|_| wrong())?;
         if !matches!(server.scheme(), "http" | "https") || server.host().is_none() {
-            return Err(wrong("write it like `http://127.0.0.1:8080`"));
+            return Err(wrong());
         }
         // a redirect would carry the token, and a proxy of the environment would see it
         let http = reqwest::Client::builder()
@@ -214,7 +219,9 @@ impl Client {
         let body = if bytes.is_empty() {
             Value::Null
         } else {
-            serde_json::from_slice(&bytes).context("the answer is not JSON")?
+            serde_json::from_slice(&bytes).with_context(|| {
+                format!("the answer of `{}` is not JSON: does --server name an s3-connector?", self.server)
+            })?
         };
         Ok(Answer { body, etag })
     }

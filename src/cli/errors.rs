@@ -24,7 +24,7 @@ impl Errors {
             out.rows(&json!({"errors": rows}), "errors", COLUMNS)?;
             return Ok(Exit::Ok);
         };
-        if let Some(rule) = finding::code::find(&code) {
+        if let Some(rule) = finding::code::find(&code.to_ascii_uppercase()) {
             let row = json!({"code": rule.code, "severity": rule.severity, "kinds": rule.kinds, "cause": rule.meaning});
             match out.format() {
                 Format::Table => {
@@ -37,7 +37,8 @@ impl Errors {
             }
             return Ok(Exit::Ok);
         }
-        let entry = error_catalogue::find(&code).ok_or_else(|| {
+        let same = |entry: &&ErrorEntry| entry.code.eq_ignore_ascii_case(&code);
+        let entry = error_catalogue::all().find(same).ok_or_else(|| {
             usage(format!("`{code}` is not in the catalogue: `s3-connector errors` lists what is, and a code of a store's own is in its documentation"))
         })?;
         match out.format() {

@@ -90,6 +90,11 @@ impl Problem {
         if problem.title.is_none() && problem.detail.is_none() {
             let start = String::from_utf8_lossy(body.get(..SHOWN_BODY).unwrap_or(body)).trim().to_owned();
             problem.detail = Some(start).filter(|text| !text.is_empty() && !text.starts_with('{'));
+            if problem.detail.is_some() && problem.code.is_none() && problem.remedy.is_none() {
+                let text =
+                    "an s3-connector does not answer so: does --server name one, or what stands before it?";
+                problem.remedy = Some(text.to_owned());
+            }
         }
         if problem.request_id.is_none() {
             problem.request_id = request_id.map(str::to_owned);

@@ -106,7 +106,7 @@ pub(crate) struct Put {
     #[arg(long, value_name = "CLASS")]
     storage_class: Option<String>,
     /// Another encryption than the resource's
-    #[arg(long, value_name = "KIND", value_parser = ["sse-s3", "sse-kms"])]
+    #[arg(long, value_name = "KIND", value_parser = ["sse-s3", "sse-kms", "bucket-default"])]
     encryption: Option<String>,
     /// KMS key for `--encryption sse-kms`
     #[arg(long, value_name = "KEY", requires = "encryption")]
@@ -412,7 +412,11 @@ impl Put {
             request = request.header(name, header_value(name, value)?);
         }
         if let Some(kind) = &self.encryption {
-            let kind = if kind == "sse-kms" { "aws:kms" } else { "AES256" };
+            let kind = match kind.as_str() {
+                "sse-kms" => "aws:kms",
+                "sse-s3" => "AES256",
+                other => other,
+            };
             request = request.header("x-amz-server-side-encryption", kind);
         }
         if let Some(checksum) = &self.checksum {

@@ -222,7 +222,9 @@ fn reworded(text: &str) -> Said<'_> {
         return invalid(format!("expected {}, and this is {}", wanted_words(wanted), given_words(given)));
     }
     if let Some((_, wanted)) = text.rsplit_once(", expected ") {
-        return invalid(format!("expected {} within its bounds", wanted_words(wanted)));
+        let words = wanted_words(wanted);
+        let bounds = if words.ends_with("number") { " within its bounds" } else { "" };
+        return invalid(format!("expected {words}{bounds}"));
     }
     // our own types name the rule behind the value
     if let Some((_, rule)) = text.rsplit_once("` is not a valid ") {
@@ -260,7 +262,7 @@ fn given_words(given: &str) -> &'static str {
     found.map_or("something else", |(_, words)| words)
 }
 
-fn wanted_words(wanted: &str) -> &'static str {
+fn wanted_words(wanted: &str) -> &str {
     let kinds = [
         ("a string", "a text"),
         ("string", "a text"),
@@ -278,7 +280,9 @@ fn wanted_words(wanted: &str) -> &'static str {
         ("f", "a number"),
     ];
     let found = kinds.iter().find(|(start, _)| wanted.starts_with(start));
-    found.map_or("something else", |(_, words)| words)
+    // our own types say in words what they take
+    let own = ["a ", "an "].iter().any(|start| wanted.starts_with(start));
+    found.map_or(if own { wanted } else { "another value" }, |(_, words)| words)
 }
 
 #[cfg(test)]

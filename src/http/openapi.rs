@@ -191,7 +191,7 @@ pub struct WriteHeaders {
     /// Another storage class than the resource's.
     #[param(rename = "x-amz-storage-class", required = false)]
     storage_class: Option<String>,
-    /// `AES256` or `aws:kms` in place of the resource's encryption.
+    /// `AES256`, `aws:kms` or `bucket-default` (no header to the store) in place of the resource's encryption.
     #[param(rename = "x-amz-server-side-encryption", required = false)]
     encryption: Option<String>,
     /// The KMS key.

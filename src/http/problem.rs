@@ -189,7 +189,7 @@ impl IntoResponse for Failure {
         if let Error::Upstream(upstream) = &self.0
             && upstream.kind == ErrorKind::NotModified
         {
-            return not_modified(upstream.etag.as_deref());
+            return not_modified(upstream);
         }
         let size = match &self.0 {
             Error::Upstream(upstream) if upstream.kind == ErrorKind::InvalidRange => upstream.size,
@@ -204,11 +204,20 @@ impl IntoResponse for Failure {
     }
 }
 
-/// A 304 carries the tag that a 200 would (RFC 9110, 15.4.5).
-fn not_modified(etag: Option<&str>) -> Response {
+/// A 304 carries what a 200 would, as far as those need it who keep the object (RFC 9110, 15.4.5).
+fn not_modified(upstream: &AwsError) -> Response {
     let mut response = StatusCode::NOT_MODIFIED.into_response();
-    if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
-        response.headers_mut().insert(header::ETAG, etag);
+    let kept = upstream.unmodified.as_deref();
+    let told = [
+        (header::ETAG, upstream.etag.as_ref()),
+        (header::LAST_MODIFIED, kept.and_then(|kept| kept.last_modified.as_ref())),
+        (header::CACHE_CONTROL, kept.and_then(|kept| kept.cache_control.as_ref())),
+        (header::EXPIRES, kept.and_then(|kept| kept.expires.as_ref())),
+    ];
+    for (name, value) in told {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+            response.headers_mut().insert(name, value);
+        }
     }
     response
 }

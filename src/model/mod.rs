@@ -9,6 +9,7 @@ pub mod bucket;
 pub mod bulk;
 pub mod check;
 pub mod check_catalogue;
+pub mod conditions;
 pub mod cors_check;
 pub mod cors_question;
 pub mod error_catalogue;

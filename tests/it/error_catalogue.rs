@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use s3_connector::model::error_catalogue::{self, ErrorEntry, Origin};
 use serde_json::{Value, json};
+use sqlx::Executor;
 
 use crate::connection_failures::tls_server;
 use crate::harness::aws::{self, Secrets, unique};
@@ -28,7 +29,7 @@ use crate::harness::http_fault::{Answer, HttpFault};
 use crate::harness::servers::{AccessKey, Servers};
 use crate::query_metadata;
 use crate::stores::Place;
-use crate::support::{Client, Service, Setup, definition, expect, moto_source};
+use crate::support::{Client, DATABASES, Service, Setup, definition, expect, moto_source};
 
 /// Codes that no query on a resource provokes, and the tests that do.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -36,7 +37,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("Conflict", "access::problems"),
     ("CountNotConfirmed", "query_bulk"),
     ("Forbidden", "access::problems"),
-    ("Internal", "none: our own database must fail for it"),
+    ("Internal", "a_database_that_fails_is_an_error_of_ours"),
     ("Invalid", "access::problems"),
     ("LoadAbandoned", "`cache::tests`, of the library"),
     ("NotFound", "access::problems"),
@@ -302,6 +303,24 @@ async fn said_by_sts() -> Vec<Case> {
         case("RoleNotAssumable", with(&role), list(), vec![]),
         case("NoSuchEntity", with("arn:aws:iam:::role/not-there"), list(), vec![]),
     ]
+}
+
+/// What the database said is for the log, not for the caller.
+#[tokio::test]
+async fn a_database_that_fails_is_an_error_of_ours() {
+    for database in DATABASES {
+        let service = Setup::new().on(database).start().await;
+        let renamed = "ALTER TABLE resources RENAME TO elsewhere";
+        service.database().await.execute(renamed).await.unwrap();
+        let told = expect(service.admin.post("/v1/resources", &at("http://127.0.0.1:9")).await, 500);
+        assert_eq!(told["code"], "Internal", "{told:#}");
+        let words = told.to_string();
+        assert!(!words.contains("INSERT") && !words.contains("no such table"), "{words}");
+        assert!(told["detail"].as_str().unwrap().contains("request id"), "{told:#}");
+        let again = "ALTER TABLE elsewhere RENAME TO resources";
+        service.database().await.execute(again).await.unwrap();
+        expect(service.admin.post("/v1/resources", &at("http://127.0.0.1:9")).await, 201);
+    }
 }
 
 /// A definition whose keys come from one secret of a source.

@@ -4,6 +4,7 @@ mod access;
 mod bucket_import;
 mod check_causes;
 mod check_fixes;
+mod checked_downloads;
 mod cli;
 mod connection;
 mod connection_failures;

@@ -349,7 +349,6 @@ fn planned(
     way: CopyWay,
 ) -> Result<CopyResult, Error> {
     route.refuse_too_large(piece)?;
-    check_gets(&route.to, options)?;
     Ok(CopyResult {
         from: options.from.clone(),
         to: options.to.clone(),

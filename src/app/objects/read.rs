@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use crate::app::objects::{Outcome, full_key, require, require_version};
 use crate::app::{App, Error};
+use crate::aws::error::Unmodified;
 use crate::aws::s3::Download;
+use crate::aws::{AwsError, ErrorKind};
+use crate::model::conditions::Verdict;
 use crate::model::name::Name;
-use crate::model::object::GetOptions;
+use crate::model::object::{Conditions, GetOptions};
 use crate::model::operation::Operation;
 use crate::model::principal::Caller;
 use crate::model::provider::Feature;
@@ -52,6 +55,9 @@ impl App {
         let query = self.begin(caller, name, operation, Some(key)).await?;
         let most = query.resource.record.definition.limits.max_read_bytes;
         let checked = operation == Operation::Get && !options.bounded;
+        let ours = options.conditions.beyond_stores();
+        let without = ours.then(|| GetOptions { conditions: Conditions::default(), ..options.clone() });
+        let sent = without.as_ref().unwrap_or(options);
         let outcome = self
             .with_connection(&query.resource, environment, |connection| async move {
                 let full = full_key(&connection.prefix, key)?;
@@ -61,12 +67,15 @@ impl App {
                 require_version(&connection, options.version_id.as_deref())?;
                 match operation {
                     // boxed: its state would be that of every read
-                    Operation::Head => Box::pin(connection.s3.head_told(&full, options)).await,
-                    _ => connection.s3.get(&full, options).await,
+                    Operation::Head => Box::pin(connection.s3.head_told(&full, sent)).await,
+                    _ => connection.s3.get(&full, sent).await,
                 }
             })
             .await
             .and_then(|(mut download, connection)| {
+                if ours {
+                    decide(&options.conditions, &download)?;
+                }
                 key.clone_into(&mut download.metadata.key);
                 match (most, download.content_length) {
                     (Some(most), None) if checked => Err(Error::TooLarge(format!(
@@ -80,4 +89,31 @@ impl App {
             });
         self.end(&query, outcome, |download| (download.content_length, download.request_id.clone())).await
     }
+}
+
+/// What conditions that the store did not get say to what it sent.
+fn decide(conditions: &Conditions, found: &Download) -> Result<(), AwsError> {
+    let etag = found.metadata.etag.as_deref();
+    let (kind, code, text) = match conditions.verdict(etag, found.last_modified.as_deref()) {
+        Verdict::Holds => return Ok(()),
+        Verdict::NotModified => {
+            (ErrorKind::NotModified, "NotModified", "the object is as the caller knows it")
+        }
+        Verdict::Failed => (
+            ErrorKind::PreconditionFailed,
+            "PreconditionFailed",
+            "the object is not as the conditions want it",
+        ),
+    };
+    let unmodified = Unmodified {
+        last_modified: found.last_modified.clone(),
+        cache_control: found.metadata.cache_control.clone(),
+        expires: found.metadata.facts.expires.clone(),
+    };
+    Err(AwsError {
+        etag: etag.map(str::to_owned),
+        unmodified: Some(Box::new(unmodified)),
+        request_id: found.request_id.clone(),
+        ..AwsError::new(kind, "s3", code, text)
+    })
 }

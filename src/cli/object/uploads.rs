@@ -96,7 +96,7 @@ pub(crate) struct Create {
     #[arg(long, value_name = "CLASS")]
     storage_class: Option<String>,
     /// Another encryption than the resource's
-    #[arg(long, value_name = "KIND", value_parser = ["sse-s3", "sse-kms"])]
+    #[arg(long, value_name = "KIND", value_parser = ["sse-s3", "sse-kms", "bucket-default"])]
     encryption: Option<String>,
     /// KMS key for `--encryption sse-kms`
     #[arg(long, value_name = "KEY", requires = "encryption")]

@@ -333,6 +333,9 @@ fn not_modified(object: &ObjectMeta) -> S3Error {
     if let Some(cache_control) = &object.attributes.cache_control {
         insert(header::CACHE_CONTROL, cache_control);
     }
+    if let Some(expires) = &object.attributes.expires {
+        insert(header::EXPIRES, &http_date(expires));
+    }
     let mut error = S3Error::new(S3ErrorCode::NotModified);
     error.set_headers(headers);
     error

@@ -37,12 +37,27 @@ async fn what_was_read_can_be_sent_back_as_it_is() {
             201,
         );
         let read = expect(admin.get("/v1/resources/r").await, 200);
-        let mut replaced = expect(admin.put("/v1/resources/r", &read).await, 200);
+        // nothing differs, so that there is no new version
+        for answer in [
+            admin.put("/v1/resources/r", &read).await,
+            admin.patch("/v1/resources/r", &json!({"region": read["region"]})).await,
+            admin.post("/v1/resources/r/restore", &json!({"version": 1})).await,
+        ] {
+            assert_eq!(expect(answer, 200), read);
+        }
+        let rows = expect(admin.get("/v1/resources/r/history").await, 200);
+        assert_eq!(rows["versions"].as_array().unwrap().len(), 1, "{rows:#}");
+        let mut other = read.clone();
+        other["description"] = json!("other");
+        let mut replaced = expect(admin.put("/v1/resources/r", &other).await, 200);
         assert_eq!(replaced["version"], 2);
-        for own in ["version", "updated_at"] {
+        for own in ["version", "updated_at", "description"] {
             replaced[own] = read[own].clone();
         }
         assert_eq!(replaced, read);
+        // a key that is typed may be another one
+        let typed = keyed("r", "{{ secrets.s3.id }}", "a-literal-key-0123456789");
+        assert_eq!(expect(admin.put("/v1/resources/r", &typed).await, 200)["version"], 3);
     }
 }
 

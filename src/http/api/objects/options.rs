@@ -64,14 +64,25 @@ impl ReadChoice {
     }
 }
 
+/// A list that may go over several lines (RFC 9110, section 5.3).
+fn list_of(headers: &HeaderMap, name: &str) -> Option<String> {
+    let mut lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+    let mut list = lines.next()?.to_owned();
+    for line in lines {
+        list.push_str(", ");
+        list.push_str(line);
+    }
+    Some(list)
+}
+
 pub(super) fn get_options(headers: &HeaderMap, choice: ReadChoice) -> Result<GetOptions, Failure> {
     let text = |name: &str| text_of(headers, name).map(str::to_owned);
     Ok(GetOptions {
         range: text("range"),
         version_id: choice.version,
         conditions: Conditions {
-            if_match: text("if-match"),
-            if_none_match: text("if-none-match"),
+            if_match: list_of(headers, "if-match"),
+            if_none_match: list_of(headers, "if-none-match"),
             if_modified_since: text("if-modified-since"),
             if_unmodified_since: text("if-unmodified-since"),
         },
@@ -197,10 +208,13 @@ pub(in crate::http::api) fn canned_acl(text: &str) -> Result<CannedAcl, Failure>
 fn encryption(kind: Option<&str>, key_id: Option<String>) -> Result<Option<StoreEncryption>, Failure> {
     match (kind, key_id) {
         (None, None) => Ok(None),
+        (Some("bucket-default"), None) => Ok(Some(StoreEncryption::BucketDefault)),
         (Some("AES256"), None) => Ok(Some(StoreEncryption::SseS3)),
         (Some("aws:kms"), key_id) => Ok(Some(StoreEncryption::SseKms { key_id })),
-        (Some("AES256") | None, Some(_)) => Err(bad(&format!("`{KMS_KEY}` needs `{SSE}: aws:kms`"))),
-        (Some(_), _) => Err(bad(&format!("`{SSE}` takes `AES256` or `aws:kms`"))),
+        (Some("AES256" | "bucket-default") | None, Some(_)) => {
+            Err(bad(&format!("`{KMS_KEY}` needs `{SSE}: aws:kms`")))
+        }
+        (Some(_), _) => Err(bad(&format!("`{SSE}` takes `AES256` or `aws:kms`, or `bucket-default`"))),
     }
 }
 
