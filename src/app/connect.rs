@@ -360,6 +360,18 @@ impl App {
                 (Some(throw_away(with_token)), None)
             }
             (Some(base), None) => (Some(self.identities.base(base, &plan.region)), None),
+            (Some(_), Some(_)) if plan.profile.sts == Sts::None => {
+                return Err(AwsError::new(
+                    ErrorKind::Unsupported,
+                    "sts",
+                    "NotSupportedByProvider",
+                    format!(
+                        "the provider `{}` has no STS, so no role can be assumed there: remove `assume_role`",
+                        plan.profile.id
+                    ),
+                )
+                .into());
+            }
             (Some(base), Some(role)) => {
                 let slot = self.identities.role(base, role, &sts_target(&plan))?;
                 (Some(slot.provider()), Some(slot))
@@ -473,7 +485,7 @@ pub(super) fn sts_target(plan: &Plan) -> StsTarget {
 /// like S3 of AWS is never shown to STS of AWS.
 pub(super) fn identity_target(plan: &Plan) -> Result<(&Base, StsTarget), String> {
     let base = plan.base.as_ref().ok_or("requests are anonymous")?;
-    if plan.profile.sts == Sts::None {
+    if matches!(plan.profile.sts, Sts::Untold | Sts::None) {
         return Err(format!("the provider `{}` has no STS", plan.profile.id));
     }
     let elsewhere = |endpoint: &Endpoint| {

@@ -3,32 +3,37 @@
 use crate::aws::egress::Endpoint;
 use crate::aws::{AwsError, ErrorKind};
 use crate::finding::Finding;
-use crate::model::provider::{self, Feature, Profile, Quirk};
+use crate::model::provider::{self, Feature, Profile, Quirk, Sts};
 use crate::model::resource::{Addressing, Definition, Encryption, PayloadSigning};
 
 /// Everything there is to say about a definition and its environments.
 pub(super) fn findings(definition: &Definition) -> Vec<Finding> {
-    let host = definition.endpoint.as_deref().and_then(|url| url::Url::parse(url).ok());
-    let profile = provider::choose(&definition.provider, host.as_ref().and_then(url::Url::host_str));
-    let unsupported = [
+    let profile = profile_of(definition);
+    let of_all = [
         acl(definition, profile),
         encryption(definition, profile),
         addressing(definition, profile),
         signing(definition, profile),
+        role(definition, profile),
     ];
-    let buckets = std::iter::once(("bucket".to_owned(), definition.bucket.as_str())).chain(
-        definition.environments.iter().filter_map(|(name, other)| {
-            Some((format!("environments.{name}.bucket"), other.bucket.as_deref()?))
-        }),
-    );
-    let names = buckets.filter_map(|(path, name)| bucket_name(&path, name, profile));
-    let environments = definition.environments.iter().filter_map(|(name, overrides)| {
-        Some((format!("environments.{name}.endpoint"), overrides.endpoint.as_deref()?))
-    });
-    let own = definition.endpoint.as_deref().map(|url| ("endpoint".to_owned(), url));
-    let plain =
-        own.into_iter().chain(environments).filter_map(|(path, url)| plain_http(definition, &path, url));
-    plain.chain(unsupported.into_iter().flatten()).chain(names).collect()
+    let mut findings: Vec<Finding> =
+        definition.endpoint.iter().filter_map(|url| plain_http(definition, "endpoint", url)).collect();
+    findings.extend(of_all.into_iter().flatten());
+    findings.extend(bucket_name("bucket", &definition.bucket, profile));
+    for (name, overrides) in &definition.environments {
+        let path = |field: &str| format!("environments.{name}.{field}");
+        let profile = profile_of(&definition.in_environment(name));
+        let endpoint = overrides.endpoint.as_deref();
+        findings.extend(endpoint.and_then(|url| plain_http(definition, &path("endpoint"), url)));
+        let bucket = overrides.bucket.as_deref();
+        findings.extend(bucket.and_then(|bucket| bucket_name(&path("bucket"), bucket, profile)));
+    }
+    findings
+}
+
+fn profile_of(definition: &Definition) -> &'static Profile {
+    let host = definition.endpoint.as_deref().and_then(|url| url::Url::parse(url).ok());
+    provider::choose(&definition.provider, host.as_ref().and_then(url::Url::host_str))
 }
 
 /// The same for an endpoint that came out of a template.
@@ -89,6 +94,17 @@ fn encryption(definition: &Definition, profile: &Profile) -> Option<Finding> {
         )
         .with_help("remove `encryption`"),
     )
+}
+
+fn role(definition: &Definition, profile: &Profile) -> Option<Finding> {
+    (definition.assume_role.is_some() && profile.sts == Sts::None).then(|| {
+        Finding::warning(
+            "ROLE_NOT_SUPPORTED",
+            "assume_role",
+            format!("the provider `{}` has no STS: queries will be refused", profile.id),
+        )
+        .with_help("remove `assume_role`")
+    })
 }
 
 fn signing(definition: &Definition, profile: &Profile) -> Option<Finding> {

@@ -282,7 +282,9 @@ impl App {
         // a name may have been given to another resource since
         definition.name = resource.record.definition.name.clone();
         self.check(caller, &definition, &row.literals)?;
-        if version == resource.record.version {
+        let current = &resource.record;
+        let keyless = row.literals.is_empty() && current.literals.is_empty();
+        if version == current.version || keyless && definition == current.definition {
             return Ok(Saved { view: self.resource_view(caller, &resource.record) });
         }
         let now = self.clock.now_ms();

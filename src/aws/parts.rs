@@ -114,6 +114,8 @@ impl S3 {
             }
             first = Some(gathered);
         }
+        self.refuse_signed_stream()
+            .inspect_err(|_| first.iter().for_each(|gathered| source.put_back(gathered)))?;
         let id = self
             .create_multipart_with(key, options, self.announced())
             .await
@@ -140,7 +142,7 @@ impl S3 {
             );
             leftovers.keep(key, id);
         }
-        self.tag_parts(key, &options.extras.tags, outcome?).await
+        outcome.map(|done| Uploaded { untagged: self.loses_tags(options), ..done })
     }
 
     async fn send_parts(

@@ -194,11 +194,14 @@ impl S3 {
         let request_id = done.request_id().map(str::to_owned);
         let checksum =
             done.checksum_crc32.map(|value| Checksum { algorithm: DEFAULT_CHECKSUM, value: Some(value) });
-        Ok(Uploaded { etag: done.e_tag, version_id: None, request_id, checksum })
+        Ok(Uploaded { etag: done.e_tag, version_id: None, request_id, checksum, untagged: false })
     }
 
-    /// The SDK has no signed streams.
-    fn refuse_signed_stream(&self) -> Result<(), AwsError> {
+    /// What cannot be signed as it streams, and must be, is refused before anything is sent.
+    pub(in crate::aws) fn refuse_signed_stream(&self) -> Result<(), AwsError> {
+        if let Some(direct) = &self.direct {
+            return direct.signs_stream().map(drop);
+        }
         if self.payload_signing != PayloadSigning::Always {
             return Ok(());
         }
@@ -230,7 +233,7 @@ impl S3 {
         let request_id = done.request_id().map(str::to_owned);
         // Ceph RGW 16 answers with an empty tag here
         let etag = done.e_tag.filter(|tag| !tag.is_empty());
-        Ok(Uploaded { etag, version_id: done.version_id, request_id, checksum: None })
+        Ok(Uploaded { etag, version_id: done.version_id, request_id, checksum: None, untagged: false })
     }
 
     /// Bounds a call of the SDK that streams, as [`S3::watching`] does.
@@ -285,7 +288,7 @@ fn put_outcome(
     checksum: Option<Checksum>,
 ) -> Uploaded {
     let request_id = done.request_id().map(str::to_owned);
-    Uploaded { etag: done.e_tag, version_id: done.version_id, request_id, checksum }
+    Uploaded { etag: done.e_tag, version_id: done.version_id, request_id, checksum, untagged: false }
 }
 
 /// The next bytes of a body, all of them.

@@ -151,6 +151,10 @@ pub struct CopyOptions {
     /// With `metadata_directive: replace`.
     #[serde(default)]
     pub content_language: Option<String>,
+    /// When caches let it go, as HTTP writes dates; with `metadata_directive: replace`.
+    #[serde(default)]
+    #[schema(example = "Fri, 01 Jan 2027 00:00:00 GMT")]
+    pub expires: Option<String>,
     /// `replace` takes the tags of this query in place of the source's.
     #[serde(default)]
     pub tags_directive: Directive,
@@ -181,6 +185,7 @@ impl CopyOptions {
             ("content_disposition", &self.content_disposition),
             ("content_encoding", &self.content_encoding),
             ("content_language", &self.content_language),
+            ("expires", &self.expires),
         ];
         let mut given = headers.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| *name);
         let first = given.next().or((!self.metadata.is_empty()).then_some("metadata"));

@@ -3,8 +3,6 @@
 //! Stores compare one tag as it is written. Lists of tags, weak ones and `*` are decided here: the object is asked for
 //! without conditions, and all of them are held against what came back.
 
-use jiff::fmt::rfc2822;
-
 use crate::model::object::Conditions;
 
 /// What conditions say to an object.
@@ -27,9 +25,9 @@ impl Conditions {
     /// What they say to an object with this tag that was written at this HTTP date (RFC 9110, section 13.2.2).
     pub fn verdict(&self, etag: Option<&str>, last_modified: Option<&str>) -> Verdict {
         let unchanged_since = |since: &String| {
-            let seconds = |text: &str| rfc2822::parse(text).ok().map(|at| at.timestamp().as_second());
-            // a date that cannot be read is no condition
-            Some(seconds(last_modified?)? <= seconds(since)?)
+            // in each of the three forms; a date that cannot be read is no condition
+            let at = |text: &str| httpdate::parse_http_date(text).ok();
+            Some(at(last_modified?)? <= at(since)?)
         };
         let fails = match (&self.if_match, &self.if_unmodified_since) {
             (Some(tags), _) => !has_tag(tags, etag, Comparison::Strong),
@@ -137,6 +135,9 @@ mod tests {
         assert_eq!(verdict([None, None, Some(BEFORE), None]), Holds);
         assert_eq!(verdict([None, None, None, Some(AT)]), Holds);
         assert_eq!(verdict([None, None, None, Some(BEFORE)]), Failed);
+        for old in ["Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+            assert_eq!(verdict([None, None, Some(old), None]), NotModified, "{old}");
+        }
         assert_eq!(verdict([None, None, Some("yesterday"), Some("tomorrow")]), Holds, "no dates of HTTP");
         assert_eq!(verdict([Some("*"), None, None, Some(BEFORE)]), Holds);
         assert_eq!(verdict([None, Some("\"b\""), Some(AT), None]), Holds);

@@ -17,7 +17,7 @@ const MOST_SIGNED: u32 = 1_000;
 /// Bytes of a part when only the size of the whole is known.
 const PART: u64 = 16 << 20;
 /// Every part but the last has at least 5 MiB.
-const LEAST_PART: u64 = 5 << 20;
+pub const LEAST_PART: u64 = 5 << 20;
 /// And at most 5 GiB.
 const LARGEST_PART: u64 = 5 << 30;
 /// Uploads that are cleaned when nothing else is said.
@@ -147,8 +147,9 @@ pub struct PartWanted {
 }
 
 impl SignPartsOptions {
-    /// The parts to sign for; the text says what is wrong.
-    pub fn wanted(&self) -> Result<Vec<PartWanted>, String> {
+    /// The parts to sign for, of at least so many bytes and at most so many of them; the text says what is wrong.
+    pub fn wanted(&self, least: u64, most: u64) -> Result<Vec<PartWanted>, String> {
+        let most = u32::try_from(most).unwrap_or(MOST_PARTS).min(MOST_PARTS);
         crate::model::signed::check_expiry(self.expires_in)?;
         if self.part_size.is_some() && self.size.is_none() {
             return Err("`part_size` goes with `size`".to_owned());
@@ -160,8 +161,8 @@ impl SignPartsOptions {
                 if numbers.is_empty() || numbers.len() > MOST_SIGNED as usize {
                     return Err(format!("`parts` names 1 to {MOST_SIGNED} parts: ask again for the others"));
                 }
-                if let Some(wrong) = numbers.iter().find(|number| !(1..=MOST_PARTS).contains(*number)) {
-                    return Err(format!("`{wrong}` is no part: they are numbered from 1 to {MOST_PARTS}"));
+                if let Some(wrong) = numbers.iter().find(|number| !(1..=most).contains(*number)) {
+                    return Err(format!("`{wrong}` is no part: they are numbered from 1 to {most}"));
                 }
                 Ok(numbers.into_iter().map(plain).collect())
             }
@@ -171,21 +172,22 @@ impl SignPartsOptions {
             (None, Some(_), None) => {
                 Err(format!("`count` is 1 to {MOST_SIGNED}: name later ones in `parts`"))
             }
-            (None, None, Some(size)) => cut(size, self.part_size),
+            (None, None, Some(size)) => cut(size, self.part_size, least),
             _ => Err("give one of `parts`, `count` and `size`".to_owned()),
         }
     }
 }
 
 /// The parts of a whole.
-fn cut(size: u64, part_size: Option<u64>) -> Result<Vec<PartWanted>, String> {
+fn cut(size: u64, part_size: Option<u64>, least: u64) -> Result<Vec<PartWanted>, String> {
     if size == 0 {
         return Err("`size` takes bytes from 1 on: an empty object needs no parts".to_owned());
     }
     let needed = size.div_ceil(MOST_SIGNED.into()).next_multiple_of(1 << 20);
-    let part = part_size.unwrap_or_else(|| needed.clamp(PART, LARGEST_PART));
-    if !(LEAST_PART..=LARGEST_PART).contains(&part) {
-        return Err("a part has 5 MiB to 5 GiB: give another `part_size`".to_owned());
+    let part = part_size.unwrap_or_else(|| needed.clamp(PART.max(least), LARGEST_PART));
+    if !(least..=LARGEST_PART).contains(&part) {
+        let least = least >> 20;
+        return Err(format!("a part has {least} MiB to 5 GiB: give another `part_size`"));
     }
     let count = size.div_ceil(part);
     if count > MOST_SIGNED.into() {
@@ -297,6 +299,9 @@ pub struct CompleteUpload {
     /// `*`: only if there is no object yet.
     #[serde(default)]
     pub if_none_match: Option<String>,
+    /// Only if the object there has this `ETag`.
+    #[serde(default)]
+    pub if_match: Option<String>,
 }
 
 /// A part of an upload that is completed.
@@ -450,11 +455,11 @@ pub struct CleanedUpload {
 
 #[cfg(test)]
 mod tests {
-    use super::{CompletePart, CompleteUpload, SignPartsOptions};
+    use super::{CompletePart, CompleteUpload, LEAST_PART, SignPartsOptions};
 
     fn bytes(size: u64, part_size: Option<u64>) -> Vec<(u64, u64)> {
         let options = SignPartsOptions { size: Some(size), part_size, ..SignPartsOptions::default() };
-        options.wanted().unwrap().iter().map(|part| part.bytes.unwrap()).collect()
+        options.wanted(LEAST_PART, 10_000).unwrap().iter().map(|part| part.bytes.unwrap()).collect()
     }
 
     #[test]
@@ -482,7 +487,7 @@ mod tests {
             SignPartsOptions { size: Some(6 << 40), part_size: Some(5 << 20), ..SignPartsOptions::default() },
         ];
         for options in wrong {
-            assert!(options.wanted().is_err(), "{options:?}");
+            assert!(options.wanted(LEAST_PART, 10_000).is_err(), "{options:?}");
         }
     }
 

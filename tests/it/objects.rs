@@ -279,6 +279,32 @@ async fn conditions_on_reads_work_as_http_says() {
     }
 }
 
+/// Conditions come before the range (RFC 9110, section 13.2.2), also those that stores do not know.
+#[tokio::test]
+async fn a_condition_that_fails_is_told_before_a_range_outside_of_the_object() {
+    for place in Place::all().await {
+        aws::put_object(&place.client(), &place.bucket, "k", "text").await;
+        let service = service_at(&place).await;
+        let etag = raw_with(&service.admin, []).await.header("etag").unwrap().to_owned();
+        let weak = format!("W/{etag}");
+        for (name, value, status) in [
+            ("if-match", "\"a\", \"b\"", 412),
+            ("if-none-match", weak.as_str(), 304),
+            ("if-none-match", "\"a\", \"b\"", 416),
+        ] {
+            let found = raw_with(&service.admin, [("range", "bytes=100-"), (name, value)]).await;
+            assert_eq!(found.status, status, "{} {name}: {value}", place.name);
+        }
+        let part =
+            raw_with(&service.admin, [("range", "bytes=1-2"), ("if-none-match", "\"a\", \"b\"")]).await;
+        assert_eq!((part.status, part.body.as_slice()), (206, b"ex".as_slice()), "{}", place.name);
+        // a download that is resumed and an object that is another one by now
+        let resumed = [("range", "bytes=100-"), ("if-range", "\"old\""), ("if-none-match", "\"a\", \"b\"")];
+        let whole = raw_with(&service.admin, resumed).await;
+        assert_eq!((whole.status, whole.body.as_slice()), (200, b"text".as_slice()), "{}", place.name);
+    }
+}
+
 /// Whoever keeps an object is told how long it may be kept from now on.
 #[tokio::test]
 async fn what_is_not_modified_is_told_as_far_as_caches_need_it() {
@@ -450,11 +476,12 @@ async fn an_object_never_runs_in_the_services_origin() {
         ("image/png", false),
     ] {
         let path = by_path("main", "k");
-        let headers = [("content-type", kind), ("content-disposition", "inline")];
+        let named = r#"inline; filename="a;b.pdf""#;
+        let headers = [("content-type", kind), ("content-disposition", named)];
         raw(&service.admin, "PUT", &path, &headers, b"<script>alert(1)</script>").await;
         for method in ["GET", "HEAD"] {
             let found = raw(&service.admin, method, &path, &[], b"").await;
-            let wanted = if active { "attachment" } else { "inline" };
+            let wanted = if active { r#"attachment; filename="a;b.pdf""# } else { named };
             assert_eq!(found.header("content-disposition"), Some(wanted), "{kind}");
             assert_eq!(found.header("x-content-type-options"), Some("nosniff"), "{kind}");
             assert!(found.header("content-security-policy").unwrap().starts_with("sandbox"), "{kind}");

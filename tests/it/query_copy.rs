@@ -17,7 +17,7 @@ use crate::harness::aws;
 use crate::harness::http_fault::{Answer, HttpFault, Recorded};
 use crate::query_bulk::{audit, fill};
 use crate::secrets_world::{ID, SECRET};
-use crate::stores::{Place, create, service_at, service_with};
+use crate::stores::{Place, by_path, create, raw, service_at, service_with};
 use crate::support::{Service, Setup, binary, expect, templated};
 
 const PARTS_ABOVE: &str = "S3_CONNECTOR__SERVER__COPY_PARTS_ABOVE";
@@ -262,20 +262,30 @@ async fn a_version_that_is_too_large_for_one_copy_comes_back_in_parts() {
         let on = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
         let versioning = client.put_bucket_versioning().bucket(&place.bucket).versioning_configuration(on);
         versioning.send().await.unwrap();
-        put_rich(&place, "big", body.clone()).await;
+        let put = client.put_object().bucket(&place.bucket).key("big").body(body.clone().into());
+        let put = put.content_type("text/x-own").cache_control("max-age=7").content_language("de");
+        let put = put.content_disposition("attachment; filename=a").metadata("author", "ann");
+        let expires = aws_sdk_s3::primitives::DateTime::from_secs(2_000_000_000);
+        put.expires(expires).send().await.unwrap();
         let tag = aws_sdk_s3::types::Tag::builder().key("state").value("open").build().unwrap();
         let tagging = aws_sdk_s3::types::Tagging::builder().tag_set(tag).build().unwrap();
         client.put_object_tagging().bucket(&place.bucket).key("big").tagging(tagging).send().await.unwrap();
         let first = client.head_object().bucket(&place.bucket).key("big").send().await.unwrap();
         let first = first.version_id().unwrap().to_owned();
         aws::put_object(&client, &place.bucket, "big", "second").await;
-        let service = service_with(&place, Setup::new().with(PARTS_ABOVE, "8388608"), &json!({})).await;
+        // radosgw has one class only
+        let class = if place.name == "moto" { json!("STANDARD_IA") } else { Value::Null };
+        let fields = json!({"default_storage_class": class});
+        let service = service_with(&place, Setup::new().with(PARTS_ABOVE, "8388608"), &fields).await;
         let wanted = json!({"operation": "restore_version", "key": "big", "version": first});
         let told = expect(service.admin.query("main", &wanted).await, 200);
         assert_eq!(told["restored_from"], json!(first), "{}", place.name);
         assert!(aws::get_object(&client, &place.bucket, "big").await == body, "{}", place.name);
         let head = client.head_object().bucket(&place.bucket).key("big").send().await.unwrap();
         assert_rich(&head, place.name);
+        assert_eq!(head.expires_string(), Some("Wed, 18 May 2033 03:33:20 GMT"), "{}", place.name);
+        let class = head.storage_class().map_or("STANDARD", |class| class.as_str());
+        assert_eq!(class, "STANDARD", "that of the version, not that of new objects at {}", place.name);
         assert!(head.e_tag().unwrap().ends_with("-3\""), "{}: {head:?}", place.name);
         assert_eq!(tags(&place, "big").await, [("state".to_owned(), "open".to_owned())], "{}", place.name);
         assert_eq!(place.open_uploads().await, 0, "{}", place.name);
@@ -300,8 +310,9 @@ async fn a_copy_that_fails_where_copies_may_fail_goes_through_the_service() {
         front.pass();
         front.answer_when(copies, Answer::s3_error(status, code));
     };
-    for (status, code) in [(501, "NotImplemented"), (500, "InternalError"), (400, "InvalidRequest")] {
+    for (status, code) in [(501, "NotImplemented"), (500, "InternalError")] {
         refuse(status, code);
+        place.client().delete_object().bucket(&place.bucket).key("b").send().await.unwrap();
         let told = expect(service.admin.query("main", &to_b).await, 200);
         assert_eq!(told["way"], "streamed", "{code}");
         assert_eq!(aws::get_object(&place.client(), &place.bucket, "b").await, b"content");
@@ -310,8 +321,70 @@ async fn a_copy_that_fails_where_copies_may_fail_goes_through_the_service() {
         let (other, _) = service.admin.query("ceph", &to_b).await;
         assert_ne!(other, 200, "elsewhere a copy that fails has failed");
     }
-    refuse(403, "AccessDenied");
-    expect(service.admin.query("main", &to_b).await, 424);
+    place.client().delete_object().bucket(&place.bucket).key("b").send().await.unwrap();
+    for (status, code) in [(403, "AccessDenied"), (400, "InvalidRequest")] {
+        refuse(status, code);
+        let (status, _) = service.admin.query("main", &to_b).await;
+        assert!(status >= 400, "{code}");
+    }
+    assert_eq!(place.keys().await, ["a"], "what is refused with a reason is not written");
+}
+
+/// A version comes back in the same way.
+#[tokio::test]
+async fn a_version_comes_back_through_the_service_where_copies_may_fail() {
+    let place = Place::radosgw().await;
+    let client = place.client();
+    let on = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+    client.put_bucket_versioning().bucket(&place.bucket).versioning_configuration(on).send().await.unwrap();
+    put_rich(&place, "k", b"first".to_vec()).await;
+    let first = client.head_object().bucket(&place.bucket).key("k").send().await.unwrap();
+    aws::put_object(&client, &place.bucket, "k", "second").await;
+    let front = HttpFault::start(&place.url).await;
+    front.answer_when(
+        |request: &Recorded| request.headers.contains_key("x-amz-copy-source"),
+        Answer::s3_error(501, "NotImplemented"),
+    );
+    let fields = json!({"endpoint": front.url(), "provider": "hetzner", "addressing": "path"});
+    let service = service_with(&place, Setup::new(), &fields).await;
+    let wanted = json!({"operation": "restore_version", "key": "k", "version": first.version_id()});
+    expect(service.admin.query("main", &wanted).await, 200);
+    assert_eq!(aws::get_object(&client, &place.bucket, "k").await, b"first");
+    assert_rich(&client.head_object().bucket(&place.bucket).key("k").send().await.unwrap(), "restored");
+}
+
+/// What was written is not written again because its tags could not be given.
+#[tokio::test]
+async fn tags_that_cannot_be_given_leave_one_object() {
+    let place = Place::radosgw().await;
+    put_rich(&place, "big", vec![1; 12 << 20]).await;
+    let tag = aws_sdk_s3::types::Tag::builder().key("state").value("open").build().unwrap();
+    let tagging = aws_sdk_s3::types::Tagging::builder().tag_set(tag).build().unwrap();
+    place
+        .client()
+        .put_object_tagging()
+        .bucket(&place.bucket)
+        .key("big")
+        .tagging(tagging)
+        .send()
+        .await
+        .unwrap();
+    let front = HttpFault::start(&place.url).await;
+    let tagging = |request: &Recorded| request.method == "PUT" && request.path.ends_with("?tagging");
+    front.answer_when(tagging, Answer::s3_error(403, "AccessDenied"));
+    let fields = json!({"endpoint": front.url()});
+    let service = service_with(&place, Setup::new().with(PARTS_ABOVE, "8388608"), &fields).await;
+    let refused = expect(service.admin.query("main", &copy("big", "to", &json!({}))).await, 424);
+    assert!(refused["detail"].as_str().unwrap().contains("is written, and its tags"), "{refused:#}");
+    let headers = [("x-amz-tagging", "team=books")];
+    let large = raw(&service.admin, "PUT", &by_path("main", "up"), &headers, &vec![7; 17 << 20]).await;
+    assert_eq!(large.status, 424, "{large:?}");
+    assert_eq!(place.keys().await, ["big", "to", "up"]);
+    for key in ["to", "up"] {
+        let begun = format!("POST /{}/{key}?uploads", place.bucket);
+        assert_eq!(front.count(&begun), 1, "{key}");
+    }
+    assert_eq!(place.open_uploads().await, 0);
 }
 
 #[tokio::test]

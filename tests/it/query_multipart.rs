@@ -343,3 +343,36 @@ async fn parts_bring_checksums_and_the_completion_keeps_them() {
         assert!(head["checksums"]["crc32"].as_str().is_some(), "{head:#}");
     }
 }
+
+#[tokio::test]
+async fn what_a_part_does_not_carry_is_refused_and_not_lost() {
+    let place = Place::embedded().await;
+    let service = service_at(&place).await;
+    let upload = begin(&service.admin, "k").await;
+    let path = format!("/v1/resources/main/object/part?key=k&upload_id={}&part_number=1", encoded(&upload));
+    for (name, value) in [
+        ("content-md5", "XUFAKrxLKna5cZ2REBfFkg=="),
+        ("if-none-match", "*"),
+        ("x-amz-acl", "private"),
+        ("x-amz-server-side-encryption", "AES256"),
+    ] {
+        let refused = raw(&service.admin, "PUT", &path, &[(name, value)], b"x").await;
+        assert_eq!(refused.status, 400, "{name}");
+        assert!(refused.json()["detail"].as_str().unwrap().contains(name), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_is_completed_only_over_the_object_that_was_meant() {
+    let place = Place::embedded().await;
+    let service = service_at(&place).await;
+    let client = &service.admin;
+    let made = expect(client.query("main", &json!({"operation": "put", "key": "k", "text": "x"})).await, 200);
+    let upload = begin(client, "k").await;
+    assert_eq!(put_part(client, "k", &upload, 1, vec![b'p'; 10]).await.0, 200);
+    let complete = |tag: &Value| json!({"operation": "complete_multipart_upload", "key": "k", "upload_id": upload, "if_match": tag});
+    let refused = expect(client.query("main", &complete(&json!("\"other\""))).await, 412);
+    assert_eq!(refused["code"], "PreconditionFailed");
+    expect(client.query("main", &complete(&made["etag"])).await, 200);
+    assert_eq!(crate::harness::aws::get_object(&place.client(), &place.bucket, "k").await, [b'p'; 10]);
+}

@@ -10,7 +10,7 @@
 )]
 
 use reqwest::Method;
-use s3_connector::model::provider::{Feature, PROFILES, Quirk};
+use s3_connector::model::provider::{Feature, PROFILES, Quirk, Sts};
 use serde_json::{Value, json};
 
 use crate::connection::{check, test_saved};
@@ -57,6 +57,29 @@ fn needs() -> Vec<(Feature, Value, Value)> {
         (Feature::Versions, none(), merged(of_key("delete"), &json!({"version": "v"}))),
         (Feature::Versions, none(), merged(of_key("get"), &json!({"version": "v"}))),
         (Feature::Versions, none(), merged(of_key("restore_version"), &json!({"version": "v"}))),
+        (
+            Feature::ObjectAcl,
+            json!({"default_acl": "private"}),
+            json!({"operation": "copy", "from": "a", "to": "b"}),
+        ),
+        (
+            Feature::Encryption,
+            json!({"encryption": {"kind": "sse_s3"}}),
+            json!({"operation": "copy", "from": "a", "to": "b"}),
+        ),
+        (
+            Feature::Encryption,
+            json!({"encryption": {"kind": "sse_s3"}}),
+            merged(of_key("sign"), &json!({"method": "PUT"})),
+        ),
+        (
+            Feature::ObjectAcl,
+            json!({"default_acl": "private"}),
+            merged(of_key("sign"), &json!({"method": "PUT"})),
+        ),
+        (Feature::OnlyNew, none(), merged(of_key("sign"), &json!({"method": "PUT", "if_none_match": "*"}))),
+        (Feature::Versions, none(), merged(of_key("sign"), &json!({"version": "v"}))),
+        (Feature::PostForm, none(), of_key("sign_post")),
         (Feature::BucketCors, none(), plain("delete_bucket_cors")),
         (Feature::BucketPolicy, none(), plain("delete_bucket_policy")),
     ]
@@ -91,7 +114,8 @@ async fn what_a_provider_lacks_is_refused_before_anything_is_sent() {
             let (status, problem) = service.admin.query(&name, &query).await;
             let sent = front.requests().len() - before;
             if profile.has(feature) {
-                let reached = sent > 0 || profile.does(Quirk::HttpsOnly);
+                let local = query["operation"].as_str().unwrap().starts_with("sign");
+                let reached = sent > 0 || local || profile.does(Quirk::HttpsOnly);
                 assert!(reached && problem["code"] != "NotSupportedByProvider", "{name}: {problem:#}");
                 continue;
             }
@@ -103,6 +127,107 @@ async fn what_a_provider_lacks_is_refused_before_anything_is_sent() {
         }
     }
     assert!(refused > 90, "{refused}");
+}
+
+/// A role that cannot be assumed is not asked for with a key that is signed for a store without STS.
+#[tokio::test]
+async fn a_role_is_asked_for_only_where_there_may_be_sts() {
+    let front = HttpFault::alone().await;
+    let place = recorded(&front);
+    let service = Setup::new().start().await;
+    let mut refused = 0;
+    for profile in PROFILES.iter().filter(|profile| !profile.does(Quirk::HttpsOnly)) {
+        if matches!(profile.sts, Sts::Aws | Sts::At(_)) {
+            continue;
+        }
+        let role = json!({"role_arn": "arn:aws:iam::111122223333:role/r"});
+        let fields = json!({"provider": profile.id, "assume_role": role, "limits": {"retries": 0}});
+        create(&service.admin, &place, profile.id, &fields).await;
+        let before = front.requests().len();
+        let (status, problem) = service.admin.query(profile.id, &json!({"operation": "list"})).await;
+        let sent = front.requests().len() - before;
+        if profile.sts == Sts::None {
+            refused += 1;
+            assert_eq!((status, sent), (501, 0), "{}: {problem:#}", profile.id);
+            let saved = expect(service.admin.get(&format!("/v1/resources/{}", profile.id)).await, 200);
+            let codes: Vec<_> =
+                saved["findings"].as_array().unwrap().iter().map(|one| &one["code"]).collect();
+            assert!(codes.contains(&&json!("ROLE_NOT_SUPPORTED")), "{saved:#}");
+        } else {
+            assert!(sent > 0, "{}: {problem:#}", profile.id);
+        }
+    }
+    assert!(refused > 5, "{refused}");
+}
+
+/// Storj takes parts of 64 MiB and more, Scaleway a thousand of them.
+#[tokio::test]
+async fn parts_are_signed_and_taken_as_the_provider_takes_them() {
+    let front = HttpFault::alone().await;
+    let place = recorded(&front);
+    let service = Setup::new().start().await;
+    for provider in ["storj", "scaleway", "ceph"] {
+        create(&service.admin, &place, provider, &json!({"provider": provider, "addressing": "path"})).await;
+    }
+    let sign = |more: Value| merged(json!({"operation": "sign_parts", "key": "k", "upload_id": "u"}), &more);
+    let whole = sign(json!({"size": 100 << 20}));
+    for (provider, parts, length) in [("storj", 2, 64 << 20), ("ceph", 7, 16 << 20)] {
+        let signed = expect(service.admin.query(provider, &whole).await, 200);
+        let found = signed["parts"].as_array().unwrap();
+        assert_eq!((found.len(), &found[0]["length"]), (parts, &json!(length)), "{provider}");
+    }
+    let small = sign(json!({"size": 100 << 20, "part_size": 16 << 20}));
+    let late = sign(json!({"parts": [1001]}));
+    let part =
+        json!({"operation": "upload_part", "key": "k", "upload_id": "u", "part_number": 1001, "text": "x"});
+    let complete = json!({
+        "operation": "complete_multipart_upload", "key": "k", "upload_id": "u",
+        "parts": [{"part_number": 1001, "etag": "\"e\""}],
+    });
+    let before = front.requests().len();
+    for (provider, query) in
+        [("storj", &small), ("scaleway", &late), ("scaleway", &part), ("scaleway", &complete)]
+    {
+        let refused = expect(service.admin.query(provider, query).await, 400);
+        assert!(refused["detail"].as_str().unwrap().contains(provider), "{refused:#}");
+    }
+    assert_eq!(front.requests().len(), before, "nothing is sent");
+}
+
+#[tokio::test]
+async fn what_a_definition_says_in_vain_is_told_when_it_is_saved() {
+    let service = Setup::new().start().await;
+    let finding = async |fields: Value| -> (u16, Option<(String, String)>) {
+        let base = json!({"name": "r", "bucket": "b-1", "auth": {"kind": "anonymous"}});
+        let (status, body) = service.admin.post("/v1/resources?dry_run=true", &merged(base, &fields)).await;
+        let list = if status == 200 { &body["findings"] } else { &body["errors"] };
+        let first = list.as_array().and_then(|list| list.first());
+        let text = |field: &str| first.map(|first| first[field].as_str().unwrap().to_owned());
+        (status, text("code").zip(text("path")))
+    };
+    let some = |code: &str, path: &str| Some((code.to_owned(), path.to_owned()));
+    let at = "https://s3.example.com";
+    assert_eq!(finding(json!({})).await, (200, None));
+    for name in ["s3://b", "b/prefix", "my bucket"] {
+        assert_eq!(finding(json!({"bucket": name})).await, (422, some("BUCKET_NAME", "bucket")), "{name}");
+    }
+    for name in ["UPPER_x", "ab", "-ab"] {
+        assert_eq!(finding(json!({"bucket": name})).await, (200, some("BUCKET_NAME", "bucket")), "{name}");
+        assert_eq!(finding(json!({"bucket": name, "endpoint": at})).await, (200, None), "{name} elsewhere");
+    }
+    let arn = "arn:aws:s3:us-east-1:111122223333:accesspoint/p";
+    for name in [arn, "a.b-c1"] {
+        assert_eq!(finding(json!({"bucket": name})).await, (200, None), "{name}");
+    }
+    // an environment is judged by where it leads to
+    let staging =
+        |more: Value| json!({"environments": {"staging": merged(json!({"bucket": "UPPER_x"}), &more)}});
+    let path = "environments.staging.bucket";
+    assert_eq!(finding(staging(json!({}))).await, (200, some("BUCKET_NAME", path)));
+    assert_eq!(finding(staging(json!({"endpoint": at}))).await, (200, None));
+    let always = |provider: &str| json!({"provider": provider, "endpoint": at, "payload_signing": "always"});
+    assert_eq!(finding(always("ovh")).await, (200, some("SIGNING_NOT_SUPPORTED", "payload_signing")));
+    assert_eq!(finding(always("ceph")).await, (200, None));
 }
 
 #[tokio::test]
@@ -180,6 +305,30 @@ async fn a_key_that_xml_cannot_hold_is_listed_where_names_are_encoded() {
         let service = service_at(&place).await;
         let page = expect(service.admin.query("main", &json!({"operation": "list"})).await, 200);
         assert_eq!(page["objects"][0]["key"], "a\u{1}b", "{}", place.name);
+    }
+}
+
+/// Lists of versions, too, and their pages go on behind such a key.
+#[tokio::test]
+async fn a_key_that_xml_cannot_hold_does_not_break_a_list_of_versions() {
+    // moto keeps no names encoded in these lists
+    for place in [Place::radosgw().await] {
+        let odd = ["a\u{1}b", "a+b", "c d"];
+        for key in odd {
+            aws::put_object(&place.client(), &place.bucket, key, "x").await;
+        }
+        let service = service_at(&place).await;
+        let (mut keys, mut cursor) = (Vec::new(), Value::Null);
+        loop {
+            let query = json!({"operation": "list_versions", "limit": 1, "cursor": cursor});
+            let page = expect(service.admin.query("main", &query).await, 200);
+            keys.extend(page["versions"].as_array().unwrap().iter().map(|row| row["key"].clone()));
+            cursor = page["cursor"].clone();
+            if cursor.is_null() || keys.len() > odd.len() {
+                break;
+            }
+        }
+        assert_eq!(keys, odd, "{}", place.name);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::app::connection::Connection;
 use crate::app::objects::relay::UNKNOWN_SIZE;
 use crate::app::objects::route::{Route, Wanted, whence, whereto};
 use crate::app::objects::row::Row;
-use crate::app::objects::write::guessed_type;
+use crate::app::objects::write::{check_defaults, guessed_type};
 use crate::app::objects::{Outcome, full_key, require, require_version};
 use crate::app::{App, Error};
 use crate::aws::s3::{CopyGets, CopySource, Uploaded};
@@ -222,6 +222,11 @@ impl App {
         let outcome = self.patiently(copy).await;
         self.abort_leftovers(&route.target, &route.environment, &leftovers).await;
         let (uploaded, _) = outcome?;
+        if uploaded.untagged
+            && let Some(tags) = &gets.tags
+        {
+            self.give_tags(route, piece, tags).await?;
+        }
         Ok(Copied { uploaded, way: CopyWay::Parts })
     }
 
@@ -262,16 +267,7 @@ impl App {
         piece: &Piece<'_>,
         tags: &BTreeMap<String, String>,
     ) -> Result<(), Error> {
-        let give = || {
-            self.with_connection(&route.target, &route.environment, |connection| async move {
-                let to = full_key(&connection.prefix, piece.to)?;
-                if tags.is_empty() {
-                    return connection.s3.delete_tags(&to, None).await;
-                }
-                connection.s3.put_tags(&to, None, tags).await
-            })
-        };
-        self.patiently(give).await.map(drop)
+        self.tag_written(&route.target, &route.environment, piece.to, tags).await
     }
 
     async fn note_copy(
@@ -315,11 +311,18 @@ impl App {
 impl Route {
     /// Whether the store could not copy what may be read and written nevertheless.
     fn may_stream_instead(&self, error: &AwsError) -> bool {
-        let unable = matches!(error.kind, ErrorKind::Unsupported | ErrorKind::InvalidRequest);
-        let unreliable = self.to.plan.profile.does(Quirk::UnreliableCopies);
-        // Ceph RGW 16 copies nothing that is encrypted in one request, and in parts not from one key to another
-        let encrypted = unable && self.has_customer_key();
-        error.status.is_some() && (encrypted || unreliable && (unable || error.kind == ErrorKind::Internal))
+        if error.status.is_none() {
+            return false;
+        }
+        match error.kind {
+            ErrorKind::Internal => self.to.plan.profile.does(Quirk::UnreliableCopies),
+            // Ceph RGW 16 copies nothing that is encrypted in one request, and in parts not from one key to another
+            ErrorKind::InvalidRequest => self.has_customer_key(),
+            ErrorKind::Unsupported => {
+                self.has_customer_key() || self.to.plan.profile.does(Quirk::UnreliableCopies)
+            }
+            _ => false,
+        }
     }
 
     fn refuse_itself(&self, options: &CopyOptions, moves: bool) -> Result<(), Error> {
@@ -407,6 +410,7 @@ pub(super) fn gets_of(options: &CopyOptions) -> CopyGets {
             content_encoding: options.content_encoding.clone(),
             content_language: options.content_language.clone(),
             metadata: options.metadata.clone(),
+            extras: UploadExtras { expires: options.expires.clone(), ..UploadExtras::default() },
             ..PutOptions::default()
         }),
         tags: (options.tags_directive == Directive::Replace).then(|| options.tags.clone()),
@@ -423,7 +427,8 @@ pub(super) fn check_gets(connection: &Connection, options: &CopyOptions) -> Resu
         (options.tags_directive == Directive::Replace, Feature::ObjectTags),
         (options.if_none_match.is_some(), Feature::OnlyNew),
     ];
-    needs.iter().filter(|(needed, _)| *needed).try_for_each(|(_, feature)| require(connection, *feature))
+    needs.iter().filter(|(needed, _)| *needed).try_for_each(|(_, feature)| require(connection, *feature))?;
+    check_defaults(connection, options.acl.is_none())
 }
 
 /// What a source has, for a copy that a store cannot make by itself.
@@ -434,7 +439,7 @@ pub(super) fn headers_of(found: &ObjectMetadata) -> Result<PutOptions, AwsError>
     let missing = found.facts.missing_metadata.filter(|missing| *missing > 0);
     if let Some(what) = odd.or(missing.map(|missing| format!("{missing} of them"))) {
         let text = format!(
-            "the source has metadata that is not visible ASCII ({what}), which the copy would lose: give what it should have with `\"metadata_directive\": \"replace\"`"
+            "the source has metadata that is not visible ASCII ({what}), which the copy would lose: read it and write it anew, or copy it with `\"metadata_directive\": \"replace\"`"
         );
         return Err(AwsError::new(ErrorKind::Conflict, "s3", "OperationAborted", text));
     }

@@ -251,6 +251,11 @@ async fn complete_once(
     if wanted.if_none_match.is_some() {
         require(&connection, Feature::OnlyNew)?;
     }
+    if wanted.if_match.is_some() {
+        require(&connection, Feature::ConditionalPut)?;
+    }
+    let numbers = wanted.parts.iter().flatten().map(|part| part.part_number);
+    within_parts(&connection, numbers.max())?;
     let listed = match (&wanted.parts, most) {
         (Some(_), None) => None,
         _ => Some(all_parts(&connection, &full, &wanted.upload_id).await?),
@@ -288,8 +293,7 @@ async fn complete_once(
         let text = "a part is not there with that ETag: list the parts, and send those again that differ";
         return Err(AwsError::new(ErrorKind::InvalidRequest, "s3", "InvalidPart", text));
     }
-    let condition = wanted.if_none_match.clone();
-    let done = connection.s3.complete_upload(&full, &wanted.upload_id, &parts, condition).await?;
+    let done = connection.s3.complete_upload(&full, wanted, &parts).await?;
     let value = CompletedUpload {
         key: wanted.key.clone(),
         etag: done.etag,
@@ -405,6 +409,17 @@ fn too_large(error: Error) -> Error {
         }
         other => other,
     }
+}
+
+/// Some providers take fewer parts than S3.
+pub(super) fn within_parts(connection: &Connection, number: Option<u32>) -> Result<(), AwsError> {
+    let profile = connection.plan.profile;
+    let Some(number) = number.filter(|number| u64::from(*number) > profile.most_parts) else { return Ok(()) };
+    let text = format!(
+        "`{number}` is no part: the provider `{}` takes {} of them, so make each larger",
+        profile.id, profile.most_parts
+    );
+    Err(AwsError::new(ErrorKind::InvalidRequest, "s3", "InvalidPart", text))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::connection::Connection;
+use crate::app::objects::multipart::within_parts;
 use crate::app::objects::{Body, Outcome, Query, Target, full_key, require};
 use crate::app::{App, Error};
 use crate::aws::s3::Uploaded;
@@ -125,6 +126,7 @@ async fn send_once(
     length: u64,
 ) -> Result<Uploaded, AwsError> {
     let full = full_key(&connection.prefix, place.key)?;
+    within_parts(&connection, Some(place.number))?;
     if place.checksum.is_some() {
         require(&connection, Feature::Checksums)?;
     }

@@ -1,21 +1,24 @@
 //! Bringing back: a version by a copy on top, or what delete markers hide by taking them away.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::app::connection::Connection;
 use crate::app::objects::change::OwnedTarget;
-use crate::app::objects::copy::headers_of;
-use crate::app::objects::{Answered, Outcome, Target, full_key, require};
+use crate::app::objects::copy::{Copied, Piece};
+use crate::app::objects::relay::UNKNOWN_SIZE;
+use crate::app::objects::route::Route;
+use crate::app::objects::{Answered, Outcome, Query, Target, full_key, require};
 use crate::app::{App, Error};
-use crate::aws::s3::{CopyGets, VersionsRequest};
-use crate::aws::upload::Leftovers;
+use crate::aws::s3::VersionsRequest;
 use crate::aws::{AwsError, ErrorKind};
+use crate::model::bulk::CopyOptions;
 use crate::model::object::{DeleteOptions, GetOptions, ObjectKey};
 use crate::model::operation::Operation;
 use crate::model::provider::Feature;
 use crate::model::version::{RestoreOptions, RestoredVersion, VersionSummary};
 
+/// The storage class of a version that names none.
+const STANDARD: &str = "STANDARD";
 /// Versions of one key that are looked at for delete markers on top.
 const MOST_MARKERS: i32 = 1_000;
 
@@ -44,80 +47,56 @@ impl App {
         let second = if options.undelete { Operation::Delete } else { Operation::Copy };
         let outcome = if let Err(error) = query.also(second) {
             Err(error)
+        } else if let Some(version) = options.version.as_deref() {
+            self.copy_back(&query, target, key, version).await
         } else {
-            let leftovers = Leftovers::default();
-            let above = self.config.server.copy_parts_above;
-            let restore = |connection: Arc<Connection>| {
-                let leftovers = &leftovers;
-                async move {
-                    require(&connection, Feature::Versions)?;
-                    let full = full_key(&connection.prefix, key)?;
-                    match options.version.as_deref() {
-                        Some(version) => {
-                            copy_back(&connection, (key, &full), version, above, leftovers).await
-                        }
-                        None => undelete(&connection, key, &full).await,
-                    }
-                }
+            let take_away = |connection: Arc<Connection>| async move {
+                require(&connection, Feature::Versions)?;
+                let full = full_key(&connection.prefix, key)?;
+                undelete(&connection, key, &full).await
             };
-            let outcome = self.with_connection(&query.resource, target.environment, restore).await;
-            self.abort_leftovers(&query.resource, target.environment, &leftovers).await;
-            outcome
+            self.with_connection(&query.resource, target.environment, take_away).await
         };
         let describe = |answered: &Answered<RestoredVersion>| (answered.bytes, answered.request_id.clone());
         let outcome = self.end(&query, outcome, describe).await?;
         Ok(Outcome { value: outcome.value.value, freshness: outcome.freshness })
     }
-}
 
-/// Copies a version on top. It is looked at first: a marker has nothing to copy, and the storage class must be named.
-async fn copy_back(
-    connection: &Connection,
-    (key, full): (&str, &ObjectKey),
-    version: &str,
-    parts_above: u64,
-    leftovers: &Leftovers,
-) -> Result<Answered<RestoredVersion>, AwsError> {
-    let options = GetOptions { version_id: Some(version.to_owned()), ..GetOptions::default() };
-    let found = connection.s3.head(full, &options).await?.metadata;
-    let done = match found.size.filter(|size| *size > parts_above) {
-        Some(size) => {
-            require(connection, Feature::MultipartCopy)?;
-            let gets = CopyGets {
-                headers: Some(headers_of(&found)?),
-                tags: tags_of(connection, full, version).await?,
-                storage_class: found.storage_class.clone(),
-                ..CopyGets::default()
-            };
-            let sizes = (size, parts_above);
-            connection.s3.copy_version_in_parts(full, version, &gets, sizes, leftovers).await?
-        }
-        None => connection.s3.copy_version(full, version, found.storage_class.as_deref()).await?,
-    };
-    let value = RestoredVersion {
-        key: key.to_owned(),
-        version_id: done.version_id,
-        restored_from: Some(version.to_owned()),
-        etag: done.etag,
-        removed_markers: Vec::new(),
-    };
-    Ok(Answered { value, bytes: found.size, request_id: done.request_id })
-}
-
-/// The tags of a version; none where there can be none.
-async fn tags_of(
-    connection: &Connection,
-    full: &ObjectKey,
-    version: &str,
-) -> Result<Option<BTreeMap<String, String>>, AwsError> {
-    if !connection.plan.profile.has(Feature::ObjectTags) {
-        return Ok(None);
-    }
-    match connection.s3.get_tags(full, Some(version)).await {
-        Ok(found) => Ok(Some(found.tags).filter(|tags| !tags.is_empty())),
-        // a store without the call has no tags
-        Err(error) if error.kind == ErrorKind::Unsupported => Ok(None),
-        Err(error) => Err(error),
+    /// Copies a version on top, in whichever way the provider lets it. It is looked at first: a marker has nothing to
+    /// copy, and a version without a storage class is a standard one, whatever the resource gives to new objects.
+    async fn copy_back(
+        self: &Arc<Self>,
+        query: &Query<'_>,
+        target: Target<'_>,
+        key: &str,
+        version: &str,
+    ) -> Result<(Answered<RestoredVersion>, Arc<Connection>), Error> {
+        let look = |connection: Arc<Connection>| async move {
+            require(&connection, Feature::Versions)?;
+            let full = full_key(&connection.prefix, key)?;
+            let options = GetOptions { version_id: Some(version.to_owned()), ..GetOptions::default() };
+            connection.s3.head(&full, &options).await
+        };
+        let (found, connection) = self.with_connection(&query.resource, target.environment, look).await?;
+        let found = found.metadata;
+        let size = found.size.ok_or_else(|| {
+            AwsError::new(ErrorKind::Unsupported, "s3", "NotSupportedByProvider", UNKNOWN_SIZE)
+        })?;
+        let class = connection.plan.defaults.storage_class.as_ref().map(|_| STANDARD.to_owned());
+        let options =
+            CopyOptions { storage_class: found.storage_class.clone().or(class), ..CopyOptions::default() };
+        let route = Route::within(target, &query.resource, &connection);
+        let etag = found.etag.as_deref();
+        let piece = Piece { from: key, to: key, version: Some(version), size, etag };
+        let Copied { uploaded: done, .. } = self.copy_piece(&route, &piece, &options).await?;
+        let value = RestoredVersion {
+            key: key.to_owned(),
+            version_id: done.version_id,
+            restored_from: Some(version.to_owned()),
+            etag: done.etag,
+            removed_markers: Vec::new(),
+        };
+        Ok((Answered { value, bytes: Some(size), request_id: done.request_id }, connection))
     }
 }
 

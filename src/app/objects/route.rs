@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::connection::{Connection, Freshness, Plan};
-use crate::app::objects::full_key;
 use crate::app::objects::row::Row;
+use crate::app::objects::{Target, full_key};
 use crate::app::{App, Error, Resource};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::name::Name;
@@ -40,6 +40,25 @@ pub(super) struct Wanted<'a> {
     pub(super) source: &'a [Operation],
     /// Needed of the target.
     pub(super) target: &'a [Operation],
+}
+
+impl Route {
+    /// From a resource to itself.
+    pub(super) fn within(
+        target: Target<'_>,
+        resource: &Arc<Resource>,
+        connection: &Arc<Connection>,
+    ) -> Route {
+        Route {
+            caller: target.caller.clone(),
+            environment: target.environment.clone(),
+            source: Arc::clone(resource),
+            target: Arc::clone(resource),
+            server_side: true,
+            from: Arc::clone(connection),
+            to: Arc::clone(connection),
+        }
+    }
 }
 
 impl App {

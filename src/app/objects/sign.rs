@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::app::connection::Connection;
+use crate::app::objects::write::check_defaults;
 use crate::app::objects::{Outcome, Query, Target, full_key, require};
 use crate::app::{App, Error};
 use crate::aws::sign::{Held, Presigned};
 use crate::aws::{AwsError, ErrorKind};
 use crate::clock::rfc3339;
-use crate::model::multipart::{SignPartsOptions, SignedPart, SignedParts};
+use crate::model::multipart::{LEAST_PART, MOST_PARTS, SignPartsOptions, SignedPart, SignedParts};
 use crate::model::object::ObjectKey;
 use crate::model::operation::Operation;
 use crate::model::provider::Feature;
@@ -83,7 +84,7 @@ impl App {
         target: Target<'_>,
         options: &SignPartsOptions,
     ) -> Result<Outcome<SignedParts>, Error> {
-        let wanted = &options.wanted().map_err(Error::BadRequest)?;
+        options.wanted(LEAST_PART, MOST_PARTS.into()).map_err(Error::BadRequest)?;
         let mut query =
             self.begin(target.caller, target.resource, Operation::Sign, Some(&options.key)).await?;
         let outcome = match signable(&query).and_then(|()| query.also(Operation::Multipart)) {
@@ -91,6 +92,12 @@ impl App {
             Ok(()) => {
                 self.with_connection(&query.resource, target.environment, |connection| async move {
                     let key = full_key(&connection.prefix, &options.key)?;
+                    let profile = connection.plan.profile;
+                    let wanted =
+                        options.wanted(profile.smallest_part, profile.most_parts).map_err(|text| {
+                            let text = format!("the provider `{}` takes other parts: {text}", profile.id);
+                            AwsError::new(ErrorKind::InvalidRequest, "s3", "InvalidPart", text)
+                        })?;
                     let asked = options.expires_in.unwrap_or(DEFAULT_EXPIRES);
                     let mut parts = Vec::with_capacity(wanted.len());
                     let mut first: Option<Held> = None;
@@ -122,11 +129,10 @@ impl App {
                 .await
             }
         };
-        let count = wanted.len();
         query.note = outcome
             .as_ref()
             .ok()
-            .map(|(parts, _)| format!("PUT of {count} parts until {}", parts.expires_at));
+            .map(|(signed, _)| format!("PUT of {} parts until {}", signed.parts.len(), signed.expires_at));
         self.end(&query, outcome, |_| (None, None)).await
     }
 }
@@ -152,6 +158,7 @@ async fn sign_form(
     if options.acl.is_some() {
         require(connection, Feature::ObjectAcl)?;
     }
+    check_defaults(connection, options.acl.is_none())?;
     let prefix = &connection.prefix;
     let (full, is_prefix) = match key {
         FormKey::Exact(key) => (full_key(prefix, key)?.as_str().to_owned(), false),
@@ -266,6 +273,9 @@ fn signable(query: &Query<'_>) -> Result<(), Error> {
 fn require_for(connection: &Connection, options: &SignOptions) -> Result<(), AwsError> {
     if options.acl.is_some() {
         require(connection, Feature::ObjectAcl)?;
+    }
+    if options.method == SignMethod::Put {
+        check_defaults(connection, options.acl.is_none())?;
     }
     if options.if_none_match.is_some() {
         require(connection, Feature::OnlyNew)?;

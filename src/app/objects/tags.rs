@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use crate::app::objects::change::OwnedTarget;
 use crate::app::objects::{Answered, Outcome, Target, full_key, require, require_version};
+use crate::app::registry::Resource;
 use crate::app::{App, Error};
 use crate::aws::s3::TagsFound;
+use crate::model::name::Name;
 use crate::model::operation::Operation;
 use crate::model::provider::Feature;
 use crate::model::tags::{self, ObjectTags};
@@ -74,6 +76,35 @@ impl App {
             .await
         })
         .await
+    }
+
+    /// Gives an object that was just written these tags, and no others. What was written stays when that fails, and
+    /// is not written again for it.
+    pub(super) async fn tag_written(
+        self: &Arc<Self>,
+        resource: &Arc<Resource>,
+        environment: &Name,
+        key: &str,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        let give = || {
+            self.with_connection(resource, environment, |connection| async move {
+                let full = full_key(&connection.prefix, key)?;
+                if tags.is_empty() {
+                    return connection.s3.delete_tags(&full, None).await;
+                }
+                connection.s3.put_tags(&full, None, tags).await
+            })
+        };
+        match self.patiently(give).await {
+            Ok(_) => Ok(()),
+            Err(Error::Upstream(mut error)) => {
+                error.message =
+                    format!("the object is written, and its tags could not be given: {}", error.message);
+                Err(Error::Upstream(error))
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -110,6 +110,14 @@ impl App {
         }
         .map_err(too_large);
         let size = source.taken();
+        let outcome = match outcome {
+            Ok((uploaded, connection)) if uploaded.untagged => {
+                let tags = options.extras.tags.iter().cloned().collect();
+                let tagged = self.tag_written(&query.resource, environment, key, &tags).await;
+                tagged.map(|()| (uploaded, connection))
+            }
+            outcome => outcome,
+        };
         let outcome = self.end(&query, outcome, |uploaded| (Some(size), uploaded.request_id.clone())).await?;
         let Uploaded { etag, version_id, checksum, .. } = outcome.value;
         Ok(Outcome {
@@ -237,6 +245,18 @@ pub(super) fn check_features(connection: &Connection, options: &PutOptions) -> R
         (extras.checksum.is_some(), Feature::Checksums),
     ];
     needed.into_iter().filter(|(needs, _)| *needs).try_for_each(|(_, feature)| require(connection, feature))
+}
+
+/// The same for what the resource gives to every upload, where a query gives nothing in its place.
+pub(super) fn check_defaults(connection: &Connection, with_acl: bool) -> Result<(), AwsError> {
+    let defaults = &connection.plan.defaults;
+    if with_acl && defaults.acl.is_some() {
+        require(connection, Feature::ObjectAcl)?;
+    }
+    if defaults.encryption == StoreEncryption::BucketDefault {
+        return Ok(());
+    }
+    require(connection, Feature::Encryption)
 }
 
 /// A body of unknown length shows only on its way that it is larger than the resource allows.

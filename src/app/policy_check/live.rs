@@ -97,6 +97,6 @@ fn iam_target(plan: &Plan) -> Option<(IamTarget, Way<'_>)> {
             let target = IamTarget { url: endpoint.url.clone(), region: plan.region.clone() };
             Some((target, plan.way()))
         }
-        Sts::At(_) | Sts::None => None,
+        Sts::At(_) | Sts::Untold | Sts::None => None,
     }
 }

@@ -110,7 +110,7 @@ impl Direct {
     }
 
     /// The same for what streams, which not every provider takes signed.
-    fn signs_stream(&self) -> Result<bool, AwsError> {
+    pub(in crate::aws) fn signs_stream(&self) -> Result<bool, AwsError> {
         if !self.signs() || !self.profile.does(Quirk::NoChunkedBodies) {
             return Ok(self.signs());
         }
@@ -158,6 +158,7 @@ async fn uploaded(response: Response<Incoming>) -> Result<Uploaded, AwsError> {
         request_id: text(&HeaderName::from_static("x-amz-request-id")),
         checksum: text(&HeaderName::from_static("x-amz-checksum-crc32"))
             .map(|value| Checksum { algorithm: ChecksumAlgorithm::Crc32, value: Some(value) }),
+        untagged: false,
     };
     collect(response, ERROR_BYTES).await?;
     Ok(done)

@@ -12,6 +12,7 @@ use crate::aws::s3::{CustomerKey, S3, SERVICE, Uploaded, with_headers};
 use crate::aws::upload::Leftovers;
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{ObjectKey, PutOptions};
+use crate::model::provider::{Feature, Profile};
 use crate::model::resource::CannedAcl;
 
 /// Bytes of a copied part: 5 MiB to 5 GiB are allowed, 10,000 of them (S3 user guide, multipart limits).
@@ -121,7 +122,7 @@ impl S3 {
         let done = self.watched(|| 0, call.send()).await?;
         let request_id = done.request_id().map(str::to_owned);
         let etag = done.copy_object_result.and_then(|result| result.e_tag).map(quoted);
-        confirmed(Uploaded { etag, version_id: done.version_id, request_id, checksum: None })
+        confirmed(Uploaded { etag, version_id: done.version_id, request_id, checksum: None, untagged: false })
     }
 
     /// Copies an object of that size in parts, with the headers in `gets`: parts carry none. What fails is aborted.
@@ -137,7 +138,7 @@ impl S3 {
         let upload_id = self.create_multipart(key, &options, None).await?;
         let outcome = async {
             let mut parts = Vec::new();
-            for (number, first, last) in ranges(size, part_size(size, parts_from)) {
+            for (number, first, last) in ranges(size, part_size(self.profile, size, parts_from)) {
                 let tag = self.copy_part(source, key, &upload_id, (number, first, last)).await?;
                 parts.push(CompletedPart::builder().part_number(number).e_tag(tag).build());
             }
@@ -150,7 +151,12 @@ impl S3 {
             tracing::info!(upload_id, code = error.code, "a copy failed and could not be aborted yet");
             leftovers.keep(key, upload_id);
         }
-        self.tag_parts(key, &options.extras.tags, outcome?).await
+        outcome.map(|done| Uploaded { untagged: self.loses_tags(&options), ..done })
+    }
+
+    /// Whether the tags of an upload in parts are still to be given when it is complete.
+    pub(in crate::aws) fn loses_tags(&self, options: &PutOptions) -> bool {
+        !options.extras.tags.is_empty() && !self.profile.has(Feature::TagsOfParts)
     }
 
     async fn copy_part(
@@ -198,9 +204,9 @@ fn unconfirmed() -> AwsError {
 }
 
 /// Several parts even for the smallest object that goes in parts.
-fn part_size(size: u64, parts_from: u64) -> u64 {
-    let usual = (parts_from / 8).clamp(LEAST_PART, MOST_PART);
-    usual.max(size.div_ceil(MOST_PARTS).next_multiple_of(1 << 20))
+fn part_size(profile: &Profile, size: u64, parts_from: u64) -> u64 {
+    let usual = (parts_from / 8).clamp(LEAST_PART, MOST_PART).max(profile.smallest_part);
+    usual.max(size.div_ceil(profile.most_parts.min(MOST_PARTS)).next_multiple_of(1 << 20))
 }
 
 /// Number, first and last byte of each part.
@@ -213,6 +219,7 @@ fn ranges(size: u64, part: u64) -> impl Iterator<Item = (i32, u64, u64)> {
 mod tests {
     use super::{CopySource, MOST_PART, part_size, ranges};
     use crate::model::object::ObjectKey;
+    use crate::model::provider;
 
     fn encoded(bucket: &str, key: &str, version: Option<&str>) -> String {
         let key = ObjectKey::under("", key).unwrap();
@@ -237,8 +244,13 @@ mod tests {
         assert_eq!(ranges(12, 5).collect::<Vec<_>>(), [(1, 0, 4), (2, 5, 9), (3, 10, 11)]);
         assert_eq!(ranges(10, 5).collect::<Vec<_>>(), [(1, 0, 4), (2, 5, 9)]);
         let (five_gib, largest) = (5 << 30, 5 << 40);
-        assert_eq!(part_size(five_gib, five_gib), MOST_PART);
-        assert!(largest / part_size(largest, five_gib) < 10_000);
-        assert_eq!(part_size(12 << 20, 8 << 20), 5 << 20);
+        let aws = provider::find("aws").unwrap();
+        assert_eq!(part_size(aws, five_gib, five_gib), MOST_PART);
+        assert_eq!(part_size(aws, 12 << 20, 8 << 20), 5 << 20);
+        for profile in provider::PROFILES {
+            let part = part_size(profile, largest, five_gib);
+            assert!(largest.div_ceil(part) <= profile.most_parts, "{}", profile.id);
+            assert!(part_size(profile, 12 << 20, 8 << 20) >= profile.smallest_part, "{}", profile.id);
+        }
     }
 }

@@ -82,7 +82,7 @@ impl S3 {
             .set_request_payer(self.payer.clone());
         let page = self.timed(call.send()).await?;
         let request_id = page.request_id().map(str::to_owned);
-        let names = Names { encoded: page.encoding_type == Some(EncodingType::Url) };
+        let names = Names::of(page.encoding_type.as_ref());
         let objects = names.objects(page.contents.unwrap_or_default())?;
         let prefixes = names.prefixes(page.common_prefixes.unwrap_or_default())?;
         let truncated = page.is_truncated == Some(true);
@@ -104,7 +104,7 @@ impl S3 {
             .set_request_payer(self.payer.clone());
         let page = self.timed(call.send()).await?;
         let request_id = page.request_id().map(str::to_owned);
-        let names = Names { encoded: page.encoding_type == Some(EncodingType::Url) };
+        let names = Names::of(page.encoding_type.as_ref());
         let objects = names.objects(page.contents.unwrap_or_default())?;
         let prefixes = names.prefixes(page.common_prefixes.unwrap_or_default())?;
         // it goes on behind the last row (ListObjects, Marker). `NextMarker` says the same where it is there at all, but
@@ -115,18 +115,22 @@ impl S3 {
         Ok(ListPage { objects, prefixes, next, truncated, request_id, marker: None })
     }
 
-    fn list_encoding(&self) -> Option<EncodingType> {
+    pub(in crate::aws) fn list_encoding(&self) -> Option<EncodingType> {
         (!self.profile.does(Quirk::PlainLists)).then_some(EncodingType::Url)
     }
 }
 
 /// How a store writes the names of a list.
-struct Names {
+pub(in crate::aws) struct Names {
     encoded: bool,
 }
 
 impl Names {
-    fn name(&self, text: String) -> Result<String, AwsError> {
+    pub(in crate::aws) fn of(encoding: Option<&EncodingType>) -> Names {
+        Names { encoded: encoding == Some(&EncodingType::Url) }
+    }
+
+    pub(in crate::aws) fn name(&self, text: String) -> Result<String, AwsError> {
         if !self.encoded {
             return Ok(text);
         }
@@ -149,7 +153,16 @@ impl Names {
         objects.into_iter().map(summary).collect()
     }
 
-    fn prefixes(&self, prefixes: Vec<CommonPrefix>) -> Result<Vec<String>, AwsError> {
+    /// Where a page ended. Not every store encodes it as it does the rows: one that is a row as it stands is taken so.
+    pub(in crate::aws) fn marker(
+        &self,
+        text: String,
+        is_row: impl Fn(&str) -> bool,
+    ) -> Result<String, AwsError> {
+        if is_row(&text) { Ok(text) } else { self.name(text) }
+    }
+
+    pub(in crate::aws) fn prefixes(&self, prefixes: Vec<CommonPrefix>) -> Result<Vec<String>, AwsError> {
         prefixes.into_iter().filter_map(|prefix| Some(self.name(prefix.prefix?))).collect()
     }
 }

@@ -157,6 +157,8 @@ pub struct Uploaded {
     pub request_id: Option<String>,
     /// Of the whole content, when one was asked for.
     pub checksum: Option<Checksum>,
+    /// It went in parts, at a provider that loses the tags that their start names.
+    pub untagged: bool,
 }
 
 impl S3 {

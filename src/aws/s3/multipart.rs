@@ -8,7 +8,7 @@ use crate::aws::s3::checksum::completed_part;
 use crate::aws::s3::list::goes_on;
 use crate::aws::s3::{S3, Uploaded, rfc3339, with_headers};
 use crate::aws::source::Source;
-use crate::model::multipart::{CompletePart, OpenUpload, UploadedPart};
+use crate::model::multipart::{CompletePart, CompleteUpload, OpenUpload, UploadedPart};
 use crate::model::object::ObjectKey;
 use crate::model::upload::{Checksum, ChecksumAlgorithm};
 
@@ -99,9 +99,8 @@ impl S3 {
     pub async fn complete_upload(
         &self,
         key: &ObjectKey,
-        upload_id: &str,
+        wanted: &CompleteUpload,
         parts: &[CompletePart],
-        if_none_match: Option<String>,
     ) -> Result<Uploaded, AwsError> {
         let named = parts
             .iter()
@@ -111,21 +110,23 @@ impl S3 {
             .complete_multipart_upload()
             .bucket(&self.bucket)
             .key(key.as_str())
-            .upload_id(upload_id)
+            .upload_id(&wanted.upload_id)
             .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(named.collect())).build())
+            .set_if_match(wanted.if_match.clone())
             .set_expected_bucket_owner(self.expected_owner.clone())
             .set_request_payer(self.payer.clone())
             .customize()
-            .mutate_request(with_headers(self.only_new(if_none_match).into_iter().collect()));
+            .mutate_request(with_headers(self.only_new(wanted.if_none_match.clone()).into_iter().collect()));
         // a store may take long to put the parts together, and answers only then
         let done = self.watched(|| 0, call.send()).await?;
         let request_id = done.request_id().map(str::to_owned);
         // Ceph RGW 16 answers with an empty tag here
         let etag = done.e_tag.filter(|tag| !tag.is_empty());
-        Ok(Uploaded { etag, version_id: done.version_id, request_id, checksum: None })
+        Ok(Uploaded { etag, version_id: done.version_id, request_id, checksum: None, untagged: false })
     }
 
-    /// One page of the uploads that are open below a prefix.
+    /// One page of the uploads that are open below a prefix. Names come as they are: Ceph RGW 16 encodes them when it is
+    /// asked to, and does not say so.
     pub async fn list_uploads(
         &self,
         prefix: &str,
@@ -148,8 +149,6 @@ impl S3 {
         let request_id = page.request_id().map(str::to_owned);
         let truncated = page.is_truncated == Some(true);
         let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let told = filled(page.next_key_marker).zip(filled(page.next_upload_id_marker));
-        let told = told.map(|(key, upload_id)| UploadMarker { key, upload_id });
         let mut found = Uploads { request_id, ..Uploads::default() };
         for upload in page.uploads.unwrap_or_default() {
             found.initiated_ms.push(upload.initiated.as_ref().and_then(|at| at.to_millis().ok()));
@@ -160,6 +159,8 @@ impl S3 {
                 storage_class: upload.storage_class.map(|class| class.as_str().to_owned()),
             });
         }
+        let told = filled(page.next_key_marker).zip(filled(page.next_upload_id_marker));
+        let told = told.map(|(key, upload_id)| UploadMarker { key, upload_id });
         // a store that does not say where it stopped, or says half of it, stopped at its last row
         let last = || {
             let last = found.uploads.last()?;

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use aws_sdk_s3::operation::RequestId;
 use aws_sdk_s3::types::{Tag, Tagging};
 
-use crate::aws::s3::{S3, SERVICE, Uploaded};
+use crate::aws::s3::{S3, SERVICE};
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::ObjectKey;
-use crate::model::provider::Feature;
 
 /// The tags of an object as the store gave them.
 #[derive(Debug)]
@@ -64,27 +63,6 @@ impl S3 {
         let done = self.timed(call.send()).await?;
         let request_id = done.request_id().map(str::to_owned);
         Ok(TagsFound { tags: tags.clone(), version_id: done.version_id, request_id })
-    }
-
-    /// Gives an object that was written in parts the tags that its start did not take, where a provider loses them.
-    pub(in crate::aws) async fn tag_parts(
-        &self,
-        key: &ObjectKey,
-        tags: &[(String, String)],
-        written: Uploaded,
-    ) -> Result<Uploaded, AwsError> {
-        if tags.is_empty() || self.profile.has(Feature::TagsOfParts) {
-            return Ok(written);
-        }
-        let tags = tags.iter().cloned().collect();
-        match self.put_tags(key, written.version_id.as_deref(), &tags).await {
-            Ok(_) => Ok(written),
-            Err(mut error) => {
-                error.message =
-                    format!("the object is written, and its tags could not be given: {}", error.message);
-                Err(error)
-            }
-        }
     }
 
     /// Takes all tags off an object.

@@ -1,6 +1,7 @@
 //! What the requests for each provider look like on the wire, against `fixtures/provider/wire.txt`.
 //!
-//! `S3_CONNECTOR_WRITE_FIXTURES=1` writes the file anew. A server on loopback takes the requests down. Bucket and endpoint have names of their own, so that the addressing shows.
+//! A server on loopback takes them down. `S3_CONNECTOR_WRITE_FIXTURES=1` writes the file anew in place of comparing.
+//! Bucket and endpoint have names of their own, so that the addressing shows.
 
 mod cut_lists;
 
@@ -28,7 +29,7 @@ use crate::aws::s3::{
 use crate::aws::source::Source;
 use crate::aws::upload::{Leftovers, MULTIPART_FROM};
 use crate::model::object::{BodyError, DeleteOptions, GetOptions, ObjectKey, PutOptions};
-use crate::model::provider::{Feature, PROFILES, Profile};
+use crate::model::provider::{Feature, PROFILES, Profile, find};
 use crate::model::resource::{Addressing, PayloadSigning};
 
 const EXPECTED: &str = include_str!("../../../fixtures/provider/wire.txt");
@@ -68,12 +69,38 @@ async fn requests_are_on_the_wire_as_each_profile_says() {
     assert_eq!(said.lines().count(), EXPECTED.lines().count(), "{said}");
 }
 
+/// Also with those of the SDK; what changes a bucket is paid by its owner.
+#[tokio::test]
+async fn who_owns_the_bucket_and_who_pays_is_said_with_every_request() {
+    let requests = requests_by(find("aws").unwrap(), &|settings| {
+        settings.expected_owner = Some("111122223333".to_owned());
+        settings.requester_pays = true;
+    });
+    for (parts, _) in requests.await {
+        let what = format!("{} {}", parts.method, parts.uri);
+        assert_eq!(parts.headers["x-amz-expected-bucket-owner"], "111122223333", "{what}");
+        let of_bucket = ["?cors", "?policy"].iter().any(|aspect| what.contains(aspect));
+        assert_eq!(parts.headers.contains_key("x-amz-request-payer"), !of_bucket, "{what}");
+        let copies = parts.headers.contains_key("x-amz-copy-source");
+        assert_eq!(parts.headers.contains_key("x-amz-source-expected-bucket-owner"), copies, "{what}");
+    }
+}
+
 async fn requests_of(profile: &'static Profile) -> Vec<(http::request::Parts, Bytes)> {
+    requests_by(profile, &|_| {}).await
+}
+
+async fn requests_by(
+    profile: &'static Profile,
+    change: &(dyn Fn(&mut Settings) + Sync),
+) -> Vec<(http::request::Parts, Bytes)> {
     let requests = Requests::default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = tokio::spawn(serve(listener, Arc::clone(&requests)));
-    let s3 = client(profile, port);
+    let mut settings = settings(profile, port);
+    change(&mut settings);
+    let s3 = S3::new(settings);
     let (key, put) = (ObjectKey::under("", "a b/k").unwrap(), PutOptions::default());
     let first = ListRequest { start_after: Some("0".to_owned()), max_keys: 2, ..ListRequest::default() };
     let page = s3.list(first).await.unwrap();
@@ -106,7 +133,7 @@ async fn others(s3: &S3, key: &ObjectKey) {
         key: key.clone(),
         version_id: None,
         if_match: None,
-        owner: None,
+        owner: s3.expected_owner(),
         customer_key: None,
     };
     let gets = CopyGets { only_new: has(Feature::OnlyNew), ..CopyGets::default() };
@@ -134,11 +161,11 @@ async fn others(s3: &S3, key: &ObjectKey) {
     }
 }
 
-fn client(profile: &'static Profile, port: u16) -> S3 {
+fn settings(profile: &'static Profile, port: u16) -> Settings {
     let clients = HttpClients::new(Arc::new(Egress::here()));
     let endpoint = Endpoint { url: format!("http://{HOST}:{port}"), host: HOST.to_owned(), port, tls: false };
     let credentials = Credentials::new("AKIAEXAMPLE000000001", "secret", None, None, "test");
-    S3::new(Settings {
+    Settings {
         endpoint: Some(endpoint),
         profile,
         region: profile.default_region.to_owned(),
@@ -157,7 +184,7 @@ fn client(profile: &'static Profile, port: u16) -> S3 {
         public_endpoint: None,
         session: None,
         capture: None,
-    })
+    }
 }
 
 async fn serve(listener: TcpListener, requests: Requests) {

@@ -4,10 +4,8 @@ use aws_sdk_s3::operation::RequestId;
 use aws_sdk_s3::types::{DeleteMarkerEntry, ObjectVersion};
 
 use crate::aws::AwsError;
-use crate::aws::s3::list::goes_on;
-use crate::aws::s3::{CopyGets, CopySource, S3, Uploaded, rfc3339};
-use crate::aws::upload::Leftovers;
-use crate::model::object::ObjectKey;
+use crate::aws::s3::list::{Names, goes_on};
+use crate::aws::s3::{S3, rfc3339};
 use crate::model::version::VersionSummary;
 
 /// A page as the store gave it.
@@ -49,68 +47,31 @@ impl S3 {
             .set_delimiter(request.delimiter)
             .set_key_marker(key)
             .set_version_id_marker(version)
+            .set_encoding_type(self.list_encoding())
             .max_keys(request.max_keys)
             .set_expected_bucket_owner(self.expected_owner.clone())
             .set_request_payer(self.payer.clone());
         let page = self.timed(call.send()).await?;
         let request_id = page.request_id().map(str::to_owned);
         let truncated = page.is_truncated == Some(true);
-        let versions = merged(
-            page.versions.unwrap_or_default().into_iter().map(of_version).collect(),
-            page.delete_markers.unwrap_or_default().into_iter().map(of_marker).collect(),
-        );
-        let told = page.next_key_marker.map(|key| (key, page.next_version_id_marker));
+        let names = Names::of(page.encoding_type.as_ref());
+        let decoded = |mut row: VersionSummary| {
+            row.key = names.name(std::mem::take(&mut row.key))?;
+            Ok::<_, AwsError>(row)
+        };
+        let versions = page.versions.unwrap_or_default().into_iter().map(of_version).map(decoded);
+        let markers = page.delete_markers.unwrap_or_default().into_iter().map(of_marker).map(decoded);
+        let versions = merged(versions.collect::<Result<_, _>>()?, markers.collect::<Result<_, _>>()?);
+        let prefixes = names.prefixes(page.common_prefixes.unwrap_or_default())?;
+        let is_row = |name: &str| {
+            versions.iter().any(|row| row.key == name) || prefixes.iter().any(|prefix| prefix == name)
+        };
+        let told = page.next_key_marker.map(|key| names.marker(key, is_row)).transpose()?;
+        let told = told.map(|key| (key, page.next_version_id_marker));
         // a store that does not say where it stopped stopped at its last row
         let last = || versions.last().map(|last| (last.key.clone(), Some(last.version_id.clone())));
         let next = goes_on(truncated, told.or_else(last), began.as_ref())?;
-        let prefixes =
-            page.common_prefixes.unwrap_or_default().into_iter().filter_map(|prefix| prefix.prefix);
-        Ok(VersionsFound { prefixes: prefixes.collect(), versions, next, request_id })
-    }
-
-    /// Copies a version of an object on top of the object, with its metadata, tags and storage class. What a copy
-    /// does not take along (ACL, encryption) is as at every upload of the resource.
-    pub async fn copy_version(
-        &self,
-        key: &ObjectKey,
-        version: &str,
-        storage_class: Option<&str>,
-    ) -> Result<Uploaded, AwsError> {
-        let client = self.with_storage_class(storage_class);
-        client.copy(&self.source_of(key, version), key, &CopyGets::default()).await
-    }
-
-    /// The same for a version that is too large for one request, of that size. Parts carry neither headers nor tags:
-    /// both are in `gets`.
-    pub async fn copy_version_in_parts(
-        &self,
-        key: &ObjectKey,
-        version: &str,
-        gets: &CopyGets,
-        sizes: (u64, u64),
-        leftovers: &Leftovers,
-    ) -> Result<Uploaded, AwsError> {
-        let client = self.with_storage_class(gets.storage_class.as_deref());
-        client.copy_parts(&self.source_of(key, version), key, gets, sizes, leftovers).await
-    }
-
-    fn source_of(&self, key: &ObjectKey, version: &str) -> CopySource {
-        CopySource {
-            bucket: self.bucket.clone(),
-            key: key.clone(),
-            version_id: Some(version.to_owned()),
-            if_match: None,
-            owner: self.expected_owner.clone(),
-            // both versions were written with the one key of the resource
-            customer_key: self.defaults.customer_key.clone(),
-        }
-    }
-
-    /// A version without a class is a standard one, whatever the resource gives to new objects.
-    fn with_storage_class(&self, storage_class: Option<&str>) -> S3 {
-        let mut client = self.clone();
-        client.defaults.storage_class = storage_class.map(str::to_owned);
-        client
+        Ok(VersionsFound { versions, prefixes, next, request_id })
     }
 }
 

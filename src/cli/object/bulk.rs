@@ -95,6 +95,9 @@ struct What {
     /// `Content-Language`, with `--metadata-directive replace`
     #[arg(long, value_name = "TEXT")]
     content_language: Option<String>,
+    /// When caches let the copy go, as HTTP writes dates; with `--metadata-directive replace`
+    #[arg(long, value_name = "DATE")]
+    expires: Option<String>,
     /// Keep the source's tags, or replace them
     #[arg(long, value_name = "WHAT")]
     tags_directive: Option<Directive>,
@@ -199,6 +202,7 @@ impl What {
             ("content_disposition", &self.content_disposition),
             ("content_encoding", &self.content_encoding),
             ("content_language", &self.content_language),
+            ("expires", &self.expires),
             ("acl", &self.acl),
             ("storage_class", &self.storage_class),
         ];

@@ -135,6 +135,9 @@ pub(crate) struct Complete {
     /// Only if there is no such object yet
     #[arg(long)]
     if_none_match: bool,
+    /// Only if the object there has this `ETag`
+    #[arg(long, value_name = "ETAG", conflicts_with = "if_none_match")]
+    if_match: Option<String>,
 }
 
 /// Flags of `object upload abort`.
@@ -244,6 +247,7 @@ impl Complete {
         let mut body = Map::new();
         set(&mut body, "parts", (!named.is_empty()).then_some(named));
         set(&mut body, "if_none_match", self.if_none_match.then_some("*"));
+        set(&mut body, "if_match", self.if_match.as_ref());
         let call = Call::post(&path, Value::Object(body)).query("key", Some(checked_key(&self.key)?));
         let done = session.client.send(call).await?.body;
         session.out.record(&done)?;

@@ -245,6 +245,8 @@ pub enum Sts {
     SameEndpoint,
     /// At an endpoint of its own.
     At(&'static str),
+    /// Perhaps at the S3 endpoint itself, which is asked for a role and for nothing else.
+    Untold,
     /// Nowhere.
     None,
 }

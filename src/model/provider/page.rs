@@ -41,6 +41,7 @@ fn sent(profile: &Profile) -> String {
         Sts::Aws => "of AWS".to_owned(),
         Sts::SameEndpoint => "at the endpoint".to_owned(),
         Sts::At(url) => format!("`{url}`"),
+        Sts::Untold => "not known".to_owned(),
         Sts::None => "-".to_owned(),
     };
     format!(

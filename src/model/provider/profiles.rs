@@ -29,7 +29,7 @@ const COMMON: Profile = Profile {
     addressing: Addressing::Path,
     default_region: "us-east-1",
     region: RegionRule::Own,
-    sts: Sts::None,
+    sts: Sts::Untold,
     list: ListVersion::V2,
     checksums: Checksums::WhenRequired,
     missing: &[ConditionalDelete],
@@ -90,6 +90,7 @@ pub const PROFILES: &[Profile] = &[
             "CRC64NVME covers a whole object, the other checksums its parts",
             "temporary credentials come from its own API, not from STS",
         ],
+        sts: Sts::None,
         ..COMMON
     },
     Profile {
@@ -111,6 +112,7 @@ pub const PROFILES: &[Profile] = &[
         ],
         quirks: &[BodyMd5, HttpsOnly],
         notes: &["signatures of version 4 only"],
+        sts: Sts::None,
         ..COMMON
     },
     Profile {
@@ -131,6 +133,7 @@ pub const PROFILES: &[Profile] = &[
         missing: &[TagsOfParts, ConditionalDelete, Encryption, Feature::Checksums],
         quirks: &[PlainLists, BodyMd5],
         notes: &["of the encryption headers only those of SSE-C"],
+        sts: Sts::None,
         ..COMMON
     },
     Profile {
@@ -164,6 +167,7 @@ pub const PROFILES: &[Profile] = &[
             "conditions and versions are generation numbers, in headers and parameters of its own",
             "CORS and lifecycle configurations have its own form",
         ],
+        sts: Sts::None,
         ..COMMON
     },
     Profile {
@@ -192,6 +196,7 @@ pub const PROFILES: &[Profile] = &[
             PublicAccessBlock,
         ],
         notes: &["calls that it does not have answer 501", "it is strict about which headers are signed"],
+        sts: Sts::None,
         ..COMMON
     },
     Profile {
@@ -242,6 +247,7 @@ pub const PROFILES: &[Profile] = &[
         missing: &[ConditionalDelete, BucketPolicy],
         quirks: &[BodyMd5, OwnPartEtags],
         notes: &["a bucket's location constraint names its storage class, too, such as `us-south-standard`"],
+        sts: Sts::None,
         ..COMMON
     },
     Profile {
@@ -260,6 +266,7 @@ pub const PROFILES: &[Profile] = &[
             PublicAccessBlock,
         ],
         notes: &["of the encryption headers only those of SSE-C"],
+        sts: Sts::None,
         ..COMMON
     },
     Profile {
@@ -296,6 +303,7 @@ pub const PROFILES: &[Profile] = &[
         region: RegionRule::Any,
         missing: &[ObjectAcl, ConditionalDelete, MultipartCopy, CustomerKeys],
         smallest_part: 64 << 20,
+        sts: Sts::None,
         ..COMMON
     },
     Profile {

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::aws::AwsError;
-use crate::aws::s3::tests::client;
+use crate::aws::s3::tests::settings;
 use crate::aws::s3::{ListRequest, S3, UploadMarker, VersionsRequest};
 use crate::model::object::ObjectKey;
 use crate::model::provider;
@@ -34,7 +34,7 @@ impl Script {
     }
 
     fn client(&self, profile: &str) -> S3 {
-        client(provider::find(profile).unwrap(), self.port)
+        S3::new(settings(provider::find(profile).unwrap(), self.port))
     }
 
     /// The query of the last request.

@@ -380,9 +380,20 @@ fn download(api: &Api, opened: Opened, permit: Permit) -> Response {
     // an object is never run in our origin
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
-    let disposition = metadata.content_disposition.as_deref().filter(|_| !is_active(kind));
-    set(headers, header::CONTENT_DISPOSITION, disposition.or(is_active(kind).then_some("attachment")));
+    match metadata.content_disposition.as_deref() {
+        Some(own) if is_active(kind) => set(headers, header::CONTENT_DISPOSITION, Some(&attachment(own))),
+        None if is_active(kind) => set(headers, header::CONTENT_DISPOSITION, Some("attachment")),
+        own => set(headers, header::CONTENT_DISPOSITION, own),
+    }
     with_freshness(response, opened.freshness)
+}
+
+/// The disposition with its file name, as an attachment (RFC 6266).
+fn attachment(disposition: &str) -> String {
+    match disposition.split_once(';') {
+        Some((_, parameters)) => format!("attachment;{parameters}"),
+        None => "attachment".to_owned(),
+    }
 }
 
 /// Types that a browser would run.

@@ -160,6 +160,23 @@ pub(super) fn refuse_unhonoured(headers: &HeaderMap) -> Result<(), Failure> {
     }
 }
 
+/// Headers that a part does not carry: they belong to the start of its upload, or to its completion.
+pub(super) fn refuse_beside_part(headers: &HeaderMap) -> Result<(), Failure> {
+    let foreign = |name: &&str| {
+        ["content-md5", "if-match", "if-none-match"].contains(name)
+            || name.starts_with("x-amz-") && !name.starts_with("x-amz-checksum-")
+    };
+    match headers.keys().map(HeaderName::as_str).find(foreign) {
+        Some("content-md5") => {
+            Err(bad("a part is checked by `x-amz-checksum-crc32` and the like: leave `content-md5` out"))
+        }
+        Some(name) => Err(bad(&format!(
+            "`{name}` is not taken by a part: give it when the upload is begun or completed"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// The headers of S3 that an upload takes here; another one of its family is refused, for what it asks would be
 /// lost without a word.
 fn extras(headers: &HeaderMap) -> Result<UploadExtras, Failure> {

@@ -86,6 +86,9 @@ pub struct Completion {
     /// `*`: only if there is no object yet.
     #[serde(default)]
     if_none_match: Option<String>,
+    /// Only if the object there has this `ETag`.
+    #[serde(default)]
+    if_match: Option<String>,
 }
 
 /// Begins an upload in parts.
@@ -186,8 +189,8 @@ pub async fn complete_object_upload(
 ) -> Result<Response, Failure> {
     let _permit = api.app.admit(&by.0).await?;
     let target = Target { caller: &by.0, resource: &name, environment: &environment.0 };
-    let Completion { parts, if_none_match } = completion;
-    let wanted = CompleteUpload { key: object.key, upload_id, parts, if_none_match };
+    let Completion { parts, if_none_match, if_match } = completion;
+    let wanted = CompleteUpload { key: object.key, upload_id, parts, if_none_match, if_match };
     let done = api.app.complete_upload(target, wanted).await?;
     Ok(with_freshness(Json(done.value).into_response(), done.freshness))
 }
@@ -206,6 +209,7 @@ pub async fn put_object_part(
     let _permit = api.app.admit(&by.0).await?;
     let target = Target { caller: &by.0, resource: &object.resource, environment: &environment.0 };
     options::refuse_unhonoured(request.headers())?;
+    options::refuse_beside_part(request.headers())?;
     let checksum = options::checksum(request.headers())?;
     let (_, body, length) = body_and_length(request);
     let idle = Duration::from_millis(api.app.config.server.body_idle_timeout_ms);
