@@ -101,6 +101,73 @@ pub struct RenamePrefix {
     /// Replace what is there under the new keys. Without it such a key fails, and its object stays where it is.
     #[serde(default)]
     pub overwrite: bool,
+    /// `replace` takes the metadata and content headers of this query in place of the source's.
+    #[serde(default)]
+    pub metadata_directive: Directive,
+    /// User metadata; with `metadata_directive: replace`.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+    /// The media type; with `metadata_directive: replace`, guessed from each new key when absent.
+    #[serde(default)]
+    pub content_type: Option<String>,
+    /// With `metadata_directive: replace`.
+    #[serde(default)]
+    pub cache_control: Option<String>,
+    /// With `metadata_directive: replace`.
+    #[serde(default)]
+    pub content_disposition: Option<String>,
+    /// With `metadata_directive: replace`.
+    #[serde(default)]
+    pub content_encoding: Option<String>,
+    /// With `metadata_directive: replace`.
+    #[serde(default)]
+    pub content_language: Option<String>,
+    /// When caches let it go, as HTTP writes dates; with `metadata_directive: replace`.
+    #[serde(default)]
+    #[schema(example = "Fri, 01 Jan 2027 00:00:00 GMT")]
+    pub expires: Option<String>,
+    /// `replace` takes the tags of this query in place of the source's.
+    #[serde(default)]
+    pub tags_directive: Directive,
+    /// Tags; with `tags_directive: replace`.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    /// A canned ACL for the objects; absent takes the resource's `default_acl`.
+    #[serde(default)]
+    pub acl: Option<CannedAcl>,
+    /// A storage class for the objects; absent takes the resource's `default_storage_class`.
+    #[serde(default)]
+    #[schema(example = "STANDARD_IA")]
+    pub storage_class: Option<String>,
+}
+
+impl RenamePrefix {
+    /// What one object gets on its way.
+    pub fn copy_options(&self, from: String, to: String) -> CopyOptions {
+        CopyOptions {
+            from,
+            to,
+            to_resource: self.to_resource.clone(),
+            metadata_directive: self.metadata_directive,
+            metadata: self.metadata.clone(),
+            content_type: self.content_type.clone(),
+            cache_control: self.cache_control.clone(),
+            content_disposition: self.content_disposition.clone(),
+            content_encoding: self.content_encoding.clone(),
+            content_language: self.content_language.clone(),
+            expires: self.expires.clone(),
+            tags_directive: self.tags_directive,
+            tags: self.tags.clone(),
+            acl: self.acl,
+            storage_class: self.storage_class.clone(),
+            ..CopyOptions::default()
+        }
+    }
+
+    /// What cannot be done; the text says why.
+    pub fn check(&self) -> Result<(), String> {
+        self.copy_options(String::new(), String::new()).check()
+    }
 }
 
 /// Whether a copy keeps what the source has.

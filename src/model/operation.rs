@@ -86,9 +86,15 @@ impl Operation {
             Operation::Head | Operation::Get => &["s3:GetObject", "s3:GetObjectVersion"],
             Operation::Put => &["s3:PutObject", "s3:AbortMultipartUpload"],
             Operation::Delete => &["s3:DeleteObject", "s3:DeleteObjectVersion"],
-            Operation::Copy => {
-                &["s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"]
-            }
+            Operation::Copy => &[
+                "s3:GetObject",
+                "s3:GetObjectVersion",
+                "s3:GetObjectTagging",
+                "s3:GetObjectVersionTagging",
+                "s3:PutObject",
+                "s3:PutObjectTagging",
+                "s3:AbortMultipartUpload",
+            ],
             Operation::GetTags => &["s3:GetObjectTagging", "s3:GetObjectVersionTagging"],
             Operation::PutTags => &[
                 "s3:PutObjectTagging",

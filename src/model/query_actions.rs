@@ -181,6 +181,7 @@ impl<'a> Asked<'a> {
             Need::new("s3:GetObjectVersionTagging", key).when(TAGGED),
             Need::new("s3:PutObject", key),
             Need::new("s3:PutObjectTagging", key).when(TAGGED),
+            Need::new("s3:AbortMultipartUpload", key).when(PARTS_FAIL),
         ]
     }
 
@@ -240,16 +241,23 @@ impl<'a> Asked<'a> {
             }
             "rename_prefix" => {
                 let (from, to) = (below("from"), below("to"));
-                let moved = vec![
-                    Need::new("s3:GetObject", from),
-                    Need::new("s3:GetObjectTagging", from),
-                    Need::new("s3:DeleteObject", from),
-                    Need::new("s3:PutObject", to).at_target(),
-                    Need::new("s3:PutObjectTagging", to).when(TAGGED).at_target(),
+                let replaced = self.text("tags_directive") == Some("replace");
+                let tagging = Need::new("s3:PutObjectTagging", to).at_target();
+                let mut moved = vec![Need::new("s3:GetObject", from)];
+                if !replaced {
+                    moved.push(Need::new("s3:GetObjectTagging", from));
+                }
+                moved.push(Need::new("s3:DeleteObject", from));
+                moved.push(Need::new("s3:PutObject", to).at_target());
+                if self.has("acl") {
+                    moved.push(Need::new("s3:PutObjectAcl", to).at_target());
+                }
+                moved.push(if replaced { tagging } else { tagging.when(TAGGED) });
+                moved.extend([
                     Need::new("s3:GetObject", to).at_target(),
                     Need::new("s3:ListBucket", On::Bucket).when(MISSING).at_target(),
                     Need::new("s3:AbortMultipartUpload", to).when(PARTS_FAIL).at_target(),
-                ];
+                ]);
                 self.unless_dry("s3:ListBucket", moved)
             }
             _ => return None,
@@ -390,6 +398,7 @@ mod tests {
                     "GetObjectVersionTagging a?",
                     "PutObject a",
                     "PutObjectTagging a?",
+                    "AbortMultipartUpload a?",
                 ],
             ),
             (json!({"operation": "get_bucket", "aspects": ["cors"]}), vec!["GetBucketCORS bucket"]),

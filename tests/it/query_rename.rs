@@ -195,6 +195,41 @@ async fn a_source_is_kept_when_its_copy_is_not_confirmed() {
 }
 
 #[tokio::test]
+async fn what_moves_gets_what_the_query_gives() {
+    for place in [Place::radosgw().await, Place::moto().await] {
+        fill(&place, "from/", 3).await;
+        let service = service_at(&place).await;
+        let gives = json!({
+            "operation": "rename_prefix", "from": "from/", "to": "to/", "confirm_count": 3,
+            "metadata_directive": "replace", "metadata": {"author": "ann"}, "content_type": "text/x-own",
+            "expires": "Wed, 18 May 2033 03:33:20 GMT", "tags_directive": "replace", "tags": {"state": "open"},
+            "acl": "public-read",
+        });
+        let moved = expect(service.admin.query("main", &gives).await, 200);
+        assert_eq!((&moved["done"], &moved["failed"]), (&json!(3), &json!(0)), "{}: {moved:#}", place.name);
+        assert_eq!(all_keys(&place).await, ["to/00000", "to/00001", "to/00002"]);
+        let client = place.client();
+        let head = client.head_object().bucket(&place.bucket).key("to/00001").send().await.unwrap();
+        assert_eq!(head.content_type(), Some("text/x-own"), "{}", place.name);
+        assert_eq!(head.metadata().unwrap()["author"], "ann", "{}", place.name);
+        assert_eq!(head.expires_string(), Some("Wed, 18 May 2033 03:33:20 GMT"), "{}", place.name);
+        let tags = client.get_object_tagging().bucket(&place.bucket).key("to/00001").send().await.unwrap();
+        assert_eq!(tags.tag_set()[0].key(), "state", "{}", place.name);
+        let url = format!("{}/{}/to/00001", place.url, place.bucket);
+        assert_eq!(reqwest::get(url).await.unwrap().status(), 200, "it is public at {}", place.name);
+        let idle = json!({"operation": "rename_prefix", "from": "to/", "to": "x/", "content_type": "a/b"});
+        let refused = expect(service.admin.query("main", &idle).await, 400);
+        assert!(refused["detail"].as_str().unwrap().contains("metadata_directive"), "{refused:#}");
+        // an ACL and tags are allowed by themselves
+        let allowed = json!(["copy", "list", "delete", "put_tags"]);
+        expect(service.admin.patch("/v1/resources/main", &json!({"operations": allowed})).await, 200);
+        let public = json!({"operation": "rename_prefix", "from": "to/", "to": "x/", "confirm_count": 3, "acl": "public-read"});
+        assert_eq!(expect(service.admin.query("main", &public).await, 403)["code"], "OperationNotAllowed");
+        assert_eq!(all_keys(&place).await.len(), 3);
+    }
+}
+
+#[tokio::test]
 async fn what_stands_under_a_new_key_is_replaced_only_on_demand() {
     for place in Place::both().await {
         fill(&place, "from/", 3).await;

@@ -56,14 +56,7 @@ impl App {
         let (app, caller, name, environment) =
             (Arc::clone(self), caller.clone(), name.to_owned(), environment.clone());
         let task = self.tracker.spawn(async move {
-            let mut target = Vec::new();
-            if options.acl.is_some() {
-                target.push(Operation::PutAcl);
-            }
-            // tags open doors, too: policies and lifecycle rules go by them
-            if options.tags_directive == Directive::Replace {
-                target.push(Operation::PutTags);
-            }
+            let target = needs_of(&options);
             let wanted = Wanted {
                 to_resource: options.to_resource.as_deref(),
                 from: &options.from,
@@ -397,6 +390,19 @@ fn source_of(route: &Route, piece: &Piece<'_>) -> Result<CopySource, AwsError> {
         owner: plan.expected_owner.clone(),
         customer_key: plan.defaults.customer_key.clone(),
     })
+}
+
+/// What a copy needs of its target besides being written.
+pub(super) fn needs_of(options: &CopyOptions) -> Vec<Operation> {
+    let mut needs = Vec::new();
+    if options.acl.is_some() {
+        needs.push(Operation::PutAcl);
+    }
+    // tags open doors, too: policies and lifecycle rules go by them
+    if options.tags_directive == Directive::Replace {
+        needs.push(Operation::PutTags);
+    }
+    needs
 }
 
 /// What the query gives in place of the source's.

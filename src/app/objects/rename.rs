@@ -10,12 +10,12 @@ use futures_util::{StreamExt, stream};
 use crate::app::objects::Outcome;
 use crate::app::objects::bulk::{BulkKey, Chunk, Progress, Walk, Work, stops};
 use crate::app::objects::bulk_delete::{ChunkRow, Item, batch, parse_cursor};
-use crate::app::objects::copy::Piece;
+use crate::app::objects::copy::{Piece, check_gets, gets_of, needs_of};
 use crate::app::objects::route::{Route, Wanted};
 use crate::app::objects::row::Row;
 use crate::app::{App, Error};
 use crate::aws::{AwsError, ErrorKind};
-use crate::model::bulk::{BulkPlan, CopyOptions, KeyOutcome, RenamePrefix};
+use crate::model::bulk::{BulkPlan, Directive, KeyOutcome, RenamePrefix};
 use crate::model::name::Name;
 use crate::model::object::ObjectSummary;
 use crate::model::operation::Operation;
@@ -86,14 +86,20 @@ impl App {
         environment: &Name,
         wanted: &RenamePrefix,
     ) -> Result<Route, Error> {
+        wanted.check().map_err(Error::BadRequest)?;
+        let options = wanted.copy_options(String::new(), String::new());
+        if let Some(headers) = gets_of(&options).headers {
+            headers.check_headers()?;
+        }
         let needs = Wanted {
             to_resource: wanted.to_resource.as_deref(),
             from: &wanted.from,
             to: &wanted.to,
             source: &[Operation::List, Operation::Delete],
-            target: &[],
+            target: &needs_of(&options),
         };
         let route = self.route(caller, name, environment, &needs).await?;
+        check_gets(&route.to, &options)?;
         let from = format!("{}{}", route.from.prefix, wanted.from);
         let to = format!("{}{}", route.to.prefix, wanted.to);
         if route.one_bucket() && (from.starts_with(&to) || to.starts_with(&from)) {
@@ -152,7 +158,12 @@ impl App {
         if let Some(there) = there {
             // an earlier call may have copied it, and then was interrupted, also before the copy had its tags
             if self.is_copy(route, &piece, &there).await? {
-                let tags = self.tags_of(route, &piece).await?;
+                let replaced = moves.wanted.tags_directive == Directive::Replace;
+                let tags = if replaced {
+                    Some(moves.wanted.tags.clone())
+                } else {
+                    self.tags_of(route, &piece).await?
+                };
                 return match tags {
                     Some(tags) => self.give_tags(route, &piece, &tags).await,
                     None => Ok(()),
@@ -163,7 +174,7 @@ impl App {
             );
             return Err(AwsError::new(ErrorKind::PreconditionFailed, "s3", "PreconditionFailed", text).into());
         }
-        let mut options = CopyOptions { from: object.key.clone(), to: to.clone(), ..CopyOptions::default() };
+        let mut options = moves.wanted.copy_options(object.key.clone(), to.clone());
         // nobody may have written it since it was looked at
         if !moves.wanted.overwrite && route.to.plan.profile.has(Feature::OnlyNew) {
             options.if_none_match = Some("*".to_owned());

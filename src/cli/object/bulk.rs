@@ -74,6 +74,19 @@ struct What {
     /// A version of the object
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     version: Option<String>,
+    #[command(flatten)]
+    gets: Gets,
+    /// Only if there is no object under the new key yet
+    #[arg(long)]
+    if_none_match: bool,
+    /// Only look: whether it would be done, and how
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What objects get on their way.
+#[derive(Debug, Args)]
+struct Gets {
     /// Keep the source's metadata and content headers, or replace them
     #[arg(long, value_name = "WHAT")]
     metadata_directive: Option<Directive>,
@@ -110,12 +123,6 @@ struct What {
     /// Storage class of the copy
     #[arg(long, value_name = "CLASS")]
     storage_class: Option<String>,
-    /// Only if there is no object under the new key yet
-    #[arg(long)]
-    if_none_match: bool,
-    /// Only look: whether it would be done, and how
-    #[arg(long)]
-    dry_run: bool,
 }
 
 /// Flags of `object rename`.
@@ -133,6 +140,8 @@ pub(crate) struct Rename {
     /// Replace what is there under the new keys
     #[arg(long)]
     overwrite: bool,
+    #[command(flatten)]
+    gets: Gets,
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
@@ -184,8 +193,7 @@ impl What {
     async fn send(&self, session: &Session, route: &str, done: &str) -> anyhow::Result<Exit> {
         let path = ["resources", self.resource.as_str(), route];
         let spinner = session.out.spinner(&self.from);
-        input::distinct("--metadata", &self.metadata)?;
-        input::distinct("--tag", &self.tags)?;
+        self.gets.check()?;
         let answer = session.client.send(Call::post(&path, self.body())).await;
         spinner.finish_and_clear();
         let sentence = format!("`{}` was {done} to {}", self.from, self.whereto());
@@ -194,38 +202,13 @@ impl What {
     }
 
     fn body(&self) -> Value {
-        let texts = [
-            ("to_resource", &self.to_resource),
-            ("version", &self.version),
-            ("content_type", &self.content_type),
-            ("cache_control", &self.cache_control),
-            ("content_disposition", &self.content_disposition),
-            ("content_encoding", &self.content_encoding),
-            ("content_language", &self.content_language),
-            ("expires", &self.expires),
-            ("acl", &self.acl),
-            ("storage_class", &self.storage_class),
-        ];
         let mut body =
             Map::from_iter([("from".to_owned(), json!(self.from)), ("to".to_owned(), json!(self.to))]);
+        self.gets.add_to(&mut body);
         let mut add = |name: &str, value: Value| body.insert(name.to_owned(), value);
-        for (name, value) in texts {
+        for (name, value) in [("to_resource", &self.to_resource), ("version", &self.version)] {
             if let Some(value) = value {
                 add(name, json!(value));
-            }
-        }
-        let directives =
-            [("metadata_directive", self.metadata_directive), ("tags_directive", self.tags_directive)];
-        for (name, directive) in directives {
-            if let Some(directive) = directive {
-                add(name, json!(directive.as_str()));
-            }
-        }
-        for (name, pairs) in [("metadata", &self.metadata), ("tags", &self.tags)] {
-            if !pairs.is_empty() {
-                let pairs: BTreeMap<&String, &String> =
-                    pairs.iter().map(|(name, value)| (name, value)).collect();
-                add(name, json!(pairs));
             }
         }
         if self.if_none_match {
@@ -253,15 +236,60 @@ impl DeletePrefix {
     }
 }
 
+impl Gets {
+    /// What is there more than once cannot be meant.
+    fn check(&self) -> anyhow::Result<()> {
+        input::distinct("--metadata", &self.metadata)?;
+        input::distinct("--tag", &self.tags)
+    }
+
+    fn add_to(&self, body: &mut Map<String, Value>) {
+        let texts = [
+            ("content_type", &self.content_type),
+            ("cache_control", &self.cache_control),
+            ("content_disposition", &self.content_disposition),
+            ("content_encoding", &self.content_encoding),
+            ("content_language", &self.content_language),
+            ("expires", &self.expires),
+            ("acl", &self.acl),
+            ("storage_class", &self.storage_class),
+        ];
+        let mut add = |name: &str, value: Value| body.insert(name.to_owned(), value);
+        for (name, value) in texts {
+            if let Some(value) = value {
+                add(name, json!(value));
+            }
+        }
+        let directives =
+            [("metadata_directive", self.metadata_directive), ("tags_directive", self.tags_directive)];
+        for (name, directive) in directives {
+            if let Some(directive) = directive {
+                add(name, json!(directive.as_str()));
+            }
+        }
+        for (name, pairs) in [("metadata", &self.metadata), ("tags", &self.tags)] {
+            if !pairs.is_empty() {
+                let pairs: BTreeMap<&String, &String> =
+                    pairs.iter().map(|(name, value)| (name, value)).collect();
+                add(name, json!(pairs));
+            }
+        }
+    }
+}
+
 impl Rename {
     pub(super) async fn run(self, session: &Session) -> anyhow::Result<Exit> {
-        let body = json!({
+        self.gets.check()?;
+        let mut body = json!({
             "from": self.from,
             "to": self.to,
             "to_resource": self.to_resource,
             "overwrite": self.overwrite,
             "cursor": self.cursor,
         });
+        if let Value::Object(fields) = &mut body {
+            self.gets.add_to(fields);
+        }
         let target = self.to_resource.as_ref().unwrap_or(&self.resource);
         let question = format!("below `{}` of `{}` to `{}` of `{target}`", self.from, self.resource, self.to);
         let (verb, done) = ("Move", "moved");

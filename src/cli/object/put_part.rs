@@ -12,6 +12,7 @@ use crate::cli::Session;
 use crate::cli::exit::{Exit, usage};
 use crate::cli::object::checked_key;
 use crate::cli::transfer::{Source, send};
+use crate::model::upload::{Checksum, ChecksumAlgorithm};
 
 /// Flags of `object upload part`.
 #[derive(Debug, Args)]
@@ -33,6 +34,18 @@ pub(crate) struct PutPart {
     /// How many bytes of it the part has [default: the rest]
     #[arg(long, value_name = "BYTES")]
     length: Option<u64>,
+    /// Checksum of the part in base64, for an upload that was begun with one: `crc32=y/Q5Jg==`
+    #[arg(long, value_name = "ALGORITHM=VALUE", value_parser = checksum)]
+    checksum: Option<(ChecksumAlgorithm, String)>,
+}
+
+fn checksum(text: &str) -> Result<(ChecksumAlgorithm, String), String> {
+    let wrong = || "write it as `crc32=VALUE`, with crc32, crc32c, crc64nvme, sha1 or sha256".to_owned();
+    let (name, value) = text.split_once('=').ok_or_else(wrong)?;
+    let algorithm = ChecksumAlgorithm::ALL.into_iter().find(|algorithm| algorithm.as_str() == name);
+    let checksum = Checksum { algorithm: algorithm.ok_or_else(wrong)?, value: Some(value.to_owned()) };
+    checksum.validate()?;
+    Ok((checksum.algorithm, value.to_owned()))
 }
 
 impl PutPart {
@@ -55,7 +68,10 @@ impl PutPart {
             ("upload_id", self.upload_id.clone()),
             ("part_number", self.number.to_string()),
         ];
-        let request = session.client.request(Method::PUT, &path, &query)?;
+        let mut request = session.client.request(Method::PUT, &path, &query)?;
+        if let Some((algorithm, value)) = &self.checksum {
+            request = request.header(format!("x-amz-checksum-{}", algorithm.as_str()), value);
+        }
         let bar = session.out.bar(&self.key, source.length, true);
         let outcome = send(session, request, source, &bar).await;
         bar.finish_and_clear();

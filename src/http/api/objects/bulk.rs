@@ -99,7 +99,7 @@ pub async fn rename_objects(
     JsonBody(wanted): JsonBody<RenamePrefix>,
 ) -> Result<Response, Failure> {
     let run = Run { app: &api.app, caller: &by.0, resource: &name, environment: &environment.0 };
-    many(run, &headers, Many::RenamePrefix(wanted)).await
+    many(run, &headers, Many::RenamePrefix(Box::new(wanted))).await
 }
 
 /// Copies an object, within the resource or to another.

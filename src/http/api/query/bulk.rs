@@ -72,7 +72,7 @@ type Bulk = Result<(BulkAnswer, Freshness), Failure>;
 pub(in crate::http::api) enum Many {
     Delete(DeleteMany),
     DeletePrefix(DeletePrefix),
-    RenamePrefix(RenamePrefix),
+    RenamePrefix(Box<RenamePrefix>),
 }
 
 impl Many {
@@ -97,7 +97,7 @@ impl Many {
                 app.delete_prefix(caller, resource, environment, &wanted, None).await?
             }
             Many::RenamePrefix(wanted) => {
-                app.rename_prefix(caller, resource, environment, wanted, None).await?
+                app.rename_prefix(caller, resource, environment, *wanted, None).await?
             }
         };
         Ok(started)
@@ -125,7 +125,7 @@ impl Many {
                 Ok(plan(app.plan_rename(caller, resource, environment, &wanted).await?))
             }
             Many::RenamePrefix(wanted) => {
-                gathered(app.rename_prefix(caller, resource, environment, wanted, most).await?).await
+                gathered(app.rename_prefix(caller, resource, environment, *wanted, most).await?).await
             }
         }
     }

@@ -97,7 +97,7 @@ pub enum Query {
     /// Moves an object, within the resource or to another.
     Move(Box<CopyOptions>),
     /// Moves every object below a prefix below another one, once their count was confirmed.
-    RenamePrefix(RenamePrefix),
+    RenamePrefix(Box<RenamePrefix>),
     /// Reads the tags of an object.
     GetTags(KeyQuery),
     /// Gives an object these tags in place of those that it has.
