@@ -34,6 +34,9 @@ impl App {
         s3: Option<&S3>,
         mut error: AwsError,
     ) -> AwsError {
+        if error.proposal.is_some() {
+            return error;
+        }
         error.proposal = match error.kind {
             ErrorKind::WrongRegion => other_region(written, plan, s3, &error).await.map(Box::new),
             _ if error.code == "NotHttp" => over_tls(written).map(Box::new),

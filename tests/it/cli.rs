@@ -117,7 +117,11 @@ async fn the_main_job_works_from_the_command_line() {
         "Fri, 01 Jan 2100 00:00:00 GMT",
     ];
     world.ok(&same).await;
+    let [rest @ .., _] = same;
+    world.ok(&[&rest[..], &["2100-01-01T00:00:00Z"]].concat()).await;
     assert!(!world.folder.path().join("same.bin").exists(), "what is not modified is not written");
+    let wrong = world.run(&[&rest[..], &["yesterday"]].concat()).await;
+    assert_eq!(wrong.status.code(), Some(2));
     for key in ["one", "two"] {
         world.run_with(&["object", "put", "r", key, "-"], key.as_bytes()).await;
     }

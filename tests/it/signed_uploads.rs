@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::direct::{aws_over_tls, header, ok, service_before};
 use crate::harness::aws::get_object;
-use crate::harness::http_fault::HttpFault;
+use crate::harness::http_fault::{Answer, HttpFault};
 use crate::stores::{Place, by_path, create, raw, service_at};
 use crate::support::expect;
 
@@ -90,6 +90,29 @@ async fn a_stream_that_is_changed_on_the_way_is_refused() {
             assert_eq!(head.is_ok(), arrives, "{} {signing}", place.name);
         }
     }
+}
+
+#[tokio::test]
+async fn a_store_that_takes_no_signed_streams_gets_the_patch_that_sends_them_unsigned() {
+    let store = HttpFault::alone().await;
+    let service = service_before(&store).await;
+    let body = vec![b'y'; 2 << 20];
+    let named = "<Error><Code>InvalidRequest</Code><Message>STREAMING-AWS4-HMAC-SHA256-PAYLOAD is not taken</Message></Error>";
+    for refusal in [Answer::s3_error(501, "NotImplemented"), Answer::new(400, "application/xml", named)] {
+        store.answer(1, refusal);
+        let refused = raw(&service.admin, "PUT", &by_path("main", "k"), &[], &body).await.json();
+        assert_eq!(refused["fix"], json!({"patch": {"payload_signing": "never"}}), "{refused:#}");
+    }
+    // bytes that somebody changed are no reason to sign none
+    for code in ["XAmzContentSHA256Mismatch", "SignatureDoesNotMatch"] {
+        store.answer(3, Answer::s3_error(403, code));
+        let refused = raw(&service.admin, "PUT", &by_path("main", "k"), &[], &body).await.json();
+        assert!(refused["fix"].is_null(), "{refused:#}");
+        store.pass();
+    }
+    expect(service.admin.patch("/v1/resources/main", &json!({"payload_signing": "never"})).await, 200);
+    store.answer(1, ok());
+    assert_eq!(raw(&service.admin, "PUT", &by_path("main", "k"), &[], &body).await.status, 200);
 }
 
 /// What is signed is not sent with a checksum behind it, too.

@@ -18,6 +18,7 @@ use crate::aws::sigv4::Signed;
 use crate::aws::source::Source;
 use crate::aws::trailer::{DECODED_LENGTH, announce, sent_length};
 use crate::aws::{AwsError, ErrorKind, signed_chunks};
+use crate::model::check::Proposal;
 use crate::model::object::ObjectKey;
 use crate::model::provider::{Checksums, Quirk};
 use crate::model::resource::PayloadSigning;
@@ -85,7 +86,7 @@ impl Direct {
                 headers.insert(DECODED_LENGTH, HeaderValue::from(length));
                 Ok(headers)
             };
-            return uploaded(self.call(call, headers, body).await?).await;
+            return uploaded(self.call(call, headers, body).await.map_err(unsigned_instead)?).await;
         }
         let body = || source.rewind_to(from).then(|| (source.stretch(length), Signed::Nothing));
         uploaded(self.call(call, || Ok(self.put_headers(&headers, length)), body).await?).await
@@ -133,6 +134,19 @@ impl Direct {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         headers
     }
+}
+
+/// A store that takes no signed streams gets unsigned ones where the resource's owner wants that. A signature that does
+/// not fit is no reason for it: somebody may have changed the bytes.
+fn unsigned_instead(mut error: AwsError) -> AwsError {
+    let named = error.kind == ErrorKind::InvalidRequest && error.message.contains("STREAMING-AWS4");
+    if named || error.kind == ErrorKind::Unsupported {
+        error.proposal = Some(Box::new(Proposal {
+            patch: serde_json::json!({"payload_signing": "never"}),
+            reason: "the store may not take uploads that are signed as they stream".to_owned(),
+        }));
+    }
+    error
 }
 
 fn has_checksum(given: &HeaderMap) -> bool {

@@ -1,6 +1,7 @@
 //! Conditions of reads: flags, and what they are in a request.
 
 use clap::Args;
+use jiff::fmt::rfc2822;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Map, Value, json};
@@ -18,11 +19,11 @@ pub(crate) struct Conditions {
     /// Only if the object has another `ETag`
     #[arg(long = "if-none-match", value_name = "ETAG")]
     other: Option<String>,
-    /// Only if the object changed after this HTTP date
-    #[arg(long = "if-modified-since", value_name = "DATE")]
+    /// Only if the object changed after this time, `2026-11-01T00:00:00Z` or an HTTP date
+    #[arg(long = "if-modified-since", value_name = "TIME", value_parser = http_date)]
     changed: Option<String>,
-    /// Only if the object did not change after this HTTP date
-    #[arg(long = "if-unmodified-since", value_name = "DATE")]
+    /// Only if the object did not change after this time
+    #[arg(long = "if-unmodified-since", value_name = "TIME", value_parser = http_date)]
     unchanged: Option<String>,
 }
 
@@ -53,6 +54,16 @@ impl Conditions {
     pub(crate) fn members(&self) -> Map<String, Value> {
         self.given().map(|(name, value)| (name.to_owned(), json!(value))).collect()
     }
+}
+
+/// A time as HTTP writes it.
+fn http_date(text: &str) -> Result<String, String> {
+    if rfc2822::parse(text).is_ok() {
+        return Ok(text.to_owned());
+    }
+    let wrong = || "write a time like `2026-11-01T00:00:00Z`, or an HTTP date".to_owned();
+    let at: jiff::Timestamp = text.parse().map_err(|_| wrong())?;
+    rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at).map_err(|_| wrong())
 }
 
 /// Whether an answer says that nothing is new: no failure, since that was asked.
