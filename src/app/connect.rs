@@ -485,8 +485,13 @@ pub(super) fn sts_target(plan: &Plan) -> StsTarget {
 /// like S3 of AWS is never shown to STS of AWS.
 pub(super) fn identity_target(plan: &Plan) -> Result<(&Base, StsTarget), String> {
     let base = plan.base.as_ref().ok_or("requests are anonymous")?;
-    if matches!(plan.profile.sts, Sts::Untold | Sts::None) {
-        return Err(format!("the provider `{}` has no STS", plan.profile.id));
+    match plan.profile.sts {
+        Sts::None => return Err(format!("the provider `{}` has no STS", plan.profile.id)),
+        // a key is shown to nobody who may not know it
+        Sts::Untold => {
+            return Err(format!("whether the provider `{}` has STS is not known", plan.profile.id));
+        }
+        Sts::Aws | Sts::SameEndpoint | Sts::At(_) => {}
     }
     let elsewhere = |endpoint: &Endpoint| {
         let is_amazon = |suffix: &&str| endpoint.host.to_ascii_lowercase().ends_with(*suffix);

@@ -138,7 +138,7 @@ fn bucket_name(path: &str, name: &str, profile: &Profile) -> Option<Finding> {
     let usual = (3..=63).contains(&bytes.len())
         && bytes.iter().all(|&byte| plain(byte) || byte == b'-' || byte == b'.')
         && [bytes.first(), bytes.last()].into_iter().flatten().all(|&byte| plain(byte));
-    (profile.id == "aws" && !usual).then(|| {
+    (profile.is_aws() && !usual).then(|| {
         let text =
             format!("AWS gives no bucket the name `{name}`: only old ones of us-east-1 have such names");
         Finding::warning("BUCKET_NAME", path, text).with_help(

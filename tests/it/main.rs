@@ -49,6 +49,7 @@ mod query_providers;
 mod query_read_pages;
 mod query_reads;
 mod query_rename;
+mod query_restore;
 mod query_servers;
 mod query_sign;
 mod query_sign_form;

@@ -20,7 +20,7 @@ use crate::secrets_world::{ID, SECRET};
 use crate::stores::{Place, by_path, create, raw, service_at, service_with};
 use crate::support::{Service, Setup, binary, expect, templated};
 
-const PARTS_ABOVE: &str = "S3_CONNECTOR__SERVER__COPY_PARTS_ABOVE";
+pub(crate) const PARTS_ABOVE: &str = "S3_CONNECTOR__SERVER__COPY_PARTS_ABOVE";
 
 fn copy(from: &str, to: &str, more: &Value) -> Value {
     let mut body = json!({"operation": "copy", "from": from, "to": to});
@@ -37,14 +37,14 @@ fn moved(from: &str, to: &str, more: &Value) -> Value {
 }
 
 /// An object with everything that a copy takes along.
-async fn put_rich(place: &Place, key: &str, body: Vec<u8>) {
+pub(crate) async fn put_rich(place: &Place, key: &str, body: Vec<u8>) {
     let call = place.client().put_object().bucket(&place.bucket).key(key).body(body.into());
     let call = call.content_type("text/x-own").cache_control("max-age=7").content_language("de");
     call.content_disposition("attachment; filename=a").metadata("author", "ann").send().await.unwrap();
 }
 
 #[track_caller]
-fn assert_rich(head: &aws_sdk_s3::operation::head_object::HeadObjectOutput, say: &str) {
+pub(crate) fn assert_rich(head: &aws_sdk_s3::operation::head_object::HeadObjectOutput, say: &str) {
     assert_eq!(head.content_type(), Some("text/x-own"), "{say}");
     assert_eq!(head.cache_control(), Some("max-age=7"), "{say}");
     assert_eq!(head.content_language(), Some("de"), "{say}");
@@ -52,7 +52,7 @@ fn assert_rich(head: &aws_sdk_s3::operation::head_object::HeadObjectOutput, say:
     assert_eq!(head.metadata().unwrap()["author"], "ann", "{say}");
 }
 
-async fn tags(place: &Place, key: &str) -> Vec<(String, String)> {
+pub(crate) async fn tags(place: &Place, key: &str) -> Vec<(String, String)> {
     let found = place.client().get_object_tagging().bucket(&place.bucket).key(key).send().await.unwrap();
     let mut tags: Vec<_> =
         found.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
@@ -253,45 +253,6 @@ async fn a_large_object_is_copied_in_parts_with_everything_it_has() {
     }
 }
 
-/// Parts carry neither headers nor tags nor the storage class of the version.
-#[tokio::test]
-async fn a_version_that_is_too_large_for_one_copy_comes_back_in_parts() {
-    let body: Vec<u8> = (0_u8..251).cycle().take(12 << 20).collect();
-    for place in [Place::radosgw().await, Place::moto().await] {
-        let client = place.client();
-        let on = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
-        let versioning = client.put_bucket_versioning().bucket(&place.bucket).versioning_configuration(on);
-        versioning.send().await.unwrap();
-        let put = client.put_object().bucket(&place.bucket).key("big").body(body.clone().into());
-        let put = put.content_type("text/x-own").cache_control("max-age=7").content_language("de");
-        let put = put.content_disposition("attachment; filename=a").metadata("author", "ann");
-        let expires = aws_sdk_s3::primitives::DateTime::from_secs(2_000_000_000);
-        put.expires(expires).send().await.unwrap();
-        let tag = aws_sdk_s3::types::Tag::builder().key("state").value("open").build().unwrap();
-        let tagging = aws_sdk_s3::types::Tagging::builder().tag_set(tag).build().unwrap();
-        client.put_object_tagging().bucket(&place.bucket).key("big").tagging(tagging).send().await.unwrap();
-        let first = client.head_object().bucket(&place.bucket).key("big").send().await.unwrap();
-        let first = first.version_id().unwrap().to_owned();
-        aws::put_object(&client, &place.bucket, "big", "second").await;
-        // radosgw has one class only
-        let class = if place.name == "moto" { json!("STANDARD_IA") } else { Value::Null };
-        let fields = json!({"default_storage_class": class});
-        let service = service_with(&place, Setup::new().with(PARTS_ABOVE, "8388608"), &fields).await;
-        let wanted = json!({"operation": "restore_version", "key": "big", "version": first});
-        let told = expect(service.admin.query("main", &wanted).await, 200);
-        assert_eq!(told["restored_from"], json!(first), "{}", place.name);
-        assert!(aws::get_object(&client, &place.bucket, "big").await == body, "{}", place.name);
-        let head = client.head_object().bucket(&place.bucket).key("big").send().await.unwrap();
-        assert_rich(&head, place.name);
-        assert_eq!(head.expires_string(), Some("Wed, 18 May 2033 03:33:20 GMT"), "{}", place.name);
-        let class = head.storage_class().map_or("STANDARD", |class| class.as_str());
-        assert_eq!(class, "STANDARD", "that of the version, not that of new objects at {}", place.name);
-        assert!(head.e_tag().unwrap().ends_with("-3\""), "{}: {head:?}", place.name);
-        assert_eq!(tags(&place, "big").await, [("state".to_owned(), "open".to_owned())], "{}", place.name);
-        assert_eq!(place.open_uploads().await, 0, "{}", place.name);
-    }
-}
-
 /// What a provider's copy fails at without a reason is read and written; what it refuses with one is not.
 #[tokio::test]
 async fn a_copy_that_fails_where_copies_may_fail_goes_through_the_service() {
@@ -328,29 +289,6 @@ async fn a_copy_that_fails_where_copies_may_fail_goes_through_the_service() {
         assert!(status >= 400, "{code}");
     }
     assert_eq!(place.keys().await, ["a"], "what is refused with a reason is not written");
-}
-
-/// A version comes back in the same way.
-#[tokio::test]
-async fn a_version_comes_back_through_the_service_where_copies_may_fail() {
-    let place = Place::radosgw().await;
-    let client = place.client();
-    let on = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
-    client.put_bucket_versioning().bucket(&place.bucket).versioning_configuration(on).send().await.unwrap();
-    put_rich(&place, "k", b"first".to_vec()).await;
-    let first = client.head_object().bucket(&place.bucket).key("k").send().await.unwrap();
-    aws::put_object(&client, &place.bucket, "k", "second").await;
-    let front = HttpFault::start(&place.url).await;
-    front.answer_when(
-        |request: &Recorded| request.headers.contains_key("x-amz-copy-source"),
-        Answer::s3_error(501, "NotImplemented"),
-    );
-    let fields = json!({"endpoint": front.url(), "provider": "hetzner", "addressing": "path"});
-    let service = service_with(&place, Setup::new(), &fields).await;
-    let wanted = json!({"operation": "restore_version", "key": "k", "version": first.version_id()});
-    expect(service.admin.query("main", &wanted).await, 200);
-    assert_eq!(aws::get_object(&client, &place.bucket, "k").await, b"first");
-    assert_rich(&client.head_object().bucket(&place.bucket).key("k").send().await.unwrap(), "restored");
 }
 
 /// What was written is not written again because its tags could not be given.

@@ -19,7 +19,7 @@ const SERVICES: [&str; 2] = ["iam", "sts"];
 impl Accounts {
     /// As the store has them.
     pub(super) fn of(profile: &Profile) -> Accounts {
-        Accounts { tenants: Vec::new(), is_aws: profile.id == "aws" }
+        Accounts { tenants: Vec::new(), is_aws: profile.is_aws() }
     }
 
     /// The ARN of an identity with an account of twelve digits. Other texts stay as they are, also those that mean

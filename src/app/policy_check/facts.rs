@@ -112,7 +112,7 @@ impl Facts {
     /// When only the requests and who makes them are known.
     pub(in crate::app) fn of_nothing(principal: Principal, requests: Requests, profile: &Profile) -> Facts {
         let mut facts = Facts {
-            is_aws: profile.id == "aws",
+            is_aws: profile.is_aws(),
             same_account: None,
             owns_bucket: Read::Unknown,
             bucket_policy: Read::Unknown,
@@ -221,8 +221,7 @@ impl Requests {
             context,
             upload,
             acl: defaults.acl.map(CannedAcl::as_str),
-            uses_kms: plan.profile.id == "aws"
-                && matches!(defaults.encryption, StoreEncryption::SseKms { .. }),
+            uses_kms: plan.profile.is_aws() && matches!(defaults.encryption, StoreEncryption::SseKms { .. }),
             kms_key: match &defaults.encryption {
                 StoreEncryption::SseKms { key_id: Some(key) } if key.contains(":key/") => Some(key.clone()),
                 _ => None,

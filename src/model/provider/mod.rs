@@ -127,6 +127,11 @@ impl Profile {
         !self.missing.contains(&feature)
     }
 
+    /// Whether it is AWS itself, whose rules are written down.
+    pub fn is_aws(&self) -> bool {
+        self.id == "aws"
+    }
+
     /// Whether it does this in its own way.
     pub fn does(&self, quirk: Quirk) -> bool {
         self.quirks.contains(&quirk)
