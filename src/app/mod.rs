@@ -88,7 +88,7 @@ pub use objects::{
     Upload, Written,
 };
 pub use objects::{BulkEnd, BulkKey, BulkMark, Progress, Step};
-pub use objects::{Care as BucketCare, VersionListing, Wanted as BucketWanted};
+pub use objects::{Care as BucketCare, Wanted as BucketWanted};
 pub use rechecks::RecheckView;
 pub use registry::Resource;
 pub use rehearse::{Rehearsal, RehearsalWanted};

@@ -120,10 +120,17 @@ pub(crate) async fn confirm(out: &Output, yes: bool, question: &str) -> anyhow::
     anyhow::bail!("nothing was done")
 }
 
+/// A file to read from, or stdin for `-`.
+pub(crate) async fn open(file: &Path) -> anyhow::Result<tokio::fs::File> {
+    if file.as_os_str() == "-" {
+        return stdin().context("cannot read stdin");
+    }
+    tokio::fs::File::open(file).await.with_context(|| format!("cannot read `{}`", file.display()))
+}
+
 async fn read_file(file: &Path) -> anyhow::Result<String> {
-    let cannot = || format!("cannot read `{}`", file.display());
-    let opened = tokio::fs::File::open(file).await.with_context(cannot)?;
-    read(opened).await.with_context(cannot)
+    let opened = open(file).await?;
+    read(opened).await.with_context(|| format!("cannot read `{}`", file.display()))
 }
 
 async fn read_stdin() -> anyhow::Result<String> {

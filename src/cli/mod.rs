@@ -377,7 +377,7 @@ mod tests {
             "s3-connector object tags set a k a=b c=d --version v",
             "s3-connector object tags delete a k --yes",
             "s3-connector object acl set a k public-read",
-            "s3-connector object versions a --prefix p/ --limit 5 --cursor c",
+            "s3-connector object list a --versions --prefix p/ --limit 5 --cursor c",
             "s3-connector object restore a k --undelete",
             "s3-connector bucket show a policy cors",
             "s3-connector bucket set-policy a --file - --force --dry-run",

@@ -121,6 +121,12 @@ pub(crate) struct Fields {
     anonymous: bool,
     #[command(flatten)]
     role: RoleFlags,
+    /// Let the server make an unguessable external id for the role: `resource show` tells it
+    #[arg(long, conflicts_with = "external_id", help_heading = "Identity")]
+    generate_external_id: bool,
+    /// Tag of the role's sessions; may be repeated, and an empty value removes it
+    #[arg(long = "session-tag", value_name = "NAME=VALUE", value_parser = input::pair, help_heading = "Identity")]
+    session_tags: Vec<(String, String)>,
     /// What the role's sessions may do at the most: `none` (all that the role may), `scoped` (this bucket and
     /// prefix), or `@file` with a policy
     #[arg(long, value_name = "POLICY", help_heading = "Identity")]
@@ -140,6 +146,13 @@ impl Fields {
             definition::unsigned(&mut patch, "anonymous");
         }
         self.role.add_to(&mut patch);
+        if self.generate_external_id {
+            patch.set("assume_role.external_id", json!({"generate": true}));
+        }
+        for (name, value) in &self.session_tags {
+            let value = if value.is_empty() { Value::Null } else { json!(value) };
+            patch.set("assume_role.tags", json!({ name: value }));
+        }
         if let Some(policy) = &self.session_policy {
             patch.set("assume_role.session_policy", session_policy(policy).await?);
         }

@@ -142,8 +142,7 @@ fn many_and_metadata() -> OpenApiRouter<Api> {
             objects::tags::delete_object_tags
         ))
         .routes(routes!(objects::acl::get_object_acl, objects::acl::put_object_acl))
-        .routes(routes!(objects::versions::list_object_versions))
-        .routes(routes!(objects::versions::restore_object_version))
+        .routes(routes!(objects::restore::restore_object_version))
         .routes(routes!(bucket::get_bucket))
         .routes(routes!(bucket::put_bucket_cors, bucket::delete_bucket_cors))
         .routes(routes!(bucket::put_bucket_policy, bucket::delete_bucket_policy))

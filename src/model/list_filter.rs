@@ -40,6 +40,12 @@ pub struct Filter {
     /// When it was written last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modified: Option<TimeRange>,
+    /// In a list of versions: whether a read without a version gets this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_latest: Option<bool>,
+    /// In a list of versions: whether it only says that the object was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_marker: Option<bool>,
     /// All of these hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(no_recursion)]
@@ -127,17 +133,6 @@ impl Sort {
     pub fn is_natural(self) -> bool {
         self == Sort::default()
     }
-
-    /// Which of two rows comes first.
-    pub fn compare(self, one: &ObjectSummary, other: &ObjectSummary) -> Ordering {
-        let order = match self.by {
-            SortBy::Key => one.key.as_bytes().cmp(other.key.as_bytes()),
-            SortBy::Size => one.size.cmp(&other.size),
-            SortBy::LastModified => written(one).cmp(&written(other)),
-        };
-        let order = if self.direction == Direction::Desc { order.reverse() } else { order };
-        order.then_with(|| one.key.as_bytes().cmp(other.key.as_bytes()))
-    }
 }
 
 fn written(row: &ObjectSummary) -> Option<Timestamp> {
@@ -159,17 +154,21 @@ struct Ranked {
     sort: Sort,
     at: Option<Timestamp>,
     row: ObjectSummary,
+    /// Which of the offered rows it was: versions of one key keep their order.
+    place: u64,
 }
 
 impl Ord for Ranked {
     fn cmp(&self, other: &Ranked) -> Ordering {
-        if self.sort.by != SortBy::LastModified {
-            return self.sort.compare(&self.row, &other.row);
-        }
-        // the time is read once for each row, not once for each comparison
-        let order = self.at.cmp(&other.at);
+        let keys = || self.row.key.as_bytes().cmp(other.row.key.as_bytes());
+        let order = match self.sort.by {
+            SortBy::Key => keys(),
+            SortBy::Size => self.row.size.cmp(&other.row.size),
+            // the time is read once for each row, not once for each comparison
+            SortBy::LastModified => self.at.cmp(&other.at),
+        };
         let order = if self.sort.direction == Direction::Desc { order.reverse() } else { order };
-        order.then_with(|| self.row.key.as_bytes().cmp(other.row.key.as_bytes()))
+        order.then_with(keys).then_with(|| self.place.cmp(&other.place))
     }
 }
 
@@ -197,7 +196,7 @@ impl First {
     pub fn offer(&mut self, row: ObjectSummary) {
         self.offered += 1;
         let at = if self.sort.by == SortBy::LastModified { written(&row) } else { None };
-        let ranked = Ranked { sort: self.sort, at, row };
+        let ranked = Ranked { sort: self.sort, at, row, place: self.offered };
         if self.kept.len() < self.room {
             self.kept.push(ranked);
         } else if self.kept.peek().is_some_and(|last| ranked < *last) {
@@ -223,6 +222,8 @@ enum Node {
     Regex(Regex),
     Size(SizeRange),
     Modified(TimeRange),
+    Latest(bool),
+    Marker(bool),
     All(Vec<Node>),
     Any(Vec<Node>),
     Not(Box<Node>),
@@ -252,6 +253,8 @@ impl Filter {
         if let Some(modified) = &self.modified {
             all.push(Node::Modified(modified.clone()));
         }
+        all.extend(self.is_latest.map(Node::Latest));
+        all.extend(self.delete_marker.map(Node::Marker));
         if let Some(inner) = &self.and {
             all.push(Node::All(inner.iter().map(|each| each.node(depth, left)).collect::<Result<_, _>>()?));
         }
@@ -298,6 +301,9 @@ impl Node {
             Node::Regex(regex) => regex.is_match(&row.key),
             Node::Size(range) => range.holds(row.size),
             Node::Modified(range) => written(row).is_some_and(|at| range.holds(at)),
+            // what is listed without versions is the latest, and there
+            Node::Latest(wanted) => row.is_latest.unwrap_or(true) == *wanted,
+            Node::Marker(wanted) => row.delete_marker.unwrap_or(false) == *wanted,
             Node::All(inner) => inner.iter().all(|node| node.fits(row)),
             Node::Any(inner) => inner.iter().any(|node| node.fits(row)),
             Node::Not(inner) => !inner.fits(row),
@@ -332,12 +338,8 @@ mod tests {
         ObjectSummary {
             key: key.to_owned(),
             size,
-            etag: None,
             last_modified: (!at.is_empty()).then(|| at.to_owned()),
-            storage_class: None,
-            owner: None,
-            url: None,
-            url_expires_at: None,
+            ..ObjectSummary::default()
         }
     }
 
@@ -372,8 +374,34 @@ mod tests {
             (json!({"not": {"glob": "**.pdf"}}), false),
             (json!({"not": {"not": {"glob": "**.pdf"}}}), true),
             (json!({"and": []}), true),
+            (json!({"is_latest": true, "delete_marker": false}), true),
+            (json!({"is_latest": false}), false),
+            (json!({"delete_marker": true}), false),
         ] {
             assert_eq!(fits(filter.clone(), &row), expected, "{filter}");
+        }
+    }
+
+    #[test]
+    fn versions_are_told_apart() {
+        let marker = ObjectSummary {
+            is_latest: Some(true),
+            delete_marker: Some(true),
+            ..row("a", 0, "2026-11-10T00:00:00Z")
+        };
+        let earlier = ObjectSummary {
+            is_latest: Some(false),
+            delete_marker: Some(false),
+            ..row("a", 5, "2026-11-09T00:00:00Z")
+        };
+        for (filter, of_marker, of_earlier) in [
+            (json!({"is_latest": true}), true, false),
+            (json!({"delete_marker": false}), false, true),
+            (json!({"is_latest": true, "delete_marker": true}), true, false),
+            (json!({"is_latest": false, "size": {"gt": 1}}), false, true),
+        ] {
+            let found = (fits(filter.clone(), &marker), fits(filter.clone(), &earlier));
+            assert_eq!(found, (of_marker, of_earlier), "{filter}");
         }
     }
 
@@ -425,14 +453,15 @@ mod tests {
         #[test]
         fn the_first_rows_are_those_of_a_stable_sort(mut rows in rows(), sort in sorts(), room in 0_usize..20) {
             rows.sort_by(|one, other| one.key.as_bytes().cmp(other.key.as_bytes()));
-            rows.dedup_by(|one, other| one.key == other.key);
             let mut first = First::new(sort, room);
             rows.iter().cloned().for_each(|row| first.offer(row));
             let (found, more) = first.into_rows();
-            // keys come once and in their order from the store, so a stable sort keeps it among equals
+            // rows come in the order of their keys, versions of one key newest first: a stable sort keeps both
             match (sort.by, sort.direction) {
                 (SortBy::Key, Direction::Asc) => {}
-                (SortBy::Key, Direction::Desc) => rows.reverse(),
+                (SortBy::Key, Direction::Desc) => {
+                    rows.sort_by(|one, other| other.key.as_bytes().cmp(one.key.as_bytes()));
+                }
                 (SortBy::Size, Direction::Asc) => rows.sort_by_key(|row| row.size),
                 (SortBy::Size, Direction::Desc) => rows.sort_by_key(|row| std::cmp::Reverse(row.size)),
                 (SortBy::LastModified, Direction::Asc) => rows.sort_by_key(|row| row.last_modified.clone()),

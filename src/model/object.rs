@@ -53,12 +53,12 @@ impl ObjectKey {
 }
 
 /// One object in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct ObjectSummary {
     /// Relative to the resource's prefix.
     #[schema(example = "2026/a.pdf")]
     pub key: String,
-    /// Bytes.
+    /// Bytes; 0 for a delete marker.
     pub size: u64,
     /// With its quotes, as HTTP writes it.
     #[serde(default)]
@@ -69,6 +69,15 @@ pub struct ObjectSummary {
     /// For example `STANDARD`.
     #[serde(default)]
     pub storage_class: Option<String>,
+    /// The version; told when `versions` is true. `null` (as a text) for what was written before the bucket kept versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    /// Whether a read without a version gets this one; told when `versions` is true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_latest: Option<bool>,
+    /// Whether it only says that the object was deleted: then it has no content. Told when `versions` is true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_marker: Option<bool>,
     /// Who owns it; told when `fetch_owner` is true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Owner>,
@@ -93,7 +102,7 @@ pub struct Owner {
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct ObjectPage {
-    /// In the order of their bytes.
+    /// In the order of the bytes of their keys; versions of one key newest first.
     pub objects: Vec<ObjectSummary>,
     /// Common prefixes, when a delimiter was given.
     pub prefixes: Vec<String>,
@@ -137,6 +146,9 @@ pub struct ListOptions {
     /// Another order than that of the keys. Everything below the prefix is read for it.
     #[serde(default)]
     pub sort: Option<Sort>,
+    /// Every version and delete marker in place of the objects of now. The resource has to allow `versions`.
+    #[serde(default)]
+    pub versions: bool,
     /// Tell who owns each object.
     #[serde(default)]
     pub fetch_owner: bool,

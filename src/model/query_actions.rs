@@ -224,12 +224,16 @@ impl<'a> Asked<'a> {
         let below = |field: &str| On::Below(self.text(field).unwrap_or_default());
         Some(match word {
             "list" => {
-                let rows =
-                    Need::new("s3:GetObject", below("prefix")).when("the signed URLs of rows are used");
-                let list = Need::new("s3:ListBucket", On::Bucket);
+                let versions = self.is("versions");
+                let (list, read) = if versions {
+                    ("s3:ListBucketVersions", "s3:GetObjectVersion")
+                } else {
+                    ("s3:ListBucket", "s3:GetObject")
+                };
+                let rows = Need::new(read, below("prefix")).when("the signed URLs of rows are used");
+                let list = Need::new(list, On::Bucket);
                 if self.has("sign_expires_in") { vec![list, rows] } else { vec![list] }
             }
-            "list_versions" => vec![Need::new("s3:ListBucketVersions", On::Bucket)],
             "list_multipart_uploads" => vec![Need::new("s3:ListBucketMultipartUploads", On::Bucket)],
             "clean_multipart_uploads" => {
                 let abort = Need::new("s3:AbortMultipartUpload", below("prefix"));

@@ -11,8 +11,8 @@ use crate::model::operation::Operation;
 const PAGE: u64 = 1_000;
 /// Bytes from which an upload goes in parts.
 const MULTIPART_FROM: u64 = 16 << 20;
-/// Bytes of each part but the last.
-const PART: u64 = 8 << 20;
+/// Bytes of each part but the last, where the length is known.
+const PART: u64 = 5 << 20;
 
 /// How many calls, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,10 @@ pub fn calls(operation: Operation, body: &Value, batch: usize) -> Calls {
             };
             told(None, why)
         }
-        Operation::List => {
+        Operation::Versions if body.get("key").is_some() => {
+            told(None, "to restore one is a copy; above 5 GiB one for each part")
+        }
+        Operation::List | Operation::Versions => {
             let pages = number("limit").unwrap_or(PAGE).div_ceil(PAGE);
             told(Some(pages), "a page of 1000 rows a call")
         }
@@ -49,7 +52,7 @@ pub fn calls(operation: Operation, body: &Value, batch: usize) -> Calls {
         Operation::Put => match body_bytes(body) {
             Some(bytes) if bytes >= MULTIPART_FROM => {
                 let parts = bytes.div_ceil(PART);
-                told(Some(parts + 2), "one to start, one for each part of 8 MiB, one to complete")
+                told(Some(parts + 2), "one to start, one for each part of 5 MiB, one to complete")
             }
             _ => told(Some(1), "one; a streamed upload of 16 MiB and more goes in parts"),
         },
@@ -78,7 +81,6 @@ pub fn calls(operation: Operation, body: &Value, batch: usize) -> Calls {
             None,
             "for each object: one, and above 5 GiB one for each part; between different credentials a read and an upload; a move deletes the source after it",
         ),
-        Operation::Versions => told(None, "a page of 1000 rows a call; to restore one is a copy"),
         Operation::Multipart => told(None, "one for each step; a clean-up lists the uploads and aborts each"),
         Operation::Sign => {
             told(Some(0), "none: URLs are signed here; credentials that end soon are renewed first")

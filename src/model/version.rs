@@ -5,11 +5,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::model::object::{ObjectSummary, Owner};
+
 /// One version of an object, or a delete marker.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionSummary {
-    /// Relative to the resource's prefix.
-    #[schema(example = "2026/a.pdf")]
+    /// The key.
     pub key: String,
     /// `null` (as a text) for what was written before the bucket kept versions.
     pub version_id: String,
@@ -18,51 +19,33 @@ pub struct VersionSummary {
     /// Whether it only says that the object was deleted: then it has no content.
     pub delete_marker: bool,
     /// Bytes.
-    #[serde(default)]
     pub size: Option<u64>,
     /// With its quotes, as HTTP writes it.
-    #[serde(default)]
     pub etag: Option<String>,
     /// RFC 3339.
-    #[serde(default)]
     pub last_modified: Option<String>,
     /// For example `STANDARD`.
-    #[serde(default)]
     pub storage_class: Option<String>,
+    /// Who owns it.
+    pub owner: Option<Owner>,
 }
 
-/// A page of versions.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
-pub struct VersionPage {
-    /// By key, those of one key newest first.
-    pub versions: Vec<VersionSummary>,
-    /// Common prefixes, when a delimiter was given.
-    pub prefixes: Vec<String>,
-    /// Give it back as `cursor` to go on; absent at the end.
-    pub cursor: Option<String>,
-    /// True when there is more.
-    pub truncated: bool,
-}
-
-/// Which versions to list.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct VersionOptions {
-    /// Only keys that start so.
-    #[serde(default)]
-    pub prefix: String,
-    /// Groups keys at this text, usually `/`.
-    #[serde(default)]
-    pub delimiter: Option<String>,
-    /// Only keys after this one.
-    #[serde(default)]
-    pub start_after: Option<String>,
-    /// Where the last page ended.
-    #[serde(default)]
-    pub cursor: Option<String>,
-    /// How many rows at most; pages are fetched as needed. Default 1000.
-    #[serde(default)]
-    pub limit: Option<u64>,
+impl From<VersionSummary> for ObjectSummary {
+    fn from(version: VersionSummary) -> ObjectSummary {
+        ObjectSummary {
+            key: version.key,
+            size: version.size.unwrap_or(0),
+            etag: version.etag,
+            last_modified: version.last_modified,
+            storage_class: version.storage_class,
+            version_id: Some(version.version_id),
+            is_latest: Some(version.is_latest),
+            delete_marker: Some(version.delete_marker),
+            owner: version.owner,
+            url: None,
+            url_expires_at: None,
+        }
+    }
 }
 
 /// Where a page ended: the opaque cursor holds it.

@@ -14,6 +14,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::query_metadata::versioned;
+use crate::stores::create;
 use crate::support::{Embedded, Service, Setup, binary, expect, templated};
 
 /// A service, a store, and a folder for files.
@@ -362,4 +364,44 @@ async fn a_vault_is_rolled_back_exported_and_imported_from_the_command_line() {
     let wrong = world.run_with(&import, b"several words that nobody knows\n").await;
     assert_eq!(wrong.status.code(), Some(3), "{}", String::from_utf8_lossy(&wrong.stderr));
     assert!(world.ok(&["secret", "list", "--source", "other"]).await.contains("s3"));
+}
+
+/// What a list shows can be deleted line by line: here the versions that a read does not get.
+#[tokio::test]
+async fn what_a_list_names_is_deleted_and_nothing_else() {
+    let world = World::start().await;
+    let place = versioned().await;
+    create(&world.service.admin, &place, "kept", &json!({})).await;
+    for text in ["1", "22", "333"] {
+        for key in ["a", "b"] {
+            let output = world.run_with(&["object", "put", "kept", key, "-"], text.as_bytes()).await;
+            assert!(output.status.success());
+        }
+    }
+    let table = world.ok(&["object", "list", "kept", "--versions"]).await;
+    assert_eq!((table.lines().count(), table.matches("latest").count()), (7, 2), "{table}");
+    let earlier = ["object", "list", "kept", "--versions", "--filter", r#"{"is_latest": false}"#];
+    let rows = world.ok(&[&earlier[..], &["--output", "ndjson"]].concat()).await;
+    assert_eq!(rows.lines().count(), 4, "{rows}");
+
+    let delete = ["object", "delete", "kept", "--from", "-"];
+    let purge = async |more: &[&str], rows: &str| {
+        let output = world.run_with(&[&delete[..], more].concat(), rows.as_bytes()).await;
+        let code = output.status.code();
+        let texts = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (code, texts.concat())
+    };
+    let (code, said) = purge(&[], &rows).await;
+    assert_eq!((code, said.contains("4 versions for good")), (Some(2), true), "{said}");
+    let (code, said) = purge(&["--yes"], &format!("{rows}{{\"prefix\": \"2026/\"}}\n")).await;
+    assert_eq!((code, said.contains("line 5 is the group `2026/`")), (Some(2), true), "{said}");
+    let (code, said) = purge(&["--dry-run", "--output", "json"], &rows).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(world.ok(&["object", "list", "kept", "--versions"]).await, table, "nothing was deleted yet");
+    let (code, said) = purge(&["--yes"], &rows).await;
+    assert_eq!((code, said.contains("4 objects were deleted, 0 failed")), (Some(0), true), "{said}");
+    let left = world.ok(&["object", "list", "kept", "--versions", "--output", "ndjson"]).await;
+    assert_eq!((left.lines().count(), left.matches("\"is_latest\":true").count()), (2, 2), "{left}");
+    let (code, said) = purge(&["--yes"], "").await;
+    assert_eq!((code, said.contains("nothing was done")), (Some(0), true), "{said}");
 }

@@ -54,6 +54,7 @@ mod query_servers;
 mod query_sign;
 mod query_sign_form;
 mod query_sign_page;
+mod query_versions;
 mod query_writes;
 mod quickstart;
 mod rechecks;

@@ -168,7 +168,9 @@ async fn a_denied_aspect_names_its_action_and_leaves_the_others() {
     }
     // tags and ACLs of objects are denied with the action, too
     aws::put_object(&place.client(), &place.bucket, "k", "x").await;
-    for query in [json!({"operation": "get_tags", "key": "k"}), json!({"operation": "list_versions"})] {
+    for query in
+        [json!({"operation": "get_tags", "key": "k"}), json!({"operation": "list", "versions": true})]
+    {
         let problem = expect(service.admin.query("main", &query).await, 424);
         assert_eq!(problem["code"], "AccessDenied", "{problem:#}");
     }

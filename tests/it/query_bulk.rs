@@ -149,7 +149,7 @@ async fn the_json_face_streams_what_is_done_to_many_objects() {
     let named = json!({"operation": "delete_many", "keys": ["q/00000", "q/00001", "q/00002"]});
     let deleted = lines(&service.admin, "query", &named).await;
     assert_eq!((deleted[2]["key"].as_str(), deleted.last()), (Some("q/00002"), Some(&end)));
-    let versions = lines(&service.admin, "query", &json!({"operation": "list_versions"})).await;
+    let versions = lines(&service.admin, "query", &json!({"operation": "list", "versions": true})).await;
     assert_eq!(versions, [json!({"cursor": null, "truncated": false})]);
     assert!(all_keys(&place).await.is_empty());
 }

@@ -64,9 +64,9 @@ fn bring(requests: &[Recorded], method: &str, part: &str, name: &str, value: &st
 
 /// The oldest version of `small` of the resource `one`, under the same key.
 async fn the_oldest_comes_back(admin: &Client) {
-    let list = json!({"operation": "list_versions", "prefix": "small"});
+    let list = json!({"operation": "list", "versions": true, "prefix": "small"});
     let versions = expect(admin.query("one", &list).await, 200);
-    let oldest = versions["versions"].as_array().unwrap().last().unwrap()["version_id"].clone();
+    let oldest = versions["objects"].as_array().unwrap().last().unwrap()["version_id"].clone();
     let restore = json!({"operation": "restore_version", "key": "small", "version": oldest});
     expect(admin.query("one", &restore).await, 200);
     assert_eq!(get(admin, "one", "small").await, (200, b"first".to_vec()));

@@ -35,7 +35,6 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("delete_tags", "DELETE 'object/tags?", "object tags delete "),
     ("get_acl", "GET 'object/acl?", "object acl get "),
     ("put_acl", "PUT 'object/acl?", "object acl set "),
-    ("list_versions", "GET 'versions?", "object versions "),
     ("restore_version", "POST objects:restore ", "object restore "),
     ("get_bucket", "GET 'bucket?", "bucket show "),
     ("put_bucket_cors", "PUT bucket/cors ", "bucket set-cors "),

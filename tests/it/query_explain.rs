@@ -34,7 +34,7 @@ fn queries() -> Vec<Value> {
         json!({"operation": "delete_tags", "key": "dir/k"}),
         json!({"operation": "get_acl", "key": "dir/k"}),
         json!({"operation": "put_acl", "key": "dir/k", "acl": "private"}),
-        json!({"operation": "list_versions", "prefix": "dir/"}),
+        json!({"operation": "list", "versions": true, "prefix": "dir/"}),
         json!({"operation": "restore_version", "key": "dir/k", "version": "1"}),
         json!({"operation": "get_bucket", "aspects": ["versioning"]}),
         json!({"operation": "put_bucket_cors", "rules": cors}),

@@ -149,8 +149,8 @@ async fn versions_and_markers_are_listed_newest_first_under_the_prefix() {
     let service = service_with(&place, Setup::new(), &json!({"prefix": ROOT})).await;
     let client = &service.admin;
 
-    let all = ask(client, json!({"operation": "list_versions"})).await;
-    let rows = all["versions"].as_array().unwrap();
+    let all = ask(client, json!({"operation": "list", "versions": true})).await;
+    let rows = all["objects"].as_array().unwrap();
     let shown: Vec<(&str, &str)> =
         rows.iter().map(|row| (row["key"].as_str().unwrap(), row["version_id"].as_str().unwrap())).collect();
     assert_eq!(
@@ -164,19 +164,19 @@ async fn versions_and_markers_are_listed_newest_first_under_the_prefix() {
     assert_eq!((flags(&rows[1]), &rows[1]["size"]), ((false, false), &json!(6)));
     assert_eq!((&all["cursor"], &all["truncated"]), (&Value::Null, &json!(false)));
 
-    let grouped = ask(client, json!({"operation": "list_versions", "delimiter": "/"})).await;
+    let grouped = ask(client, json!({"operation": "list", "versions": true, "delimiter": "/"})).await;
     assert_eq!(grouped["prefixes"], json!(["n/"]), "{grouped:#}");
-    assert_eq!(grouped["versions"].as_array().unwrap().len(), 3);
-    let after = ask(client, json!({"operation": "list_versions", "start_after": "n/1"})).await;
-    assert_eq!(after["versions"].as_array().unwrap().len(), 1, "{after:#}");
+    assert_eq!(grouped["objects"].as_array().unwrap().len(), 3);
+    let after = ask(client, json!({"operation": "list", "versions": true, "start_after": "n/1"})).await;
+    assert_eq!(after["objects"].as_array().unwrap().len(), 1, "{after:#}");
 
     // one row at a time, across the versions of one key
     let mut seen = Vec::new();
     let mut cursor = Value::Null;
     loop {
-        let query = json!({"operation": "list_versions", "limit": 1, "cursor": cursor});
+        let query = json!({"operation": "list", "versions": true, "limit": 1, "cursor": cursor});
         let page = ask(client, query).await;
-        seen.extend(page["versions"].as_array().unwrap().clone());
+        seen.extend(page["objects"].as_array().unwrap().clone());
         assert_eq!(page["truncated"] == true, page["cursor"].is_string(), "{page:#}");
         cursor = page["cursor"].clone();
         if cursor.is_null() {
@@ -185,11 +185,11 @@ async fn versions_and_markers_are_listed_newest_first_under_the_prefix() {
         assert!(seen.len() < 6, "{seen:#?}");
     }
     assert_eq!(&seen, rows);
-    let wrong = json!({"operation": "list_versions", "cursor": "made up"});
+    let wrong = json!({"operation": "list", "versions": true, "cursor": "made up"});
     let problem = expect(client.query("main", &wrong).await, 400);
     assert!(problem["detail"].as_str().unwrap().contains("cursor"), "{problem:#}");
 
-    let request = client.request(Method::GET, "/v1/resources/main/versions?prefix=k");
+    let request = client.request(Method::GET, "/v1/resources/main/objects?prefix=k&versions=true");
     let text = request.header("accept", "application/x-ndjson").send().await.unwrap().text().await.unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[..3], rows[..3]);
@@ -219,8 +219,8 @@ async fn a_version_comes_back_on_top_with_what_belongs_to_it() {
         );
         let tags = ask(client, json!({"operation": "get_tags", "key": "ü+ k"})).await;
         assert_eq!(tags["tags"], json!({"a": "b"}), "{}", place.name);
-        let all = ask(client, json!({"operation": "list_versions"})).await;
-        assert_eq!(all["versions"].as_array().unwrap().len(), 3, "{all:#}");
+        let all = ask(client, json!({"operation": "list", "versions": true})).await;
+        assert_eq!(all["objects"].as_array().unwrap().len(), 3, "{all:#}");
     }
 }
 
@@ -251,9 +251,9 @@ async fn what_was_deleted_is_told_and_comes_back() {
     let codes = ["DeleteMarker", "NoSuchKey", "NotFound"];
     assert!(codes.contains(&problem["code"].as_str().unwrap()), "a marker has nothing to copy: {problem:#}");
 
-    let listed = ask(client, json!({"operation": "list_versions"})).await;
+    let listed = ask(client, json!({"operation": "list", "versions": true})).await;
     // Ceph RGW 16 puts no second marker on a marker
-    let rows = listed["versions"].as_array().unwrap();
+    let rows = listed["objects"].as_array().unwrap();
     let markers = rows.iter().filter(|row| row["delete_marker"] == true).count();
     assert!(markers > 0, "{listed:#}");
     let undelete = json!({"key": "k", "undelete": true});
@@ -284,8 +284,8 @@ async fn a_version_is_deleted_for_good() {
     let path = format!("{}&version={first}", by_key("main", "k"));
     let (status, _) = answer(client.request(Method::DELETE, &path)).await;
     assert_eq!(status, 204);
-    let all = ask(client, json!({"operation": "list_versions"})).await;
-    assert_eq!(all["versions"], json!([]), "no marker and no version is left");
+    let all = ask(client, json!({"operation": "list", "versions": true})).await;
+    assert_eq!(all["objects"], json!([]), "no marker and no version is left");
     let gone = json!({"operation": "get", "key": "k", "version": first});
     expect(client.query("main", &gone).await, 404);
 }
@@ -316,7 +316,7 @@ async fn a_resource_allows_each_operation_by_its_own_name() {
     let service = service_with(&place, Setup::new(), &json!({"operations": ["get_tags", "versions"]})).await;
     let client = &service.admin;
     ask(client, json!({"operation": "get_tags", "key": "k"})).await;
-    ask(client, json!({"operation": "list_versions"})).await;
+    ask(client, json!({"operation": "list", "versions": true})).await;
     for (query, missing) in [
         (json!({"operation": "put_tags", "key": "k", "tags": {}}), "put_tags"),
         (json!({"operation": "delete_tags", "key": "k"}), "put_tags"),

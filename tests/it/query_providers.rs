@@ -53,7 +53,7 @@ fn needs() -> Vec<(Feature, Value, Value)> {
             none(),
             merged(of_key("create_multipart_upload"), &json!({"tags": {"a": "b"}})),
         ),
-        (Feature::Versions, none(), plain("list_versions")),
+        (Feature::Versions, none(), json!({"operation": "list", "versions": true})),
         (Feature::Versions, none(), merged(of_key("delete"), &json!({"version": "v"}))),
         (Feature::Versions, none(), merged(of_key("get"), &json!({"version": "v"}))),
         (Feature::Versions, none(), merged(of_key("restore_version"), &json!({"version": "v"}))),
@@ -320,9 +320,9 @@ async fn a_key_that_xml_cannot_hold_does_not_break_a_list_of_versions() {
         let service = service_at(&place).await;
         let (mut keys, mut cursor) = (Vec::new(), Value::Null);
         loop {
-            let query = json!({"operation": "list_versions", "limit": 1, "cursor": cursor});
+            let query = json!({"operation": "list", "versions": true, "limit": 1, "cursor": cursor});
             let page = expect(service.admin.query("main", &query).await, 200);
-            keys.extend(page["versions"].as_array().unwrap().iter().map(|row| row["key"].clone()));
+            keys.extend(page["objects"].as_array().unwrap().iter().map(|row| row["key"].clone()));
             cursor = page["cursor"].clone();
             if cursor.is_null() || keys.len() > odd.len() {
                 break;

@@ -58,7 +58,7 @@ const ROWS: &[Row] = &[
     ("delete_tags", |_| Some(json!({"operation": "delete_tags", "key": "a.txt"}))),
     ("get_acl", |_| Some(json!({"operation": "get_acl", "key": "a.txt"}))),
     ("put_acl", |_| Some(json!({"operation": "put_acl", "key": "a.txt", "acl": "private"}))),
-    ("list_versions", |_| Some(json!({"operation": "list_versions"}))),
+    ("list, versions", |_| Some(json!({"operation": "list", "versions": true}))),
     ("restore_version", |given| Some(json!({"operation": "restore_version", "key": "a.txt", "version": given.version.clone()?}))),
     ("sign", |_| Some(json!({"operation": "sign", "method": "GET", "key": "a.txt"}))),
     ("sign_post", |_| Some(json!({"operation": "sign_post", "key": "form.txt", "max_bytes": 10}))),

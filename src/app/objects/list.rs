@@ -1,4 +1,5 @@
-//! Listing: pages of the store one after the other, relative to the resource's prefix.
+//! Listing: pages of the store one after the other, relative to the resource's prefix. Objects and their versions go the
+//! same way.
 
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::app::connection::{Connection, Freshness};
 use crate::app::objects::list_rows::{Mark, Sifted, Wanted};
 use crate::app::objects::sign::{may_sign_rows, sign_get_url};
-use crate::app::objects::{Outcome, full_key};
+use crate::app::objects::{Outcome, full_key, versions};
 use crate::app::{App, Error, Resource};
 use crate::aws::s3::{ListPage, ListRequest};
 use crate::aws::{AwsError, ErrorKind};
@@ -18,6 +19,7 @@ use crate::model::name::Name;
 use crate::model::object::{ListOptions, ObjectPage};
 use crate::model::operation::Operation;
 use crate::model::principal::Caller;
+use crate::model::version::VersionMarker;
 
 /// Rows that a list answers when none are asked for.
 const DEFAULT_LIMIT: u64 = 1_000;
@@ -104,7 +106,8 @@ impl App {
             options.cursor = Some(of_this_list(&scope, &cursor)?);
         }
         let prefix = options.prefix.clone();
-        let mut query = self.begin(caller, name, Operation::List, Some(&prefix)).await?;
+        let operation = if options.versions { Operation::Versions } else { Operation::List };
+        let mut query = self.begin(caller, name, operation, Some(&prefix)).await?;
         if let Some(expires_in) = options.sign_expires_in {
             may_sign_rows(&query, expires_in)?;
             query.note = Some(format!("each row with a URL for {expires_in} s"));
@@ -156,10 +159,11 @@ impl Listing {
     /// Only rows that are shown are signed.
     async fn sign(&self, mut page: ObjectPage, expires_in: u64) -> Result<ObjectPage, Error> {
         let connection = self.app.connect(&self.resource, &self.environment).await?;
-        for row in &mut page.objects {
+        // a delete marker has nothing to read
+        for row in page.objects.iter_mut().filter(|row| row.delete_marker != Some(true)) {
             // the prefix itself may be an object, which no key of the resource names
             let Ok(key) = full_key(&connection.prefix, &row.key) else { continue };
-            let signed = sign_get_url(&connection, &key, expires_in).await?;
+            let signed = sign_get_url(&connection, &key, row.version_id.clone(), expires_in).await?;
             (row.url, row.url_expires_at) = (Some(signed.url), Some(signed.expires_at));
         }
         Ok(page)
@@ -239,9 +243,14 @@ impl Listing {
         let most =
             if self.wanted.is_plain() { i32::try_from(self.left.min(1000)).unwrap_or(1000) } else { 1000 };
         let token = self.wanted.mark(self.request.cursor.as_deref())?.token;
+        let from = if self.request.versions {
+            Start::Version(versions::marker(&self.request, token.as_deref())?)
+        } else {
+            Start::Token(token)
+        };
         let (app, resource) = (Arc::clone(&self.app), Arc::clone(&self.resource));
         let (environment, request) = (self.environment.clone(), self.request.clone());
-        let page = async move { fetch(&app, &resource, &environment, &request, (token, most)).await };
+        let page = async move { fetch(&app, &resource, &environment, &request, (from, most)).await };
         Ok(AbortOnDropHandle::new(self.app.tracker.spawn(page)))
     }
 
@@ -252,7 +261,12 @@ impl Listing {
         let cursor = match (all, next) {
             (true, None) => None,
             (true, Some(next)) => Some(Mark { token: Some(next), after: None }),
-            (false, _) => Some(Mark { token: mark.token.clone(), after: last }),
+            // a list of versions goes on behind any of them
+            (false, _) if self.request.versions => {
+                let place = last.map(|(key, version_id)| VersionMarker { key, version_id }.encode());
+                Some(Mark { token: place.or_else(|| mark.token.clone()), after: None })
+            }
+            (false, _) => Some(Mark { token: mark.token.clone(), after: last.map(|(name, _)| name) }),
         };
         let mut notes = self.wanted.notes(self.request.delimiter.is_some());
         if self.scanned >= self.scan && cursor.is_some() {
@@ -275,17 +289,23 @@ impl Listing {
 
 /// Tells lists apart: a cursor of another one would lead past rows without a word.
 fn scope(options: &ListOptions) -> String {
-    let ListOptions { prefix, delimiter, filter, .. } = options;
-    let digest = Sha256::digest(format!("{prefix:?} {delimiter:?} {filter:?}"));
+    let ListOptions { prefix, delimiter, filter, versions, .. } = options;
+    let digest = Sha256::digest(format!("{prefix:?} {delimiter:?} {filter:?} {versions}"));
     hex(digest.first_chunk::<4>().map_or(&[], |first| first.as_slice()))
 }
 
 fn of_this_list(scope: &str, cursor: &str) -> Result<String, Error> {
     let own = cursor.split_once(MARK).filter(|(of, _)| *of == scope);
     own.map(|(_, cursor)| cursor.to_owned()).ok_or_else(|| {
-        let text = "the cursor is none of this list: give the one that the page before answered, with the same `prefix`, `delimiter` and `filter`, or leave it out";
+        let text = "the cursor is none of this list: give the one that the page before answered, with the same `prefix`, `delimiter`, `filter` and `versions`, or leave it out";
         Error::BadRequest(text.to_owned())
     })
+}
+
+/// Where a page of the store begins.
+enum Start {
+    Token(Option<String>),
+    Version(Option<VersionMarker>),
 }
 
 async fn fetch(
@@ -293,25 +313,28 @@ async fn fetch(
     resource: &Arc<Resource>,
     environment: &Name,
     request: &ListOptions,
-    (token, most): (Option<String>, i32),
+    (from, most): (Start, i32),
 ) -> Result<Fetched, Error> {
-    let token = &token;
-    let (page, connection) = app
-        .with_connection(resource, environment, |connection| async move {
-            let root = &connection.prefix;
-            let wanted = ListRequest {
-                prefix: format!("{root}{}", request.prefix),
-                delimiter: request.delimiter.clone().filter(|delimiter| !delimiter.is_empty()),
-                start_after: request.start_after.as_ref().map(|after| format!("{root}{after}")),
-                token: token.clone(),
-                max_keys: most,
-                fetch_owner: request.fetch_owner,
-            };
-            connection.s3.list(wanted).await
-        })
-        .await?;
-    let request_id = page.request_id.clone();
-    Ok(((relative(page, &connection.prefix), request_id), connection))
+    let from = &from;
+    app.with_connection(resource, environment, |connection| async move {
+        let token = match from {
+            Start::Version(after) => return versions::page(&connection, request, after.as_ref(), most).await,
+            Start::Token(token) => token.clone(),
+        };
+        let root = &connection.prefix;
+        let wanted = ListRequest {
+            prefix: format!("{root}{}", request.prefix),
+            delimiter: request.delimiter.clone().filter(|delimiter| !delimiter.is_empty()),
+            start_after: request.start_after.as_ref().map(|after| format!("{root}{after}")),
+            token,
+            max_keys: most,
+            fetch_owner: request.fetch_owner,
+        };
+        let page = connection.s3.list(wanted).await?;
+        let request_id = page.request_id.clone();
+        Ok((relative(page, root), request_id))
+    })
+    .await
 }
 
 /// Keys without the resource's prefix. What lies outside it is left out, whatever the store answers.

@@ -35,8 +35,8 @@ pub(super) struct Mark {
 pub(super) struct Sifted {
     pub(super) objects: Vec<ObjectSummary>,
     pub(super) prefixes: Vec<String>,
-    /// The last row that was looked at.
-    pub(super) last: Option<String>,
+    /// The last row that was looked at, and the version of it.
+    pub(super) last: Option<(String, Option<String>)>,
     /// Whether every row of the page was looked at.
     pub(super) all: bool,
 }
@@ -52,6 +52,13 @@ impl Row {
         match self {
             Row::Object(object) => &object.key,
             Row::Prefix(prefix) => prefix,
+        }
+    }
+
+    fn version(&self) -> Option<&str> {
+        match self {
+            Row::Object(object) => object.version_id.as_deref(),
+            Row::Prefix(_) => None,
         }
     }
 }
@@ -97,6 +104,7 @@ impl Wanted {
     pub(super) async fn sift(&self, page: ObjectPage, mark: &Mark, most: u64) -> Sifted {
         let objects = page.objects.into_iter().map(Row::Object);
         let mut rows: Vec<Row> = objects.chain(page.prefixes.into_iter().map(Row::Prefix)).collect();
+        // stable: versions of one key keep their order
         rows.sort_by(|one, other| one.name().as_bytes().cmp(other.name().as_bytes()));
         let mut sifted = Sifted { objects: Vec::new(), prefixes: Vec::new(), last: None, all: true };
         for (at, row) in rows.into_iter().enumerate() {
@@ -110,7 +118,7 @@ impl Wanted {
                 sifted.all = false;
                 break;
             }
-            sifted.last = Some(row.name().to_owned());
+            sifted.last = Some((row.name().to_owned(), row.version().map(str::to_owned)));
             match row {
                 Row::Object(object) if self.shows(&object) => sifted.objects.push(object),
                 Row::Object(_) => {}

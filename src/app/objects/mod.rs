@@ -49,7 +49,6 @@ pub use content::{Content, ContentBody, ContentOptions, MOST_CONTENT};
 pub use list::Listing;
 pub use parts::PartUpload;
 pub use read::Opened;
-pub use versions::VersionListing;
 pub use write::{Upload, Written};
 
 /// What a query came to.

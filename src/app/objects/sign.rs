@@ -142,9 +142,11 @@ impl App {
 pub(super) async fn sign_get_url(
     connection: &Connection,
     key: &ObjectKey,
+    version: Option<String>,
     expires_in: u64,
 ) -> Result<SignedUrl, AwsError> {
-    let signed = connection.s3.sign(key, &SignOptions::default(), expires_in).await?;
+    let options = SignOptions { version, ..SignOptions::default() };
+    let signed = connection.s3.sign(key, &options, expires_in).await?;
     Ok(signed_url(SignMethod::Get, signed))
 }
 

@@ -116,8 +116,7 @@ impl Reader<'_> {
             last_modified,
             storage_class,
             owner,
-            url: None,
-            url_expires_at: None,
+            ..ObjectSummary::default()
         })
     }
 

@@ -130,6 +130,11 @@ impl Names {
         Names { encoded: encoding == Some(&EncodingType::Url) }
     }
 
+    /// Those of a list that was asked to encode them by a store that says nothing about it.
+    pub(in crate::aws) fn encoded() -> Names {
+        Names { encoded: true }
+    }
+
     pub(in crate::aws) fn name(&self, text: String) -> Result<String, AwsError> {
         if !self.encoded {
             return Ok(text);
@@ -145,9 +150,8 @@ impl Names {
                 etag: object.e_tag,
                 last_modified: object.last_modified.as_ref().and_then(rfc3339),
                 storage_class: object.storage_class.map(|class| class.as_str().to_owned()),
-                owner: object.owner.map(|owner| Owner { id: owner.id, display_name: owner.display_name }),
-                url: None,
-                url_expires_at: None,
+                owner: object.owner.map(owner),
+                ..ObjectSummary::default()
             })
         };
         objects.into_iter().map(summary).collect()
@@ -165,6 +169,10 @@ impl Names {
     pub(in crate::aws) fn prefixes(&self, prefixes: Vec<CommonPrefix>) -> Result<Vec<String>, AwsError> {
         prefixes.into_iter().filter_map(|prefix| Some(self.name(prefix.prefix?))).collect()
     }
+}
+
+pub(super) fn owner(owner: aws_sdk_s3::types::Owner) -> Owner {
+    Owner { id: owner.id, display_name: owner.display_name }
 }
 
 /// Undoes `encoding-type=url`: a `+` is a blank, as S3 writes it; a plus itself is `%2B`. None when it is not UTF-8 then.

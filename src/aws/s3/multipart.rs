@@ -5,11 +5,12 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, Part};
 
 use crate::aws::AwsError;
 use crate::aws::s3::checksum::completed_part;
-use crate::aws::s3::list::goes_on;
+use crate::aws::s3::list::{Names, goes_on};
 use crate::aws::s3::{S3, Uploaded, rfc3339, with_headers};
 use crate::aws::source::Source;
 use crate::model::multipart::{CompletePart, CompleteUpload, OpenUpload, UploadedPart};
 use crate::model::object::ObjectKey;
+use crate::model::provider::Quirk;
 use crate::model::upload::{Checksum, ChecksumAlgorithm};
 
 /// Where a list of uploads goes on: behind this upload of this key.
@@ -143,24 +144,35 @@ impl S3 {
             .set_key_marker(key)
             .set_upload_id_marker(upload_id)
             .max_uploads(most)
+            .set_encoding_type(self.list_encoding())
             .set_expected_bucket_owner(self.expected_owner.clone())
             .set_request_payer(self.payer.clone());
         let page = self.timed(call.send()).await?;
         let request_id = page.request_id().map(str::to_owned);
         let truncated = page.is_truncated == Some(true);
         let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let names = if self.profile.does(Quirk::UntoldEncoding) {
+            Names::encoded()
+        } else {
+            Names::of(page.encoding_type.as_ref())
+        };
         let mut found = Uploads { request_id, ..Uploads::default() };
         for upload in page.uploads.unwrap_or_default() {
             found.initiated_ms.push(upload.initiated.as_ref().and_then(|at| at.to_millis().ok()));
             found.uploads.push(OpenUpload {
-                key: upload.key.unwrap_or_default(),
+                key: names.name(upload.key.unwrap_or_default())?,
                 upload_id: upload.upload_id.unwrap_or_default(),
                 initiated: upload.initiated.as_ref().and_then(rfc3339),
                 storage_class: upload.storage_class.map(|class| class.as_str().to_owned()),
             });
         }
         let told = filled(page.next_key_marker).zip(filled(page.next_upload_id_marker));
-        let told = told.map(|(key, upload_id)| UploadMarker { key, upload_id });
+        let is_row = |name: &str| found.uploads.iter().any(|upload| upload.key == name);
+        let told = told
+            .map(|(key, upload_id)| {
+                Ok::<_, AwsError>(UploadMarker { key: names.marker(key, is_row)?, upload_id })
+            })
+            .transpose()?;
         // a store that does not say where it stopped, or says half of it, stopped at its last row
         let last = || {
             let last = found.uploads.last()?;

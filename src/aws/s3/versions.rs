@@ -4,7 +4,7 @@ use aws_sdk_s3::operation::RequestId;
 use aws_sdk_s3::types::{DeleteMarkerEntry, ObjectVersion};
 
 use crate::aws::AwsError;
-use crate::aws::s3::list::{Names, goes_on};
+use crate::aws::s3::list::{Names, goes_on, owner};
 use crate::aws::s3::{S3, rfc3339};
 use crate::model::version::VersionSummary;
 
@@ -85,6 +85,7 @@ fn of_version(version: ObjectVersion) -> VersionSummary {
         etag: version.e_tag,
         last_modified: version.last_modified.as_ref().and_then(rfc3339),
         storage_class: version.storage_class.map(|class| class.as_str().to_owned()),
+        owner: version.owner.map(owner),
     }
 }
 
@@ -98,6 +99,7 @@ fn of_marker(marker: DeleteMarkerEntry) -> VersionSummary {
         etag: None,
         last_modified: marker.last_modified.as_ref().and_then(rfc3339),
         storage_class: None,
+        owner: marker.owner.map(owner),
     }
 }
 
@@ -143,6 +145,7 @@ mod tests {
             etag: None,
             last_modified: Some(format!("2026-01-01T00:00:{at}Z")),
             storage_class: None,
+            owner: None,
         }
     }
 

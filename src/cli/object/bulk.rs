@@ -10,7 +10,10 @@ use crate::cli::exit::Exit;
 use crate::cli::output::{Format, counted};
 use crate::cli::problem::Problem;
 use crate::cli::{Session, input};
+use crate::model::bulk::{BulkPlan, NamedKey};
 
+/// Keys that one call may name.
+const MOST_KEYS: usize = 10_000;
 /// Failures that are kept for the JSON at the end.
 const MOST_FAILURES: usize = 10_000;
 
@@ -308,24 +311,55 @@ struct Task<'a> {
     done: &'a str,
 }
 
-/// Deletes the objects with these keys.
-pub(super) async fn delete_keys(session: &Session, resource: &str, keys: &[String]) -> anyhow::Result<Exit> {
+/// Deletes what is named, as many with one call as one may name. One that fails does not stop the others.
+pub(super) async fn delete_keys(
+    session: &Session,
+    resource: &str,
+    named: &[NamedKey],
+) -> anyhow::Result<Exit> {
     let path = ["resources", resource, "objects:delete"];
-    follow(session, Call::post(&path, json!({"keys": keys})), keys.len() as u64, "deleted").await
+    let mut shown = Shown::default();
+    for some in named.chunks(MOST_KEYS) {
+        let call = Call::post(&path, json!({"keys": some}));
+        follow(session, call, named.len() as u64, &mut shown).await?;
+        if shown.is_over() {
+            break;
+        }
+    }
+    shown.finish(session, "deleted")
+}
+
+/// What is there of what is named.
+pub(super) async fn look_at_keys(
+    session: &Session,
+    resource: &str,
+    named: &[NamedKey],
+) -> anyhow::Result<Value> {
+    let path = ["resources", resource, "objects:delete"];
+    let (mut count, mut bytes, mut missing) = (0, 0, Vec::new());
+    for some in named.chunks(MOST_KEYS) {
+        let call = Call::post(&path, json!({"keys": some, "dry_run": true}));
+        let plan: BulkPlan = serde_json::from_value(session.client.send(call).await?.body)?;
+        count += plan.count;
+        bytes += plan.bytes;
+        missing.extend(plan.missing);
+    }
+    Ok(json!({"dry_run": true, "count": count, "bytes": bytes, "missing": missing}))
 }
 
 /// Sends a call that is answered line by line, and shows what became of the keys.
-async fn follow(session: &Session, call: Call<'_>, number: u64, done: &str) -> anyhow::Result<Exit> {
+async fn follow(session: &Session, call: Call<'_>, number: u64, shown: &mut Shown) -> anyhow::Result<()> {
     let mut lines = session.client.lines(call).await?;
-    let mut shown = Shown { failures: Vec::new(), cursor: None, end: None };
-    let spinner = session.out.spinner(&format!("0 of {number}"));
+    let (before, _) = shown.counts();
+    let spinner = session.out.spinner(&format!("{before} of {number}"));
+    shown.open = true;
     while let Some(line) = lines.next().await.map_err(|error| shown.broken(error))? {
         if let Some(done) = shown.line(session, line)? {
-            spinner.set_message(format!("{done} of {number}"));
+            spinner.set_message(format!("{} of {number}", before + done));
         }
     }
     spinner.finish_and_clear();
-    shown.finish(session, done)
+    Ok(())
 }
 
 impl Task<'_> {
@@ -346,7 +380,9 @@ impl Task<'_> {
         let bytes = plan.get("bytes").and_then(Value::as_u64).unwrap_or(0);
         let question = format!("{} {number} objects ({bytes} bytes) {}?", self.verb, self.question);
         input::confirm(&session.out, yes, &question).await?;
-        follow(session, Call::post(&path, self.with("confirm_count", count)), number, self.done).await
+        let mut shown = Shown::default();
+        follow(session, Call::post(&path, self.with("confirm_count", count)), number, &mut shown).await?;
+        shown.finish(session, self.done)
     }
 
     fn with(&self, name: &str, value: Value) -> Value {
@@ -359,10 +395,14 @@ impl Task<'_> {
 }
 
 /// What came of the keys so far.
+#[derive(Default)]
 struct Shown {
     failures: Vec<Value>,
     cursor: Option<String>,
+    /// The last line of every call, with the counts of all of them.
     end: Option<Value>,
+    /// A call whose last line has not come yet.
+    open: bool,
 }
 
 impl Shown {
@@ -385,17 +425,37 @@ impl Shown {
         let done = line.get("done").and_then(Value::as_u64);
         self.cursor = line.get("cursor").and_then(Value::as_str).map(str::to_owned);
         if line.get("truncated").is_some() {
-            self.end = Some(line);
+            self.add(line);
         }
         Ok(done)
     }
 
+    fn add(&mut self, mut line: Value) {
+        let before = self.counts();
+        let of_line = counts(&line);
+        if let Some(members) = line.as_object_mut() {
+            members.insert("done".to_owned(), json!(before.0 + of_line.0));
+            members.insert("failed".to_owned(), json!(before.1 + of_line.1));
+        }
+        self.end = Some(line);
+        self.open = false;
+    }
+
+    /// Objects that were done and that failed, of all calls that ended.
+    fn counts(&self) -> (u64, u64) {
+        self.end.as_ref().map(counts).unwrap_or_default()
+    }
+
+    /// Whether the next call has to be left out.
+    fn is_over(&self) -> bool {
+        self.open || self.end.as_ref().is_none_or(|end| end.get("error").is_some())
+    }
+
     fn finish(self, session: &Session, done: &str) -> anyhow::Result<Exit> {
-        let Some(end) = &self.end else {
+        let Some(end) = self.end.as_ref().filter(|_| !self.open) else {
             return Err(self.broken(anyhow::anyhow!("the answer broke off")));
         };
-        let number = |name: &str| end.get(name).and_then(Value::as_u64).unwrap_or(0);
-        let failed = number("failed");
+        let (number, failed) = counts(end);
         if session.out.format() == Format::Json {
             let mut whole = end.clone();
             if let Some(members) = whole.as_object_mut() {
@@ -403,8 +463,8 @@ impl Shown {
             }
             session.out.json(&whole)?;
         }
-        let were = if number("done") == 1 { "was" } else { "were" };
-        session.out.say(format!("{} {were} {done}, {failed} failed", counted(number("done"), "object")));
+        let were = if number == 1 { "was" } else { "were" };
+        session.out.say(format!("{} {were} {done}, {failed} failed", counted(number, "object")));
         if let Some(error) = end.get("error") {
             let problem = serde_json::from_value::<Problem>(error.clone())?;
             return Err(self.broken(problem.into()));
@@ -424,6 +484,11 @@ impl Shown {
             None => error,
         }
     }
+}
+
+fn counts(end: &Value) -> (u64, u64) {
+    let number = |name: &str| end.get(name).and_then(Value::as_u64).unwrap_or(0);
+    (number("done"), number("failed"))
 }
 
 fn failure(line: &Value) -> String {

@@ -36,6 +36,9 @@ pub(crate) struct Content {
     /// Rows at most; without --as those of a CSV file [default: 1000]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) rows: Option<u64>,
+    /// Bytes at most of text and base64 [default: 4 MiB]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    max_bytes: Option<u64>,
     /// Charset of the object, for example `latin1` or `utf-16`
     #[arg(long, value_name = "NAME")]
     charset: Option<String>,
@@ -73,6 +76,7 @@ impl Content {
         let flags = [&self.charset, &self.header, &self.delimiter, &self.quote];
         self.kind.is_some()
             || self.rows.is_some()
+            || self.max_bytes.is_some()
             || !self.columns.is_empty()
             || flags.iter().any(|flag| flag.is_some())
     }
@@ -113,6 +117,7 @@ impl Content {
         fields.insert("as".to_owned(), json!(kind));
         let given = [
             ("limit", self.rows.map(|rows| json!(rows))),
+            ("max_bytes", self.max_bytes.map(|bytes| json!(bytes))),
             ("charset", self.charset.as_ref().map(|name| json!(name))),
             ("columns", (!self.columns.is_empty()).then(|| json!(self.columns))),
             ("header", self.header.as_deref().map(header_row).transpose()?),

@@ -64,6 +64,9 @@ pub(crate) struct List {
     /// Which end comes first
     #[arg(long, value_name = "END", requires = "sort", value_parser = ["asc", "desc"])]
     direction: Option<String>,
+    /// List every version and delete marker, those of one key newest first
+    #[arg(long)]
+    versions: bool,
     /// Tell who owns each object, in JSON
     #[arg(long)]
     fetch_owner: bool,
@@ -95,7 +98,7 @@ struct End {
 
 impl List {
     pub(super) async fn run(self, session: &Session) -> anyhow::Result<Exit> {
-        let mut rows = Rows::new(&session.out);
+        let mut rows = Rows::new(&session.out, self.versions);
         let mut cursor = self.cursor.clone();
         let end = loop {
             let left = self.limit.map(|limit| limit.saturating_sub(rows.count));
@@ -134,6 +137,7 @@ impl List {
             .query("filter", self.filter.as_ref())
             .query("sort", self.sort.as_ref())
             .query("direction", self.direction.as_ref())
+            .query("versions", self.versions.then_some(true))
             .query("fetch_owner", self.fetch_owner.then_some(true))
             .query("sign_expires_in", self.sign_expires_in);
         let mut lines = session.client.lines(call).await?;
@@ -157,6 +161,8 @@ impl List {
 /// Shows rows as they come, in any format; only prefixes are kept, for the JSON at the end.
 struct Rows {
     format: Format,
+    /// Whether rows are versions.
+    versions: bool,
     writer: BufWriter<StdoutLock<'static>>,
     count: u64,
     objects: u64,
@@ -164,15 +170,25 @@ struct Rows {
 }
 
 impl Rows {
-    fn new(out: &Output) -> Rows {
-        Rows { format: out.format(), writer: out.writer(), count: 0, objects: 0, prefixes: Vec::new() }
+    fn new(out: &Output, versions: bool) -> Rows {
+        let (format, writer) = (out.format(), out.writer());
+        Rows { format, versions, writer, count: 0, objects: 0, prefixes: Vec::new() }
     }
 
     fn object(&mut self, object: &ObjectSummary, line: &Value) -> anyhow::Result<()> {
         match self.format {
             Format::Table => {
                 let at = object.last_modified.as_deref().unwrap_or_default();
-                self.table_row(at, &object.size.to_string(), &object.key)?;
+                let is_marker = object.delete_marker == Some(true);
+                let size = if is_marker { String::new() } else { object.size.to_string() };
+                let state = match (is_marker, object.is_latest == Some(true)) {
+                    (true, true) => "deleted",
+                    (true, false) => "marker",
+                    (false, true) => "latest",
+                    (false, false) => "",
+                };
+                let id = object.version_id.as_deref().unwrap_or_default();
+                self.table_row(at, &size, (state, id), &object.key)?;
             }
             Format::Ndjson => writeln!(self.writer, "{line}")?,
             Format::Json => {
@@ -187,7 +203,7 @@ impl Rows {
 
     fn prefix(&mut self, prefix: String, line: &Value) -> anyhow::Result<()> {
         match self.format {
-            Format::Table => self.table_row("", "group", &prefix)?,
+            Format::Table => self.table_row("", "group", ("", ""), &prefix)?,
             Format::Ndjson => writeln!(self.writer, "{line}")?,
             Format::Json => self.prefixes.push(prefix),
         }
@@ -196,11 +212,22 @@ impl Rows {
     }
 
     /// Fixed widths, because the rows to come are not known yet.
-    fn table_row(&mut self, at: &str, size: &str, key: &str) -> anyhow::Result<()> {
+    fn table_row(
+        &mut self,
+        at: &str,
+        size: &str,
+        (state, id): (&str, &str),
+        key: &str,
+    ) -> anyhow::Result<()> {
+        let version = |state: &str, id: &str| {
+            if self.versions { format!("{state:7}  {id:32}  ") } else { String::new() }
+        };
         if self.count == 0 {
-            writeln!(self.writer, "{:24}  {:>14}  KEY", "LAST MODIFIED", "SIZE")?;
+            let version = version("STATE", "VERSION");
+            writeln!(self.writer, "{:24}  {:>14}  {version}KEY", "LAST MODIFIED", "SIZE")?;
         }
-        writeln!(self.writer, "{:24}  {size:>14}  {}", output::one_line(at), output::one_line(key))?;
+        let (at, key) = (output::one_line(at), output::one_line(key));
+        writeln!(self.writer, "{at:24}  {size:>14}  {}{key}", version(state, &output::one_line(id)))?;
         Ok(())
     }
 
@@ -222,7 +249,7 @@ impl Rows {
         }
         self.writer.flush()?;
         if self.format == Format::Table && self.count == 0 {
-            out.say("no objects");
+            out.say(if self.versions { "no versions" } else { "no objects" });
         }
         end.notes.iter().for_each(|note| out.say(note));
         if let Some(cursor) = cursor {

@@ -3,12 +3,13 @@
 mod bulk;
 pub(crate) mod conditions;
 pub(crate) mod content;
+mod delete;
 mod list;
 mod put_part;
+mod restore;
 mod sign;
 mod tags;
 mod uploads;
-mod versions;
 
 use clap::{Args, Subcommand};
 use reqwest::{Method, Response};
@@ -16,17 +17,17 @@ use serde_json::{Map, Value, json};
 
 use self::sign::{Sign, SignParts, SignPost};
 use self::uploads::UploadCommand;
-use crate::cli::client::{self, Call};
+use crate::cli::Session;
+use crate::cli::client;
 use crate::cli::exit::{Exit, usage};
-use crate::cli::object::bulk::{Copy, DeletePrefix, Move, Rename};
+use crate::cli::object::bulk::{Copy, Move, Rename};
 use crate::cli::object::conditions::{Conditions, is_not_modified};
+use crate::cli::object::delete::Delete;
 use crate::cli::object::list::List;
+use crate::cli::object::restore::RestoreObject;
 use crate::cli::object::tags::{AclCommand, TagsCommand};
-use crate::cli::object::versions::{RestoreObject, Versions};
-use crate::cli::output::Column;
 use crate::cli::problem::Problem;
 use crate::cli::transfer::{Get, Put};
-use crate::cli::{Session, input};
 use crate::model::object_facts::ObjectFacts;
 
 /// Response headers that describe an object, and the names of `ObjectMetadata` for them.
@@ -42,10 +43,6 @@ const METADATA: &[(&str, &str)] = &[
     ("x-amz-version-id", "version_id"),
 ];
 
-/// Columns of what a deletion would find; keys are last, since they may be long.
-const FOUND: &[Column] =
-    &[("STATE", "state"), ("SIZE", "size"), ("LAST MODIFIED", "last_modified"), ("KEY", "key")];
-
 /// What can be done with objects.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ObjectCommand {
@@ -55,6 +52,7 @@ pub(crate) enum ObjectCommand {
   s3-connector object list invoices --output ndjson | jq -r .key
   s3-connector object list invoices --glob '2026/**.pdf' --min-size 1000000
   s3-connector object list invoices --sort last_modified --direction desc --limit 10
+  s3-connector object list invoices --versions --filter '{\"is_latest\": true, \"delete_marker\": true}'   # what was deleted
 
 A filter and an order are evaluated by the server, which reads every key below the prefix for them.")]
     List(Box<List>),
@@ -85,6 +83,8 @@ The file appears when it is complete; a transfer that fails leaves nothing behin
   s3-connector object delete invoices 2026/a.pdf --if-match '\"9b2cf535f27731c974343645a3985328\"'
   s3-connector object delete invoices --prefix 2024/ --dry-run            # how many there are
   s3-connector object delete invoices --prefix 2024/                      # counts, asks, deletes
+  s3-connector object list invoices --versions --filter '{\"is_latest\": false}' --output ndjson |
+    s3-connector object delete invoices --from - --yes                    # purges earlier versions
 
 A store does not say whether a deleted key was there; --dry-run looks.")]
     Delete(Delete),
@@ -135,11 +135,6 @@ What an interrupt leaves behind is below the old prefix: the same command goes o
     /// The access control list of an object
     #[command(subcommand)]
     Acl(AclCommand),
-    /// Lists versions and delete markers, those of one key newest first
-    #[command(after_help = "Examples:
-  s3-connector object versions invoices --prefix 2026/a.pdf
-  s3-connector object versions invoices --output ndjson | jq -r 'select(.delete_marker) | .key'")]
-    Versions(Versions),
     /// Brings an earlier version back
     #[command(after_help = "Examples:
   s3-connector object restore invoices 2026/a.pdf --version 3HL4kqtJvjVBH40Nrjfkd   # a copy on top
@@ -167,34 +162,6 @@ pub(crate) struct Head {
     conditions: Conditions,
 }
 
-/// Flags of `object delete`.
-#[derive(Debug, Args)]
-pub(crate) struct Delete {
-    /// Name of the resource
-    resource: String,
-    /// Keys of the objects
-    #[arg(required_unless_present = "prefix")]
-    keys: Vec<String>,
-    /// Delete every object whose key starts so
-    #[arg(long, value_name = "TEXT", conflicts_with = "keys")]
-    prefix: Option<String>,
-    /// Delete this version for good; of one key
-    #[arg(long, value_name = "VERSION", allow_hyphen_values = true, conflicts_with_all = ["prefix", "dry_run"])]
-    version: Option<String>,
-    /// Only if the object still has this `ETag`; of one key
-    #[arg(long, value_name = "ETAG", conflicts_with_all = ["prefix", "version", "dry_run"])]
-    if_match: Option<String>,
-    /// Do not ask
-    #[arg(long, short)]
-    yes: bool,
-    /// Only look which of them are there
-    #[arg(long)]
-    dry_run: bool,
-    /// With --prefix: go on where an earlier call ended
-    #[arg(long, value_name = "CURSOR", requires = "prefix")]
-    cursor: Option<String>,
-}
-
 impl ObjectCommand {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<Exit> {
         match self {
@@ -212,7 +179,6 @@ impl ObjectCommand {
             ObjectCommand::Rename(rename) => rename.run(session).await,
             ObjectCommand::Tags(command) => command.run(session).await,
             ObjectCommand::Acl(command) => command.run(session).await,
-            ObjectCommand::Versions(versions) => versions.run(session).await,
             ObjectCommand::Restore(restore) => restore.run(session).await,
         }
     }
@@ -238,60 +204,8 @@ impl Head {
     }
 }
 
-impl Delete {
-    async fn run(self, session: &Session) -> anyhow::Result<Exit> {
-        if let Some(prefix) = self.prefix {
-            let Delete { resource, yes, dry_run, cursor, .. } = self;
-            return DeletePrefix { resource, prefix, yes, dry_run, cursor }.run(session).await;
-        }
-        self.keys.iter().try_for_each(|key| checked_key(key).map(drop))?;
-        let [key] = self.keys.as_slice() else { return self.many(session).await };
-        if self.dry_run {
-            return self.look(session).await;
-        }
-        let what = match &self.version {
-            Some(version) => format!("the version `{version}` of `{key}`"),
-            None => format!("the object `{key}`"),
-        };
-        let question = format!("Delete {what} of `{}`?", self.resource);
-        input::confirm(&session.out, self.yes, &question).await?;
-        let path = ["resources", self.resource.as_str(), "object"];
-        let mut call = Call::delete(&path).query("key", Some(key)).query("version", self.version.as_deref());
-        if let Some(tag) = &self.if_match {
-            call = call.if_match(tag);
-        }
-        let answer = session.client.send(call).await?;
-        session.out.saved(&format!("{what} is not there any more"), &answer.body, false)?;
-        Ok(Exit::Ok)
-    }
-
-    /// Several at once: one that fails does not stop the others.
-    async fn many(&self, session: &Session) -> anyhow::Result<Exit> {
-        if self.version.is_some() || self.if_match.is_some() {
-            return Err(usage("--version and --if-match are of one object: give one key"));
-        }
-        if self.dry_run {
-            return self.look(session).await;
-        }
-        let question = format!("Delete {} objects of `{}`?", self.keys.len(), self.resource);
-        input::confirm(&session.out, self.yes, &question).await?;
-        bulk::delete_keys(session, &self.resource, &self.keys).await
-    }
-
-    /// Nothing but looks: an object store has no dry run of its own.
-    async fn look(&self, session: &Session) -> anyhow::Result<Exit> {
-        let mut found = Vec::new();
-        for key in &self.keys {
-            found.push(state(session, &self.resource, key).await?);
-        }
-        session.out.rows(&json!({"objects": found}), "objects", FOUND)?;
-        session.out.say("dry run: nothing was deleted");
-        Ok(Exit::Ok)
-    }
-}
-
 /// What is known of an object, and whether it is there; that it is missing is no failure.
-async fn state(session: &Session, resource: &str, key: &str) -> anyhow::Result<Value> {
+pub(super) async fn state(session: &Session, resource: &str, key: &str) -> anyhow::Result<Value> {
     match look(session, resource, key).await {
         Ok(response) => {
             let mut shown = metadata(key, &response);

@@ -174,6 +174,8 @@ pub enum Quirk {
     ForbidOverwrite,
     /// Copies on the server may fail where nothing is wrong: they go through this service then.
     UnreliableCopies,
+    /// Lists of open uploads have their keys URL-encoded where that is asked for, and do not say so.
+    UntoldEncoding,
 }
 
 impl Quirk {
@@ -190,6 +192,7 @@ impl Quirk {
         Quirk::NoChunkedBodies,
         Quirk::ForbidOverwrite,
         Quirk::UnreliableCopies,
+        Quirk::UntoldEncoding,
     ];
 
     /// For the documentation.
@@ -206,6 +209,7 @@ impl Quirk {
             Quirk::NoChunkedBodies => "no `aws-chunked`",
             Quirk::ForbidOverwrite => "`x-oss-forbid-overwrite`",
             Quirk::UnreliableCopies => "copies may fail",
+            Quirk::UntoldEncoding => "encodes lists of uploads without saying so",
         }
     }
 }

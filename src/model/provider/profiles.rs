@@ -18,7 +18,7 @@ use Feature::{
 };
 use Quirk::{
     BodyMd5, EqualParts, ForbidOverwrite, HttpsOnly, NoChunkedBodies, NoOperationId, OwnPartEtags,
-    PlainLists, UnreliableCopies, UnsignedAcceptEncoding, VirtualHostsOnly,
+    PlainLists, UnreliableCopies, UnsignedAcceptEncoding, UntoldEncoding, VirtualHostsOnly,
 };
 
 /// What most of them have in common; each row says what differs.
@@ -177,6 +177,7 @@ pub const PROFILES: &[Profile] = &[
         // seen at 16.2: later versions know the first one
         unknown_actions: &["s3:GetEncryptionConfiguration", "s3:GetBucketOwnershipControls"],
         missing: &[TagsOfParts, ConditionalDelete],
+        quirks: &[BodyMd5, UntoldEncoding],
         ..COMMON
     },
     Profile {
@@ -214,7 +215,7 @@ pub const PROFILES: &[Profile] = &[
         addressing: Addressing::Virtual,
         default_region: "fsn1",
         missing: &[ObjectTags, ConditionalDelete, Encryption, BucketOwnership],
-        quirks: &[BodyMd5, UnreliableCopies],
+        quirks: &[BodyMd5, UnreliableCopies, UntoldEncoding],
         notes: &["of the encryption headers only those of SSE-C"],
         ..COMMON
     },
@@ -313,6 +314,7 @@ pub const PROFILES: &[Profile] = &[
         addressing: Addressing::Virtual,
         region: RegionRule::Any,
         missing: &[TagsOfParts, ConditionalDelete],
+        quirks: &[BodyMd5, UntoldEncoding],
         ..COMMON
     },
     GENERIC,

@@ -3,10 +3,10 @@
 pub mod acl;
 pub mod bulk;
 mod if_range;
+pub mod restore;
 pub mod sign;
 pub mod tags;
 pub mod uploads;
-pub mod versions;
 
 use std::time::Duration;
 
@@ -84,6 +84,9 @@ pub struct ObjectParams {
     sort: Option<String>,
     /// `asc` or `desc`.
     direction: Option<String>,
+    /// Every version and delete marker in place of the objects of now.
+    #[param(required = false)]
+    versions: Option<bool>,
     /// Tell who owns each object.
     #[param(required = false)]
     fetch_owner: Option<bool>,
@@ -91,7 +94,7 @@ pub struct ObjectParams {
     sign_expires_in: Option<String>,
 }
 
-/// Lists objects: a JSON page, or with `Accept: application/x-ndjson` one row a line, to the end.
+/// Lists objects, or their versions: a JSON page, or with `Accept: application/x-ndjson` one row a line, to the end.
 #[utoipa::path(get, path = "/v1/resources/{name}/objects", tag = "objects", operation_id = "list_objects", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), ObjectParams, Scope), responses((status = 200, content((ObjectPage = "application/json"), (String = "application/x-ndjson"))), Problems))]
 pub async fn list_objects(
     by: By<User>,

@@ -289,6 +289,7 @@ pub(super) fn list_options(params: ObjectParams) -> Result<ListOptions, Failure>
         limit: params.limit,
         filter: (filter != Filter::default()).then_some(filter),
         sort: sort(params.sort.as_deref(), params.direction.as_deref())?,
+        versions: params.versions.unwrap_or_default(),
         fetch_owner: params.fetch_owner.unwrap_or_default(),
         sign_expires_in: span("sign_expires_in", params.sign_expires_in.as_deref())?,
     })

@@ -7,9 +7,9 @@ pub mod explain;
 mod list;
 mod multipart;
 mod read;
+mod restore;
 mod sign;
 mod tags;
-mod versions;
 mod write;
 
 use std::sync::Arc;
@@ -51,7 +51,7 @@ use crate::model::object::{ListOptions, ObjectMetadata, ObjectPage, PutResult};
 use crate::model::principal::Caller;
 use crate::model::signed::{SignOptions, SignPostOptions, SignedForm, SignedUrl};
 use crate::model::tags::ObjectTags;
-use crate::model::version::{RestoreOptions, RestoredVersion, VersionOptions, VersionPage};
+use crate::model::version::{RestoreOptions, RestoredVersion};
 
 /// A query; `operation` says which.
 // `TaggedBody` reads it with the operation beside its options, and `openapi_query` shows it so
@@ -108,8 +108,6 @@ pub enum Query {
     GetAcl(KeyQuery),
     /// Gives an object a canned ACL.
     PutAcl(PutAclQuery),
-    /// Lists versions and delete markers.
-    ListVersions(VersionOptions),
     /// Makes an earlier version the newest one.
     RestoreVersion(RestoreOptions),
     /// Reads what the bucket is set to.
@@ -180,8 +178,6 @@ pub enum QueryAnswer {
     GetAcl(ObjectAcl),
     /// The ACL that the object has now.
     PutAcl(AclWritten),
-    /// Versions and delete markers.
-    ListVersions(VersionPage),
     /// The version that is the newest now.
     RestoreVersion(RestoredVersion),
     /// What the bucket is set to.
@@ -219,6 +215,7 @@ type Ran = Result<(QueryAnswer, Freshness), Failure>;
 #[utoipa::path(post, path = "/v1/resources/{name}/query", tag = "objects", operation_id = "query", security(("token" = ["user"])), params(("name" = String, Path, description = "The resource."), Scope), request_body(content = Query, examples(
     ("list" = (value = json!({"operation": "list", "prefix": "2026/", "limit": 100}))),
     ("list what fits, the largest first" = (value = json!({"operation": "list", "filter": {"glob": "**.pdf", "size": {"gt": 1_000_000}}, "sort": {"by": "size", "direction": "desc"}, "limit": 10}))),
+    ("list versions" = (value = json!({"operation": "list", "prefix": "2026/a.txt", "versions": true}))),
     ("head" = (value = json!({"operation": "head", "key": "2026/a.pdf", "checksum_mode": "enabled"}))),
     ("get" = (value = json!({"operation": "get", "key": "2026/a.txt"}))),
     ("get rows" = (value = json!({"operation": "get", "key": "2026/a.csv", "as": "csv", "limit": 100, "columns": ["id", "total"]}))),
@@ -236,7 +233,6 @@ type Ran = Result<(QueryAnswer, Freshness), Failure>;
     ("delete" = (value = json!({"operation": "delete", "key": "2026/a.txt"}))),
     ("put_tags" = (value = json!({"operation": "put_tags", "key": "2026/a.txt", "tags": {"department": "finance"}}))),
     ("put_acl" = (value = json!({"operation": "put_acl", "key": "2026/a.txt", "acl": "public-read"}))),
-    ("list_versions" = (value = json!({"operation": "list_versions", "prefix": "2026/a.txt"}))),
     ("restore_version" = (value = json!({"operation": "restore_version", "key": "2026/a.txt", "version": "3HL4kqtJvjVBH40Nrjfkd"}))),
     ("get_bucket" = (value = json!({"operation": "get_bucket", "aspects": ["policy", "cors"]}))),
     ("put_bucket_cors" = (value = json!({"operation": "put_bucket_cors", "rules": [{"allowed_origins": ["https://app.example.com"], "allowed_methods": ["GET"]}], "dry_run": true}))),
@@ -279,7 +275,6 @@ pub async fn query(
     }
     match query {
         Query::List(options) => list::rows(run, options, permit).await,
-        Query::ListVersions(options) => versions::rows(run, options, permit).await,
         Query::DeleteMany(wanted) if !wanted.dry_run => lines(run, Many::Delete(wanted), permit).await,
         Query::DeletePrefix(wanted) if !wanted.dry_run => {
             lines(run, Many::DeletePrefix(wanted), permit).await
@@ -346,8 +341,7 @@ async fn answer(run: Run<'_>, query: Query) -> Ran {
         Query::DeleteTags(wanted) => tags::delete_tags(run, wanted).await?,
         Query::GetAcl(wanted) => tags::get_acl(run, wanted).await?,
         Query::PutAcl(wanted) => tags::put_acl(run, wanted).await?,
-        Query::ListVersions(options) => versions::list(run, options).await?,
-        Query::RestoreVersion(options) => versions::restore(run, options).await?,
+        Query::RestoreVersion(options) => restore::restore(run, options).await?,
         Query::GetBucket(wanted) => bucket::get(run, wanted).await?,
         Query::PutBucketCors(wanted) => {
             told(bucket::put_cors(run, wanted).await?, QueryAnswer::PutBucketCors)
