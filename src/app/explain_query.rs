@@ -217,6 +217,10 @@ impl App {
         let plan = main.as_deref().map(|connection| &connection.plan);
         let definition = resource.record.definition.in_environment(environment);
         let first = unsent.capture().first();
+        let signed = asked.answer.as_ref().and_then(|answer| {
+            answer.get("url").or_else(|| answer.pointer("/parts/0/url")).and_then(Value::as_str)
+        });
+        let url = first.map(|captured| captured.url.as_str()).or(signed);
         let operations: Vec<ExplainedOperation> = begun.iter().map(explained_operation).collect();
         let batch = plan.map_or(1000, |plan| plan.profile.delete_batch);
         let calls =
@@ -232,7 +236,7 @@ impl App {
                 why: calls.why,
                 retries: plan.map(|plan| plan.retries),
             },
-            place: plan.map(|plan| explained_place(&definition, plan, first)),
+            place: plan.map(|plan| explained_place(&definition, plan, url)),
             identity: plan.map(|plan| self.explained_identity(&definition, plan)),
             permissions: self.permissions(resource, &begun, environment, &asked.body, &unsent),
             not_supported: unsent.lacking().into_iter().map(provider::Feature::as_str).collect(),
@@ -341,8 +345,9 @@ fn explained_request(captured: &Captured) -> ExplainedRequest {
     }
 }
 
-fn explained_place(definition: &Definition, plan: &Plan, first: Option<&Captured>) -> ExplainedPlace {
-    let host = first.and_then(|captured| captured.url.split_once("://")).map(|(_, rest)| rest.to_owned());
+/// `url` is one that the query would send, or answer.
+fn explained_place(definition: &Definition, plan: &Plan, url: Option<&str>) -> ExplainedPlace {
+    let host = url.and_then(|url| url.split_once("://")).map(|(_, rest)| rest);
     let in_host = host.map_or(!plan.path_style, |host| host.starts_with(&format!("{}.", plan.bucket)));
     ExplainedPlace {
         bucket: plan.bucket.clone(),

@@ -85,7 +85,9 @@ async fn read(request: Request, most: usize) -> Result<Bytes, Box<Problem>> {
     match tokio::time::timeout(TIMEOUT, axum::body::to_bytes(request.into_body(), most)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => {
-            let text = format!("the body has more than {most} bytes, or ended early");
+            let text = format!(
+                "the body has more than {most} bytes, or ended early: bytes of objects go as they are, with `PUT /v1/resources/NAME/objects/KEY`"
+            );
             Err(Box::new(problem(Error::TooLarge(text))))
         }
         Err(_) => {
@@ -222,9 +224,7 @@ fn reworded(text: &str) -> Said<'_> {
         return invalid(format!("expected {}, and this is {}", wanted_words(wanted), given_words(given)));
     }
     if let Some((_, wanted)) = text.rsplit_once(", expected ") {
-        let words = wanted_words(wanted);
-        let bounds = if words.ends_with("number") { " within its bounds" } else { "" };
-        return invalid(format!("expected {words}{bounds}"));
+        return invalid(format!("expected {}{}", wanted_words(wanted), bounds(wanted)));
     }
     // our own types name the rule behind the value
     if let Some((_, rule)) = text.rsplit_once("` is not a valid ") {
@@ -245,6 +245,18 @@ fn named<'a>(text: &'a str, start: &str) -> Option<&'a str> {
     text.strip_prefix(start)?.strip_suffix('`')
 }
 
+/// Which whole numbers a type takes, by the name that serde tells.
+fn bounds(wanted: &str) -> &'static str {
+    match wanted {
+        "u8" => " from 0 to 255",
+        "u16" => " from 0 to 65535",
+        "u32" => " from 0 to 4294967295",
+        "u64" | "usize" => ", 0 or more",
+        _ if wanted_words(wanted).ends_with("number") => " within its bounds",
+        _ => "",
+    }
+}
+
 fn given_words(given: &str) -> &'static str {
     let kinds = [
         ("string", "a text"),
@@ -253,7 +265,7 @@ fn given_words(given: &str) -> &'static str {
         ("sequence", "a list"),
         ("boolean", "true or false"),
         ("integer", "a number"),
-        ("floating point", "a number"),
+        ("floating point", "one with a fraction, or a very large one"),
         ("number", "a number"),
         ("null", "null"),
         ("unit", "null"),
@@ -340,12 +352,17 @@ mod tests {
             (
                 r#"{"name": "a", "list": [{"count": 300}]}"#,
                 "list[0].count",
-                "expected a whole number within its bounds",
+                "expected a whole number from 0 to 255",
             ),
             (
                 r#"{"name": "a", "list": [{"count": 1, "word": "three"}]}"#,
                 "list[0].word",
                 "an unknown word, expected `one` or `two`",
+            ),
+            (
+                r#"{"name": "a", "list": [{"count": 1e30}]}"#,
+                "list[0].count",
+                "expected a whole number, and this is one with a fraction, or a very large one",
             ),
             (r#"{"name": "a", "labels": {"x": null}}"#, "labels.x", "expected a text, and this is null"),
             (r#"{"name": "a", "list": {}}"#, "list", "expected a list, and this is an object"),

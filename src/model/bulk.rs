@@ -343,6 +343,13 @@ pub struct BulkPlan {
     /// Named keys that are not there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
+    /// Objects whose new keys are taken: without `overwrite` they stay where they are. Absent where that makes no
+    /// difference, and where the target may not be listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<u64>,
+    /// The first of these keys, at most ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken_keys: Vec<String>,
     /// Give it back to go ahead; absent for named keys, which need none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm_count: Option<u64>,

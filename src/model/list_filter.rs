@@ -5,7 +5,8 @@ use std::collections::BinaryHeap;
 
 use jiff::Timestamp;
 use regex_lite::{Regex, RegexBuilder};
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, Unexpected};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::model::glob::Glob;
@@ -83,13 +84,20 @@ pub struct SizeRange {
 #[serde(deny_unknown_fields)]
 pub struct TimeRange {
     /// At this time or later; RFC 3339.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "moment")]
     #[schema(value_type = Option<String>, example = "2026-11-01T00:00:00Z")]
     pub after: Option<Timestamp>,
     /// Before this time; RFC 3339.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "moment")]
     #[schema(value_type = Option<String>, example = "2026-12-01T00:00:00Z")]
     pub before: Option<Timestamp>,
+}
+
+/// A time, refused in words that say how to write one.
+fn moment<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<Timestamp>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(reader)? else { return Ok(None) };
+    let wrong = || D::Error::invalid_value(Unexpected::Other("text"), &"a time like `2026-11-01T00:00:00Z`");
+    text.parse().map(Some).map_err(|_| wrong())
 }
 
 /// What a list is ordered by.

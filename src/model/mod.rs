@@ -7,6 +7,7 @@ pub mod acl;
 pub mod audit;
 pub mod bucket;
 pub mod bulk;
+pub mod byte_range;
 pub mod check;
 pub mod check_catalogue;
 pub mod conditions;

@@ -46,10 +46,20 @@ impl ObjectKey {
         Ok(Self(full))
     }
 
+    /// Whether clients may change it in a URL: they take `.` and `..` between slashes for steps (RFC 3986, section 5.2.4).
+    pub fn has_dot_segments(&self) -> bool {
+        has_dot_segments(&self.0)
+    }
+
     /// The key as the bucket knows it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The same of any part of a key that ends at slashes.
+pub fn has_dot_segments(key: &str) -> bool {
+    key.split('/').any(|segment| matches!(segment, "." | ".."))
 }
 
 /// One object in a list.

@@ -402,6 +402,10 @@ async fn what_a_list_names_is_deleted_and_nothing_else() {
     assert_eq!((code, said.contains("4 objects were deleted, 0 failed")), (Some(0), true), "{said}");
     let left = world.ok(&["object", "list", "kept", "--versions", "--output", "ndjson"]).await;
     assert_eq!((left.lines().count(), left.matches("\"is_latest\":true").count()), (2, 2), "{left}");
+    // a list that failed says so to whoever reads its rows
+    let broken = world.run(&["object", "list", "nosuch", "--output", "ndjson"]).await;
+    let (code, said) = purge(&["--yes"], &String::from_utf8(broken.stdout).unwrap()).await;
+    assert_eq!((code, said.contains("the list broke off")), (Some(2), true), "{said}");
     let (code, said) = purge(&["--yes"], "").await;
     assert_eq!((code, said.contains("nothing was done")), (Some(0), true), "{said}");
 }

@@ -231,10 +231,38 @@ async fn ranges_work_as_http_says() {
         if place.name == "embedded" {
             assert_eq!(outside.header("content-range"), Some("bytes */10"), "the size is told on");
         }
-        let json = json!({"operation": "get", "key": "k", "range": "bytes=3-5"});
-        let found = expect(service.admin.query("main", &json).await, 200);
-        assert_eq!((&found["content"], &found["size"]), (&json!("345"), &json!(10)));
+        for range in ["bytes=3-5", "3-5"] {
+            let json = json!({"operation": "get", "key": "k", "range": range});
+            let found = expect(service.admin.query("main", &json).await, 200);
+            assert_eq!((&found["content"], &found["size"]), (&json!("345"), &json!(10)));
+        }
     }
+}
+
+/// RFC 9110, section 14.2: a unit that is not understood is ignored, and so may be what cannot be answered in one part;
+/// what is wrong is refused before anything is sent.
+#[tokio::test]
+async fn ranges_that_are_none_of_bytes_are_ignored_and_wrong_ones_refused() {
+    let place = Place::embedded().await;
+    aws::put_object(&place.client(), &place.bucket, "k", "0123456789").await;
+    let service = service_at(&place).await;
+    for range in ["lines=0-1", "bytes=0-1,3-4"] {
+        let whole = raw_with(&service.admin, [("range", range)]).await;
+        assert_eq!((whole.status, whole.body.as_slice()), (200, b"0123456789".as_slice()), "{range}");
+        assert_eq!(whole.header("content-range"), None, "{range}");
+    }
+    let before = place.embedded.as_ref().unwrap().store.requests();
+    for range in ["0-5", "bytes=5-2", "bytes=x"] {
+        let refused = raw_with(&service.admin, [("range", range)]).await;
+        assert_eq!(refused.status, 400, "{range}: {refused:?}");
+        assert!(refused.json()["detail"].as_str().unwrap().contains("range"), "{range}: {refused:?}");
+    }
+    for range in ["lines=0-1", "5-2", "bytes=0-1,3-4"] {
+        let query = json!({"operation": "get", "key": "k", "range": range});
+        let problem = expect(service.admin.query("main", &query).await, 400);
+        assert_eq!(problem["errors"][0]["path"], "range", "{range}: {problem:#}");
+    }
+    assert_eq!(place.embedded.as_ref().unwrap().store.requests(), before, "nothing was sent");
 }
 
 #[tokio::test]

@@ -120,6 +120,21 @@ async fn explain_tells_the_request_that_is_then_sent_and_sends_nothing() {
     }
 }
 
+/// The host of an IP address has no room for a bucket's name, whether a request is told or a URL.
+#[tokio::test]
+async fn the_address_of_a_signed_url_is_told_as_that_of_a_request() {
+    let place = Place::embedded().await;
+    let service = service_with(&place, Setup::new(), &json!({"provider": "aws"})).await;
+    for query in [
+        json!({"operation": "get", "key": "k"}),
+        json!({"operation": "sign", "key": "k"}),
+        json!({"operation": "sign_parts", "key": "k", "upload_id": "u", "parts": [1]}),
+    ] {
+        let told = explain(&service.admin, "main", &query).await;
+        assert_eq!(told["place"]["addressing"], "path", "{query}: {told:#}");
+    }
+}
+
 /// Every header that was told came, and every one that came was told; only what changes from call to call differs.
 fn assert_headers(told: &Value, real: &Recorded) {
     let by_itself = ["host", "content-length", "accept"];

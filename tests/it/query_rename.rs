@@ -96,6 +96,39 @@ async fn a_prefix_moves_with_everything_below_it() {
     }
 }
 
+/// Two lists are read side by side, over the ends of their pages.
+#[tokio::test]
+async fn a_dry_run_tells_which_new_keys_are_taken() {
+    let place = Place::embedded().await;
+    let client = place.client();
+    fill(&place, "from/", 1_100).await;
+    for number in (0..1_100).step_by(2) {
+        let key = format!("to/{number:05}");
+        aws::put_object(&client, &place.bucket, &key, "another").await;
+    }
+    for key in ["to/", "to/0", "to/zzz"] {
+        aws::put_object(&client, &place.bucket, key, "beside").await;
+    }
+    // what an interrupted rename left behind is no other object
+    let copy = client.copy_object().bucket(&place.bucket).key("to/00001");
+    copy.copy_source(format!("{}/from/00001", place.bucket)).send().await.unwrap();
+    let service = service_at(&place).await;
+    let admin = &service.admin;
+    let plan = expect(admin.query("main", &rename(&json!({"dry_run": true}))).await, 200);
+    assert_eq!((&plan["count"], &plan["taken"]), (&json!(1_100), &json!(550)), "{plan:#}");
+    let first: Vec<String> = (0..20).step_by(2).map(|number| format!("to/{number:05}")).collect();
+    assert_eq!(plan["taken_keys"], json!(first));
+    let over = rename(&json!({"dry_run": true, "overwrite": true}));
+    assert!(expect(admin.query("main", &over).await, 200).get("taken").is_none());
+    // and the dry run said what comes
+    let done =
+        lines(admin, "objects:rename", &json!({"from": "from/", "to": "to/", "confirm_count": 1_100})).await;
+    assert_eq!((&done.last().unwrap()["done"], &done.last().unwrap()["failed"]), (&json!(550), &json!(550)));
+    create(admin, &place, "blind", &json!({"operations": ["put", "head", "get"]})).await;
+    let blind = rename(&json!({"dry_run": true, "to_resource": "blind"}));
+    assert!(expect(admin.query("main", &blind).await, 200).get("taken").is_none(), "it may not be listed");
+}
+
 #[tokio::test]
 async fn a_rename_copies_looks_and_then_deletes_together() {
     let place = Place::embedded().await;

@@ -14,8 +14,21 @@ use serde_json::{Value, json};
 use crate::harness::aws;
 use crate::harness::http_fault::{Answer, HttpFault, Recorded};
 use crate::query_copy::{PARTS_ABOVE, assert_rich, put_rich, tags};
+use crate::query_metadata::versioned;
 use crate::stores::{Place, service_with};
 use crate::support::{Setup, expect};
+
+#[tokio::test]
+async fn a_version_that_is_not_there_is_told_as_such() {
+    let place = versioned().await;
+    aws::put_object(&place.client(), &place.bucket, "k", "x").await;
+    let service = service_with(&place, Setup::new(), &json!({})).await;
+    let wanted = json!({"operation": "restore_version", "key": "k", "version": "nosuchversion"});
+    let problem = expect(service.admin.query("main", &wanted).await, 404);
+    let read = json!({"operation": "get", "key": "k", "version": "nosuchversion"});
+    assert_eq!(problem["code"], expect(service.admin.query("main", &read).await, 404)["code"], "{problem:#}");
+    assert_ne!(problem["code"], "NotFound", "{problem:#}");
+}
 
 /// Parts carry neither headers nor tags nor the storage class of the version.
 #[tokio::test]

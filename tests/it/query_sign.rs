@@ -75,6 +75,29 @@ async fn a_signed_url_does_what_it_says_without_a_token() {
     }
 }
 
+/// `url` stands for what browsers do: it takes steps out of a path (RFC 3986, section 5.2.4).
+#[tokio::test]
+async fn urls_that_clients_would_change_are_told_and_nobody_is_sent_there() {
+    let place = Place::embedded().await;
+    let service = service_at(&place).await;
+    let admin = &service.admin;
+    for key in ["../up", "a/./b", "a/..b/.c"] {
+        expect(admin.query("main", &json!({"operation": "put", "key": key, "text": key})).await, 200);
+        let signed = sign(admin, "main", json!({"key": key})).await;
+        let kept = reqwest::Url::parse(url(&signed)).unwrap().as_str() == url(&signed);
+        let warnings = signed["warnings"].as_array().unwrap();
+        assert_eq!(warnings.is_empty(), kept, "{key}: {signed:#}");
+        assert!(warnings.iter().all(|text| text.as_str().unwrap().contains("--path-as-is")), "{signed:#}");
+        // who would be sent to such a URL gets the object here
+        let redirected = raw(admin, "GET", &format!("{}&redirect=true", by_key("main", key)), &[], b"").await;
+        let status = if kept { 307 } else { 200 };
+        assert_eq!(redirected.status, status, "{key}: {redirected:?}");
+    }
+    let listed = json!({"operation": "list", "sign_expires_in": 60, "prefix": ".."});
+    let page = expect(admin.query("main", &listed).await, 200);
+    assert!(page["notes"][0].as_str().unwrap().contains("`../up`"), "{page:#}");
+}
+
 #[tokio::test]
 async fn a_signed_url_is_good_for_nothing_else() {
     for place in Place::both().await {

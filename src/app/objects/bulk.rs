@@ -21,9 +21,9 @@ use crate::model::object::ObjectSummary;
 /// Steps that wait to be read; a caller who reads slowly slows the work down.
 const WAITING: usize = 1_024;
 /// Keys of one page of a list.
-const PAGE: u64 = 1_000;
+pub(super) const PAGE: u64 = 1_000;
 /// Keys that a dry run shows.
-const SHOWN: usize = 10;
+pub(super) const SHOWN: usize = 10;
 
 /// What became of one key.
 #[derive(Debug)]
@@ -174,7 +174,7 @@ impl Found {
             count: self.count,
             bytes: self.bytes,
             keys: self.first,
-            missing: Vec::new(),
+            ..BulkPlan::default()
         }
     }
 
@@ -201,9 +201,9 @@ impl Found {
     }
 }
 
-struct Page {
-    objects: Vec<ObjectSummary>,
-    more: bool,
+pub(super) struct Page {
+    pub(super) objects: Vec<ObjectSummary>,
+    pub(super) more: bool,
 }
 
 impl Work {
@@ -253,7 +253,7 @@ impl App {
 
     /// Up to `most` objects with keys after one. Lists go by the last key and not by the store's own token, which
     /// may not outlive what is deleted.
-    async fn page(
+    pub(super) async fn page(
         self: &Arc<Self>,
         resource: &Arc<Resource>,
         environment: &Name,

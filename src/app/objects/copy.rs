@@ -410,7 +410,7 @@ pub(super) fn gets_of(options: &CopyOptions) -> CopyGets {
     let replaced = options.metadata_directive == Directive::Replace;
     CopyGets {
         headers: replaced.then(|| PutOptions {
-            content_type: options.content_type.clone().or_else(|| guessed_type(&options.to)),
+            content_type: Some(options.content_type.clone().unwrap_or_else(|| guessed_type(&options.to))),
             cache_control: options.cache_control.clone(),
             content_disposition: options.content_disposition.clone(),
             content_encoding: options.content_encoding.clone(),

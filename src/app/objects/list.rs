@@ -8,7 +8,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::app::connection::{Connection, Freshness};
 use crate::app::objects::list_rows::{Mark, Sifted, Wanted};
-use crate::app::objects::sign::{may_sign_rows, sign_get_url};
+use crate::app::objects::sign::{DOTS, may_sign_rows, sign_get_url};
 use crate::app::objects::{Outcome, full_key, versions};
 use crate::app::{App, Error, Resource};
 use crate::aws::s3::{ListPage, ListRequest};
@@ -165,6 +165,9 @@ impl Listing {
             let Ok(key) = full_key(&connection.prefix, &row.key) else { continue };
             let signed = sign_get_url(&connection, &key, row.version_id.clone(), expires_in).await?;
             (row.url, row.url_expires_at) = (Some(signed.url), Some(signed.expires_at));
+            if key.has_dot_segments() && page.notes.is_empty() {
+                page.notes.push(format!("`{}`: {DOTS}", row.key));
+            }
         }
         Ok(page)
     }

@@ -25,6 +25,7 @@ mod route;
 mod row;
 mod sign;
 mod tags;
+mod taken;
 mod versions;
 mod write;
 

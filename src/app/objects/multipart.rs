@@ -48,7 +48,7 @@ impl App {
         wanted.check().map_err(Error::BadRequest)?;
         let mut options = wanted.put_options();
         options.check_headers()?;
-        options.content_type = options.content_type.or_else(|| guessed_type(&wanted.key));
+        options.content_type.get_or_insert_with(|| guessed_type(&wanted.key));
         let options = &options;
         let query =
             self.begin(target.caller, target.resource, Operation::Multipart, Some(&wanted.key)).await?;

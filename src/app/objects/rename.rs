@@ -48,7 +48,14 @@ impl App {
         let found = self.count(&route.source, environment, &wanted.from, after).await;
         let row = Row { key: Some(&wanted.from), error: found.as_ref().err(), ..Row::default() };
         self.note(caller, &route.source, Operation::List, row).await;
-        Ok(Outcome { value: found?.plan(), freshness: route.freshness() })
+        let mut plan = found?.plan();
+        if !wanted.overwrite && plan.count > 0 {
+            // boxed: its state is large, and few take it
+            let taken = Box::pin(self.taken(&route, wanted, after)).await?;
+            (plan.taken, plan.taken_keys) =
+                taken.map_or((None, Vec::new()), |(number, keys)| (Some(number), keys));
+        }
+        Ok(Outcome { value: plan, freshness: route.freshness() })
     }
 
     /// Moves what lies below a prefix, as many objects as were confirmed; `most` bounds the keys of this answer.
@@ -170,7 +177,7 @@ impl App {
                 };
             }
             let text = format!(
-                "there is another object `{to}` already, so this one stays where it is: give `\"overwrite\": true` to replace it"
+                "there is another object `{to}` already, so this one stays where it is: ask for `overwrite` to replace it"
             );
             return Err(AwsError::new(ErrorKind::PreconditionFailed, "s3", "PreconditionFailed", text).into());
         }

@@ -75,7 +75,7 @@ impl App {
             require(&connection, Feature::Versions)?;
             let full = full_key(&connection.prefix, key)?;
             let options = GetOptions { version_id: Some(version.to_owned()), ..GetOptions::default() };
-            connection.s3.head(&full, &options).await
+            connection.s3.head_told(&full, &options).await
         };
         let (found, connection) = self.with_connection(&query.resource, target.environment, look).await?;
         let found = found.metadata;

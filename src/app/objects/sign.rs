@@ -25,6 +25,8 @@ use crate::model::signed::{
 const MOST_POSTED: u64 = 5 << 30;
 /// S3 puts the name of the uploaded file in the place of this text, in every key of a form.
 const FILE_NAME: &str = "${filename}";
+/// Said of a URL that clients change.
+pub(super) const DOTS: &str = "the key has `.` or `..` between slashes, which browsers and most clients take out of a URL before they send it: the store refuses that. Send the path as it is (curl `--path-as-is`), or read and write through this service";
 
 impl App {
     /// Signs a URL for one object.
@@ -44,7 +46,7 @@ impl App {
                     let key = full_key(&connection.prefix, &options.key)?;
                     let expires_in = options.expires_in.unwrap_or(DEFAULT_EXPIRES);
                     let signed = connection.s3.sign(&key, options, expires_in).await?;
-                    Ok(signed_url(options.method, signed))
+                    Ok(signed_url(options.method, &key, signed))
                 })
                 .await
             }
@@ -123,7 +125,7 @@ impl App {
                         parts,
                         expires_at: rfc3339(held.expires_ms),
                         expires_in: held.expires_in,
-                        warnings: held.warnings,
+                        warnings: held.warnings.into_iter().chain(dots_warning(&key)).collect(),
                     })
                 })
                 .await
@@ -147,7 +149,7 @@ pub(super) async fn sign_get_url(
 ) -> Result<SignedUrl, AwsError> {
     let options = SignOptions { version, ..SignOptions::default() };
     let signed = connection.s3.sign(key, &options, expires_in).await?;
-    Ok(signed_url(SignMethod::Get, signed))
+    Ok(signed_url(SignMethod::Get, key, signed))
 }
 
 async fn sign_form(
@@ -195,10 +197,16 @@ async fn sign_form(
     })
 }
 
-fn signed_url(method: SignMethod, signed: Presigned) -> SignedUrl {
+fn signed_url(method: SignMethod, key: &ObjectKey, signed: Presigned) -> SignedUrl {
     let headers: BTreeMap<String, String> = signed.headers.into_iter().collect();
-    let Held { expires_ms, expires_in, warnings } = signed.held;
+    let Held { expires_ms, expires_in, mut warnings } = signed.held;
+    warnings.extend(dots_warning(key));
     SignedUrl { url: signed.url, method, headers, expires_at: rfc3339(expires_ms), expires_in, warnings }
+}
+
+/// What holders of a URL should know whose clients would change it.
+fn dots_warning(key: &ObjectKey) -> Option<String> {
+    key.has_dot_segments().then(|| DOTS.to_owned())
 }
 
 /// Signing for others needs what they will do to be allowed as well.

@@ -103,7 +103,7 @@ impl App {
                 "the body has {length} bytes and the resource allows uploads of {most}"
             )));
         }
-        options.content_type = options.content_type.or_else(|| guessed_type(key));
+        options.content_type.get_or_insert_with(|| guessed_type(key));
         let outcome = match length.filter(|length| *length <= REPLAYABLE) {
             Some(length) => self.write_small(&query, environment, key, &options, source, length).await,
             None => self.write_stream(&query, environment, key, &options, source, length).await,
@@ -275,6 +275,7 @@ fn broken(text: &str) -> Error {
     AwsError::new(ErrorKind::BrokenBody, "s3", "RequestTimeout", text).into()
 }
 
-pub(super) fn guessed_type(key: &str) -> Option<String> {
-    mime_guess::from_path(key).first_raw().map(str::to_owned)
+/// By the ending of the key. Stores would name bytes of no known kind each in its own way.
+pub(super) fn guessed_type(key: &str) -> String {
+    mime_guess::from_path(key).first_raw().unwrap_or("application/octet-stream").to_owned()
 }

@@ -378,7 +378,12 @@ impl Task<'_> {
             return Ok(Exit::Ok);
         }
         let bytes = plan.get("bytes").and_then(Value::as_u64).unwrap_or(0);
-        let question = format!("{} {number} objects ({bytes} bytes) {}?", self.verb, self.question);
+        let taken = plan.get("taken").and_then(Value::as_u64).unwrap_or(0);
+        let stay = match taken {
+            0 => String::new(),
+            _ => format!(" {taken} of them stay, because their new keys are taken (see --overwrite)."),
+        };
+        let question = format!("{} {number} objects ({bytes} bytes) {}?{stay}", self.verb, self.question);
         input::confirm(&session.out, yes, &question).await?;
         let mut shown = Shown::default();
         follow(session, Call::post(&path, self.with("confirm_count", count)), number, &mut shown).await?;

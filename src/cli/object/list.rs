@@ -99,18 +99,27 @@ struct End {
 impl List {
     pub(super) async fn run(self, session: &Session) -> anyhow::Result<Exit> {
         let mut rows = Rows::new(&session.out, self.versions);
+        match self.all(session, &mut rows).await {
+            Ok(end) => rows.finish(&session.out, &end),
+            Err(error) => {
+                rows.broke(&error)?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn all(&self, session: &Session, rows: &mut Rows) -> anyhow::Result<End> {
         let mut cursor = self.cursor.clone();
-        let end = loop {
+        loop {
             let left = self.limit.map(|limit| limit.saturating_sub(rows.count));
-            let end = self.page(session, cursor.take(), left, &mut rows).await?;
+            let end = self.page(session, cursor.take(), left, rows).await?;
             rows.writer.flush()?;
             let full = self.limit.is_some_and(|limit| rows.count >= limit);
             if full || !end.truncated || end.cursor.is_none() {
-                break end;
+                return Ok(end);
             }
             cursor = end.cursor;
-        };
-        rows.finish(&session.out, &end)
+        }
     }
 
     async fn page(
@@ -229,6 +238,18 @@ impl Rows {
         let (at, key) = (output::one_line(at), output::one_line(key));
         writeln!(self.writer, "{at:24}  {size:>14}  {}{key}", version(state, &output::one_line(id)))?;
         Ok(())
+    }
+
+    /// Whoever reads rows from a pipe sees no exit code: the last one says that the list is not complete.
+    fn broke(mut self, error: &anyhow::Error) -> anyhow::Result<()> {
+        if self.format == Format::Ndjson {
+            let told = match error.downcast_ref::<Problem>() {
+                Some(problem) => json!(problem),
+                None => json!({"title": error.to_string()}),
+            };
+            writeln!(self.writer, "{}", json!({"error": told}))?;
+        }
+        Ok(self.writer.flush()?)
     }
 
     fn finish(mut self, out: &Output, end: &End) -> anyhow::Result<Exit> {

@@ -227,7 +227,7 @@ fn file_name(key: &str) -> String {
 
 fn find_object(state: &State, key: &str) -> S3Result<Arc<ObjectMeta>> {
     let found = state.objects.get(key.as_bytes());
-    found.cloned().ok_or_else(|| s3_error!(NoSuchKey, "no object has the key `{key}`"))
+    found.cloned().ok_or_else(|| s3_error!(NoSuchKey, "no object has this key"))
 }
 
 fn load_object(entry: &DirEntry) -> io::Result<ObjectMeta> {

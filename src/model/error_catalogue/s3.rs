@@ -8,7 +8,7 @@ pub(super) const ENTRIES: &[ErrorEntry] = &[
     entry(
         "AccessControlListNotSupported",
         "the bucket has ACLs turned off (object ownership is bucket owner enforced)",
-        "remove `default_acl` from the resource and send no ACL: the bucket's policy says who may read",
+        "send no ACL: leave out `acl`, and remove the resource's `default_acl` if it has one; the bucket's policy says who may read",
         ResourceEditor,
         false,
     ),
@@ -115,9 +115,9 @@ pub(super) const ENTRIES: &[ErrorEntry] = &[
     entry(
         "InvalidPart",
         "a part of the upload is missing or changed",
-        "start the upload again",
+        "list the parts, send again what is missing, and complete the upload with the ETags that the store tells",
         Caller,
-        true,
+        false,
     ),
     entry(
         "InvalidRange",
@@ -208,7 +208,7 @@ pub(super) const ENTRIES: &[ErrorEntry] = &[
     entry(
         "NoSuchUpload",
         "the multipart upload was completed, aborted or never started",
-        "start the upload again",
+        "look whether the object is there already; if it is not, start the upload again",
         Caller,
         false,
     ),
@@ -222,8 +222,8 @@ pub(super) const ENTRIES: &[ErrorEntry] = &[
     entry(
         "NotImplemented",
         "the store does not have this operation",
-        "use another operation, or another provider",
-        Provider,
+        "use another operation; if the store should have it, look whether `endpoint` leads to it; else only another store helps",
+        ResourceEditor,
         false,
     ),
     entry(

@@ -30,7 +30,7 @@ use crate::http::extract::{
 };
 use crate::http::openapi::{ObjectBytes, ReadHeaders, ReadParams, Scope, WriteHeaders};
 use crate::http::problem::{Failure, Problem, Problems, problem};
-use crate::model::object::{DeleteOptions, GetOptions, ObjectPage, PutResult};
+use crate::model::object::{DeleteOptions, GetOptions, ObjectPage, PutResult, has_dot_segments};
 
 pub(in crate::http::api) const NDJSON: &str = "application/x-ndjson";
 /// Bytes that a row of a list usually has.
@@ -204,7 +204,8 @@ pub async fn get_object(
     Headers(headers): Headers,
 ) -> Result<Response, Failure> {
     let permit = api.app.admit(&by.0).await?;
-    if version.is_redirect()? {
+    // a client would change such a URL on the way
+    if version.is_redirect()? && !has_dot_segments(&object.key) {
         return sign::redirect(&api, &by, &environment, object, version).await;
     }
     let options = get_options(&headers, version)?;

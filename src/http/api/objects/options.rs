@@ -9,6 +9,7 @@ use crate::app::Error;
 use crate::http::api::objects::{META, ObjectParams};
 use crate::http::extract::text_of;
 use crate::http::problem::Failure;
+use crate::model::byte_range;
 use crate::model::list_filter::{Direction, Filter, SizeRange, Sort, SortBy, TimeRange};
 use crate::model::object::{Conditions, GetOptions, ListOptions, PutOptions, ResponseOverrides};
 use crate::model::resource::CannedAcl;
@@ -75,10 +76,16 @@ fn list_of(headers: &HeaderMap, name: &str) -> Option<String> {
     Some(list)
 }
 
+fn range(headers: &HeaderMap) -> Result<Option<String>, Failure> {
+    let Some(text) = text_of(headers, "range") else { return Ok(None) };
+    byte_range::of_header(text)
+        .map_err(|rule| Failure(Error::BadRequest(format!("`Range` cannot be read: {rule}"))))
+}
+
 pub(super) fn get_options(headers: &HeaderMap, choice: ReadChoice) -> Result<GetOptions, Failure> {
     let text = |name: &str| text_of(headers, name).map(str::to_owned);
     Ok(GetOptions {
-        range: text("range"),
+        range: range(headers)?,
         version_id: choice.version,
         conditions: Conditions {
             if_match: list_of(headers, "if-match"),

@@ -9,6 +9,7 @@ use crate::aws::ErrorKind;
 use crate::http::api::objects::options::{checksum_mode, part};
 use crate::http::api::query::{QueryAnswer, Ran, Run};
 use crate::http::problem::Failure;
+use crate::model::byte_range;
 use crate::model::object::{Conditions, GetOptions, ObjectMetadata, ResponseOverrides};
 use crate::model::read_as::{Charset, CsvOptions, Encoding, HeaderRow, MOST_ROWS};
 
@@ -208,11 +209,15 @@ pub(super) async fn head(run: Run<'_>, wanted: HeadQuery) -> Ran {
     Ok((QueryAnswer::Head(Box::new(found.value.metadata)), found.freshness))
 }
 
+fn range(text: &str) -> Result<String, Failure> {
+    byte_range::of_field(text).map_err(|rule| Failure(Error::field("range", rule)))
+}
+
 pub(super) async fn get(run: Run<'_>, mut wanted: GetQuery) -> Ran {
     let content = content_options(&mut wanted)?;
     let options = GetOptions {
         version_id: wanted.version,
-        range: wanted.range,
+        range: wanted.range.as_deref().map(range).transpose()?,
         part: part(wanted.part)?,
         checksums: checksum_mode(wanted.checksum_mode.as_deref())?,
         conditions: Conditions {

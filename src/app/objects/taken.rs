@@ -1,0 +1,93 @@
+//! Which keys a rename would find taken: both lists are read side by side, a page of each at a time.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use crate::app::objects::bulk::{PAGE, SHOWN};
+use crate::app::objects::route::Route;
+use crate::app::{App, Error, Resource};
+use crate::aws::ErrorKind;
+use crate::model::bulk::RenamePrefix;
+use crate::model::name::Name;
+use crate::model::object::ObjectSummary;
+use crate::model::operation::Operation;
+
+/// What lies below a prefix, key by key.
+struct Side<'a> {
+    resource: &'a Arc<Resource>,
+    prefix: &'a str,
+    /// Behind which key the next page begins.
+    after: Option<String>,
+    /// Of the page that was read, with keys without the prefix; the next one is last.
+    page: Vec<ObjectSummary>,
+    more: bool,
+}
+
+impl<'a> Side<'a> {
+    fn new(resource: &'a Arc<Resource>, prefix: &'a str, after: Option<String>) -> Side<'a> {
+        Side { resource, prefix, after, page: Vec::new(), more: true }
+    }
+
+    /// Reads on until there is a key, or the end.
+    async fn fill(&mut self, app: &Arc<App>, environment: &Name) -> Result<(), Error> {
+        while self.page.is_empty() && self.more {
+            let page = app.page(self.resource, environment, self.prefix, self.after.as_deref(), PAGE).await?;
+            let last = page.objects.last().map(|object| object.key.clone());
+            // a store that does not get on ends it: the keys are counted, and nothing is decided by them
+            self.more = page.more && last > self.after;
+            self.after = last;
+            let behind = page.objects.into_iter().filter_map(|mut object| {
+                object.key = object.key.strip_prefix(self.prefix)?.to_owned();
+                Some(object)
+            });
+            self.page = behind.rev().collect();
+        }
+        Ok(())
+    }
+}
+
+impl App {
+    /// How many of the new keys are taken, and the first of them; none where the target may not be listed.
+    pub(super) async fn taken(
+        self: &Arc<Self>,
+        route: &Route,
+        wanted: &RenamePrefix,
+        after: Option<&str>,
+    ) -> Result<Option<(u64, Vec<String>)>, Error> {
+        let allowed = route.target.record.definition.operations.as_ref();
+        if allowed.is_some_and(|allowed| !allowed.contains(&Operation::List)) {
+            return Ok(None);
+        }
+        let behind = after.and_then(|after| after.strip_prefix(wanted.from.as_str()));
+        let begin = behind.map(|behind| format!("{}{behind}", wanted.to));
+        let mut there = Side::new(&route.target, &wanted.to, begin);
+        match there.fill(self, &route.environment).await {
+            Err(Error::Upstream(error)) if error.kind == ErrorKind::AccessDenied => return Ok(None),
+            outcome => outcome?,
+        }
+        let mut here = Side::new(&route.source, &wanted.from, after.map(str::to_owned));
+        let (mut number, mut first) = (0, Vec::new());
+        loop {
+            there.fill(self, &route.environment).await?;
+            let Some(other) = there.page.last() else { break };
+            here.fill(self, &route.environment).await?;
+            let Some(own) = here.page.last() else { break };
+            match own.key.as_bytes().cmp(other.key.as_bytes()) {
+                Ordering::Less => drop(here.page.pop()),
+                Ordering::Greater => drop(there.page.pop()),
+                Ordering::Equal => {
+                    // an earlier rename that was interrupted may have copied it already
+                    let is_copy = own.size == other.size && own.etag.is_some() && own.etag == other.etag;
+                    if !is_copy {
+                        number += 1;
+                        let room = SHOWN.saturating_sub(first.len());
+                        first.extend([format!("{}{}", wanted.to, other.key)].into_iter().take(room));
+                    }
+                    here.page.pop();
+                    there.page.pop();
+                }
+            }
+        }
+        Ok(Some((number, first)))
+    }
+}
