@@ -248,7 +248,7 @@ pub(super) fn loader(app: &Arc<App>, source: &Arc<Source>, key: &SecretKey) -> L
         let (app, source, key) = (app.upgrade(), Arc::clone(&source), key.clone());
         Box::pin(async move {
             let Some(app) = app else {
-                return Err(load_error(ErrorClass::Unavailable, "Stopping", "the service is stopping"));
+                return Err(load_error(ErrorClass::Unavailable, "LoadAbandoned", "the service is stopping"));
             };
             let outcome = match &source.record.definition.kind {
                 SourceKind::Aws(aws) => from_aws(&app, &source, aws, &key).await,

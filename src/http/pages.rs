@@ -8,7 +8,7 @@ use axum::routing::get;
 
 use crate::http::Api;
 use crate::http::problem::Problem;
-use crate::model::error_catalogue;
+use crate::model::{check_catalogue, error_catalogue};
 
 const PAGE: &str = include_str!("docs/index.html");
 /// The page loads nothing from elsewhere and runs no inline script.
@@ -36,7 +36,11 @@ pub fn routes() -> Router<Api> {
         .route("/", get(|| async { Redirect::to("/docs") }))
         .route("/docs", get(|| async { page("text/html; charset=utf-8", PAGE) }))
         .route("/docs/{file}", get(file))
+        .route("/docs/", get(|| async { Redirect::to("/docs") }))
+        .route("/docs/errors", get(|| async { plain(error_list()) }))
         .route("/docs/errors/{code}", get(error_page))
+        .route("/docs/checks", get(|| async { plain(check_list()) }))
+        .route("/docs/checks/{name}", get(check_page))
 }
 
 async fn file(Path(name): Path<String>) -> Response {
@@ -49,11 +53,37 @@ async fn file(Path(name): Path<String>) -> Response {
 
 /// What is known about an error's code.
 async fn error_page(Path(code): Path<String>) -> Response {
-    let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     match text_of(&code) {
-        Some(text) => (kind, text).into_response(),
-        None => (StatusCode::NOT_FOUND, kind, "This is not a code of an error.\n").into_response(),
+        Some(text) => plain(text),
+        None => {
+            (StatusCode::NOT_FOUND, plain("This is not a code of an error.\n".to_owned())).into_response()
+        }
     }
+}
+
+/// Every code, a line each.
+fn error_list() -> String {
+    error_catalogue::all().map(|entry| format!("{}: {}\n", entry.code, entry.cause)).collect()
+}
+
+/// What a check of a connection test claims, and how it is tried.
+async fn check_page(Path(name): Path<String>) -> Response {
+    match check_catalogue::find(&name) {
+        Some(entry) => plain(entry.text()),
+        None => {
+            (StatusCode::NOT_FOUND, plain("This is no check: /docs/checks has all of them.\n".to_owned()))
+                .into_response()
+        }
+    }
+}
+
+/// Every check, a line each.
+fn check_list() -> String {
+    check_catalogue::CHECKS.iter().map(|entry| format!("{}: {}\n", entry.name, entry.claim)).collect()
+}
+
+fn plain(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
 }
 
 /// The page of a code. Upstreams have more codes than any table: theirs lead to a page all the same.
@@ -84,7 +114,7 @@ fn page(kind: &'static str, text: &'static str) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use super::{FILES, text_of};
+    use super::{FILES, check_list, error_list, text_of};
 
     #[test]
     fn a_code_of_an_upstream_that_nobody_knows_has_a_page_and_what_is_no_code_has_none() {
@@ -92,6 +122,12 @@ mod tests {
         for bad in ["", "a b", "<script>", &"x".repeat(65)] {
             assert_eq!(text_of(bad), None);
         }
+    }
+
+    #[test]
+    fn lists_have_a_line_for_each() {
+        assert!(error_list().lines().any(|line| line.starts_with("NoSuchBucket: ")));
+        assert_eq!(check_list().lines().count(), crate::model::check_catalogue::CHECKS.len());
     }
 
     #[test]

@@ -343,8 +343,9 @@ pub struct BulkPlan {
     /// Named keys that are not there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
-    /// Objects whose new keys are taken: without `overwrite` they stay where they are. Absent where that makes no
-    /// difference, and where the target may not be listed.
+    /// Objects whose new keys are taken by what has another size or ETag: without `overwrite` they stay where they are,
+    /// unless that turns out to be their copy. Absent where that makes no difference, and where the target may not be
+    /// listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken: Option<u64>,
     /// The first of these keys, at most ten.

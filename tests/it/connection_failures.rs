@@ -226,7 +226,13 @@ pub(crate) async fn tls_server(names: &[&str], expired: bool) -> (u16, String) {
 
 /// Speaks TLS for a server that speaks plain HTTP; its URL and the certificate.
 pub(crate) async fn tls_front(url: &str) -> (String, String) {
-    let (acceptor, pem) = acceptor(&["localhost"], false);
+    let (port, pem) = tls_front_of(url, &["localhost"]).await;
+    (format!("https://localhost:{port}"), pem)
+}
+
+/// The same under other names; its port and the certificate.
+pub(crate) async fn tls_front_of(url: &str, names: &[&str]) -> (u16, String) {
+    let (acceptor, pem) = acceptor(names, false);
     let target = url.strip_prefix("http://").unwrap().to_owned();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -241,7 +247,7 @@ pub(crate) async fn tls_front(url: &str) -> (String, String) {
             });
         }
     });
-    (format!("https://localhost:{port}"), pem)
+    (port, pem)
 }
 
 #[tokio::test]

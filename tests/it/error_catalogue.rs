@@ -46,7 +46,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("Overloaded", "`app::vault_export`, of the library"),
     ("PreconditionRequired", "access::problems"),
     ("SourceInUse", "registry::sources"),
-    ("Stopping", "none: it is said in the moment of the stop"),
     ("TooLarge", "access::problems"),
     ("TooManyFailures", "access::tokens"),
     ("TooManyQueries", "streams"),

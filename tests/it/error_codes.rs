@@ -39,7 +39,7 @@ fn every_code_that_is_given_in_the_sources_is_in_the_catalogue() {
         "BadRequest",
         "UpstreamLimit",
         "NotSupportedByProvider",
-        "Stopping",
+        "LoadAbandoned",
         "MethodNotAllowed",
         "TlsFailure",
     ] {

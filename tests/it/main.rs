@@ -1,6 +1,7 @@
 //! The one integration binary: real servers on loopback, the real binary, one file per noun.
 
 mod access;
+mod access_points;
 mod bucket_import;
 mod check_causes;
 mod check_fixes;

@@ -15,7 +15,16 @@ use std::path::Path;
 use serde_json::Value;
 
 /// Routes that are pages, not operations.
-const PAGES: &[&str] = &["/", "/docs", "/docs/{file}", "/docs/errors/{code}"];
+const PAGES: &[&str] = &[
+    "/",
+    "/docs",
+    "/docs/",
+    "/docs/{file}",
+    "/docs/errors",
+    "/docs/errors/{code}",
+    "/docs/checks",
+    "/docs/checks/{name}",
+];
 /// What every operation of `/v1` can answer.
 const SHARED_ERRORS: &[&str] = &[
     "400", "401", "403", "404", "409", "412", "413", "422", "424", "428", "429", "500", "501", "502", "503",

@@ -129,6 +129,23 @@ async fn a_dry_run_tells_which_new_keys_are_taken() {
     assert!(expect(admin.query("main", &blind).await, 200).get("taken").is_none(), "it may not be listed");
 }
 
+/// What lies at the target besides is not read page by page.
+#[tokio::test]
+async fn a_dry_run_of_few_objects_reads_little_of_a_large_target() {
+    let place = Place::embedded().await;
+    fill(&place, "to/", 3_100).await;
+    for key in ["from/02999", "from/x", "to/x"] {
+        aws::put_object(&place.client(), &place.bucket, key, key).await;
+    }
+    let service = service_at(&place).await;
+    let store = &place.embedded.as_ref().unwrap().store;
+    let before = store.requests();
+    let plan = expect(service.admin.query("main", &rename(&json!({"dry_run": true}))).await, 200);
+    assert_eq!(plan["taken_keys"], json!(["to/02999", "to/x"]), "{plan:#}");
+    // a page to count and one to compare; of the target the first page, and the one where the first key would be
+    assert_eq!(store.requests() - before, 4);
+}
+
 #[tokio::test]
 async fn a_rename_copies_looks_and_then_deletes_together() {
     let place = Place::embedded().await;

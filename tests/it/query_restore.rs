@@ -19,15 +19,19 @@ use crate::stores::{Place, service_with};
 use crate::support::{Setup, expect};
 
 #[tokio::test]
-async fn a_version_that_is_not_there_is_told_as_such() {
-    let place = versioned().await;
-    aws::put_object(&place.client(), &place.bucket, "k", "x").await;
-    let service = service_with(&place, Setup::new(), &json!({})).await;
-    let wanted = json!({"operation": "restore_version", "key": "k", "version": "nosuchversion"});
-    let problem = expect(service.admin.query("main", &wanted).await, 404);
-    let read = json!({"operation": "get", "key": "k", "version": "nosuchversion"});
-    assert_eq!(problem["code"], expect(service.admin.query("main", &read).await, 404)["code"], "{problem:#}");
-    assert_ne!(problem["code"], "NotFound", "{problem:#}");
+async fn a_version_that_is_not_there_is_told_in_the_words_of_the_store() {
+    let moto = Place::moto().await;
+    let on = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+    let turn_on = moto.client().put_bucket_versioning().bucket(&moto.bucket).versioning_configuration(on);
+    turn_on.send().await.unwrap();
+    // radosgw 16 has no word of its own for it
+    for (place, code) in [(moto, "NoSuchVersion"), (versioned().await, "NoSuchKey")] {
+        aws::put_object(&place.client(), &place.bucket, "k", "x").await;
+        let service = service_with(&place, Setup::new(), &json!({})).await;
+        let wanted = json!({"operation": "restore_version", "key": "k", "version": "nosuchversion"});
+        let problem = expect(service.admin.query("main", &wanted).await, 404);
+        assert_eq!(problem["code"], code, "{}: {problem:#}", place.name);
+    }
 }
 
 /// Parts carry neither headers nor tags nor the storage class of the version.

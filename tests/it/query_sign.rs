@@ -96,6 +96,10 @@ async fn urls_that_clients_would_change_are_told_and_nobody_is_sent_there() {
     let listed = json!({"operation": "list", "sign_expires_in": 60, "prefix": ".."});
     let page = expect(admin.query("main", &listed).await, 200);
     assert!(page["notes"][0].as_str().unwrap().contains("`../up`"), "{page:#}");
+    // whatever else there is to say
+    let sorted = json!({"operation": "list", "sign_expires_in": 60, "sort": {"by": "size"}, "limit": 1});
+    let notes = expect(admin.query("main", &sorted).await, 200)["notes"].clone();
+    assert_eq!(notes.as_array().unwrap().len(), 2, "{notes:#}");
 }
 
 #[tokio::test]

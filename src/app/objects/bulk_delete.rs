@@ -110,6 +110,12 @@ impl App {
                 let other = key.if_match.is_some() && key.if_match != found.metadata.etag;
                 Ok((!other).then(|| found.metadata.size.unwrap_or(0)))
             }
+            // a marker has no size, and can be deleted as any version
+            Err(Error::Upstream(error))
+                if key.version.is_some() && (error.code == "DeleteMarker" || error.status == Some(405)) =>
+            {
+                Ok(Some(0))
+            }
             Err(Error::Upstream(error)) if error.kind == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }

@@ -50,6 +50,8 @@ pub struct Listing {
     ready: Option<ObjectPage>,
     ahead: Option<AbortOnDropHandle<Result<Fetched, Error>>>,
     done: bool,
+    /// A row whose URL clients would change.
+    dotted: Option<String>,
     scanned: u64,
     /// Rows of the store that may be read.
     scan: u64,
@@ -128,6 +130,7 @@ impl App {
             ready: None,
             ahead: None,
             done: false,
+            dotted: None,
             scanned: 0,
             freshness: Freshness::default(),
         };
@@ -157,7 +160,7 @@ impl Listing {
     }
 
     /// Only rows that are shown are signed.
-    async fn sign(&self, mut page: ObjectPage, expires_in: u64) -> Result<ObjectPage, Error> {
+    async fn sign(&mut self, mut page: ObjectPage, expires_in: u64) -> Result<ObjectPage, Error> {
         let connection = self.app.connect(&self.resource, &self.environment).await?;
         // a delete marker has nothing to read
         for row in page.objects.iter_mut().filter(|row| row.delete_marker != Some(true)) {
@@ -165,10 +168,12 @@ impl Listing {
             let Ok(key) = full_key(&connection.prefix, &row.key) else { continue };
             let signed = sign_get_url(&connection, &key, row.version_id.clone(), expires_in).await?;
             (row.url, row.url_expires_at) = (Some(signed.url), Some(signed.expires_at));
-            if key.has_dot_segments() && page.notes.is_empty() {
-                page.notes.push(format!("`{}`: {DOTS}", row.key));
+            if key.has_dot_segments() && self.dotted.is_none() {
+                self.dotted = Some(row.key.clone());
             }
         }
+        // the last page says what is said of all
+        page.notes.extend(self.dotted.iter().map(|key| format!("`{key}`: {DOTS}")));
         Ok(page)
     }
 
@@ -263,13 +268,11 @@ impl Listing {
         let Sifted { objects, prefixes, last, all } = self.wanted.sift(page, mark, self.left).await;
         let cursor = match (all, next) {
             (true, None) => None,
-            (true, Some(next)) => Some(Mark { token: Some(next), after: None }),
-            // a list of versions goes on behind any of them
-            (false, _) if self.request.versions => {
-                let place = last.map(|(key, version_id)| VersionMarker { key, version_id }.encode());
-                Some(Mark { token: place.or_else(|| mark.token.clone()), after: None })
+            (true, Some(next)) => Some(Mark { token: Some(next), ..Mark::default() }),
+            (false, _) => {
+                let (after, version) = last.unzip();
+                Some(Mark { token: mark.token.clone(), after, version: version.flatten() })
             }
-            (false, _) => Some(Mark { token: mark.token.clone(), after: last.map(|(name, _)| name) }),
         };
         let mut notes = self.wanted.notes(self.request.delimiter.is_some());
         if self.scanned >= self.scan && cursor.is_some() {

@@ -29,6 +29,9 @@ pub(super) struct Mark {
     /// Rows up to this one were looked at.
     #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
     pub(super) after: Option<String>,
+    /// In a list of versions, the one of that key.
+    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
+    pub(super) version: Option<String>,
 }
 
 /// The rows of a page that are shown.
@@ -86,7 +89,7 @@ impl Wanted {
     pub(super) fn mark(&self, cursor: Option<&str>) -> Result<Mark, Error> {
         let Some(cursor) = cursor else { return Ok(Mark::default()) };
         if self.is_plain() {
-            return Ok(Mark { token: Some(cursor.to_owned()), after: None });
+            return Ok(Mark { token: Some(cursor.to_owned()), ..Mark::default() });
         }
         Mark::parse(cursor).ok_or_else(|| {
             let text = "this cursor is of no list with a `filter`: give the cursor of the same list, or none";
@@ -106,13 +109,11 @@ impl Wanted {
         let mut rows: Vec<Row> = objects.chain(page.prefixes.into_iter().map(Row::Prefix)).collect();
         // stable: versions of one key keep their order
         rows.sort_by(|one, other| one.name().as_bytes().cmp(other.name().as_bytes()));
+        rows.drain(..mark.looked_at(&rows));
         let mut sifted = Sifted { objects: Vec::new(), prefixes: Vec::new(), last: None, all: true };
         for (at, row) in rows.into_iter().enumerate() {
             if at % ROWS_A_TURN == ROWS_A_TURN - 1 {
                 tokio::task::yield_now().await;
-            }
-            if mark.after.as_ref().is_some_and(|after| row.name().as_bytes() <= after.as_bytes()) {
-                continue;
             }
             if (sifted.objects.len() + sifted.prefixes.len()) as u64 >= most {
                 sifted.all = false;
@@ -134,6 +135,18 @@ impl Wanted {
 }
 
 impl Mark {
+    /// How many rows of its page were looked at. Where the version is not there any more, those of its key come again.
+    fn looked_at(&self, rows: &[Row]) -> usize {
+        let Some(after) = &self.after else { return 0 };
+        let place = |row: &Row| row.name().as_bytes().cmp(after.as_bytes());
+        if let Some(version) = self.version.as_deref() {
+            let same = |row: &Row| place(row).is_eq() && row.version() == Some(version);
+            let found = rows.iter().position(same).map(|at| at + 1);
+            return found.unwrap_or_else(|| rows.partition_point(|row| place(row).is_lt()));
+        }
+        rows.partition_point(|row| place(row).is_le())
+    }
+
     /// Opaque to callers.
     pub(super) fn to_text(&self) -> String {
         // two texts can always be written
@@ -152,8 +165,8 @@ mod tests {
     #[test]
     fn a_mark_survives_its_way_through_a_caller() {
         for mark in [
-            Mark { token: Some("x\"y".to_owned()), after: Some("ü/a b".to_owned()) },
-            Mark { token: None, after: Some(String::new()) },
+            Mark { token: Some("x\"y".to_owned()), after: Some("ü/a b".to_owned()), version: None },
+            Mark { token: None, after: Some(String::new()), version: Some("v".to_owned()) },
             Mark::default(),
         ] {
             assert_eq!(Mark::parse(&mark.to_text()), Some(mark));

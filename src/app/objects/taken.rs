@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::app::objects::bulk::{PAGE, SHOWN};
 use crate::app::objects::route::Route;
+use crate::app::objects::row::Row;
 use crate::app::{App, Error, Resource};
 use crate::aws::ErrorKind;
 use crate::model::bulk::RenamePrefix;
@@ -28,6 +29,15 @@ impl<'a> Side<'a> {
         Side { resource, prefix, after, page: Vec::new(), more: true }
     }
 
+    /// Where all of the page lies before a key, the next one begins there: what lies between is not read.
+    fn skip_to(&mut self, behind: &str) {
+        if self.page.first().is_some_and(|last| last.key.as_str() < behind) {
+            self.page.clear();
+            let before = just_before(behind).map(|before| format!("{}{before}", self.prefix));
+            self.after = self.after.take().max(before);
+        }
+    }
+
     /// Reads on until there is a key, or the end.
     async fn fill(&mut self, app: &Arc<App>, environment: &Name) -> Result<(), Error> {
         while self.page.is_empty() && self.more {
@@ -46,6 +56,14 @@ impl<'a> Side<'a> {
     }
 }
 
+/// A text before this one, with as little as can be between them.
+fn just_before(key: &str) -> Option<String> {
+    let mut letters = key.chars();
+    let last = letters.next_back()?;
+    let before = ('\0'..last).next_back()?;
+    Some(format!("{}{before}\u{10FFFF}", letters.as_str()))
+}
+
 impl App {
     /// How many of the new keys are taken, and the first of them; none where the target may not be listed.
     pub(super) async fn taken(
@@ -61,7 +79,10 @@ impl App {
         let behind = after.and_then(|after| after.strip_prefix(wanted.from.as_str()));
         let begin = behind.map(|behind| format!("{}{behind}", wanted.to));
         let mut there = Side::new(&route.target, &wanted.to, begin);
-        match there.fill(self, &route.environment).await {
+        let listed = there.fill(self, &route.environment).await;
+        let row = Row { key: Some(&wanted.to), error: listed.as_ref().err(), ..Row::default() };
+        self.note(&route.caller, &route.target, Operation::List, row).await;
+        match listed {
             Err(Error::Upstream(error)) if error.kind == ErrorKind::AccessDenied => return Ok(None),
             outcome => outcome?,
         }
@@ -74,7 +95,10 @@ impl App {
             let Some(own) = here.page.last() else { break };
             match own.key.as_bytes().cmp(other.key.as_bytes()) {
                 Ordering::Less => drop(here.page.pop()),
-                Ordering::Greater => drop(there.page.pop()),
+                Ordering::Greater => {
+                    there.page.pop();
+                    there.skip_to(&own.key);
+                }
                 Ordering::Equal => {
                     // an earlier rename that was interrupted may have copied it already
                     let is_copy = own.size == other.size && own.etag.is_some() && own.etag == other.etag;
@@ -89,5 +113,22 @@ impl App {
             }
         }
         Ok(Some((number, first)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::just_before;
+
+    #[test]
+    fn what_is_just_before_a_key_is_before_it_and_behind_what_is_less() {
+        for (less, key) in
+            [("ab", "abc"), ("abb", "abc"), ("abbz", "abc"), ("\u{D7FF}z", "\u{E000}"), ("a", "b"), ("", "ü")]
+        {
+            let before = just_before(key).unwrap();
+            assert!(less < before.as_str() && before.as_str() < key, "{less} {before} {key}");
+        }
+        assert_eq!(just_before(""), None);
+        assert_eq!(just_before("\0"), None);
     }
 }

@@ -37,9 +37,10 @@ pub(super) async fn page(
     let found = connection.s3.list_versions(wanted).await?;
     let request_id = found.request_id.clone();
     let mut page = relative(found, root, options.fetch_owner);
-    if let Some(VersionMarker { key, version_id: None }) = after {
-        // Ceph RGW 16 begins with the key of the marker, S3 behind it
-        page.objects.retain(|row| row.key > *key);
+    // Ceph RGW 16 begins with the key of a marker that names no version, S3 behind it
+    let marker = after.filter(|after| after.version_id.is_none()).map(|after| &after.key);
+    for behind in marker.into_iter().chain(&options.start_after) {
+        page.objects.retain(|row| row.key > *behind);
     }
     Ok((page, request_id))
 }

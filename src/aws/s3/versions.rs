@@ -66,8 +66,13 @@ impl S3 {
         let is_row = |name: &str| {
             versions.iter().any(|row| row.key == name) || prefixes.iter().any(|prefix| prefix == name)
         };
-        let told = page.next_key_marker.map(|key| names.marker(key, is_row)).transpose()?;
-        let told = told.map(|key| (key, page.next_version_id_marker));
+        let told = page
+            .next_key_marker
+            .filter(|key| !key.is_empty())
+            .map(|key| names.marker(key, is_row))
+            .transpose()?;
+        let version = page.next_version_id_marker.filter(|version| !version.is_empty());
+        let told = told.map(|key| (key, version));
         // a store that does not say where it stopped stopped at its last row
         let last = || versions.last().map(|last| (last.key.clone(), Some(last.version_id.clone())));
         let next = goes_on(truncated, told.or_else(last), began.as_ref())?;

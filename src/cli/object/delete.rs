@@ -10,8 +10,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::cli::client::Call;
 use crate::cli::exit::{Exit, usage};
-use crate::cli::object::bulk::{self, DeletePrefix};
-use crate::cli::object::{checked_key, state};
+use crate::cli::object::bulk::DeletePrefix;
+use crate::cli::object::{checked_key, follow, state};
 use crate::cli::output::Column;
 use crate::cli::{Session, input};
 use crate::model::bulk::NamedKey;
@@ -124,7 +124,7 @@ impl Delete {
             return Ok(Exit::Ok);
         }
         if self.dry_run {
-            let plans = bulk::look_at_keys(session, &self.resource, &named).await?;
+            let plans = follow::look_at_keys(session, &self.resource, &named).await?;
             session.out.record(&plans)?;
             session.out.say("dry run: nothing was deleted");
             return Ok(Exit::Ok);
@@ -141,7 +141,7 @@ impl Delete {
         };
         let question = format!("Delete {what} of `{}`?", self.resource);
         input::confirm(&session.out, self.yes, &question).await?;
-        bulk::delete_keys(session, &self.resource, named).await
+        follow::delete_keys(session, &self.resource, named).await
     }
 
     /// Nothing but looks: an object store has no dry run of its own.
@@ -183,6 +183,10 @@ fn parse_line(line: &str) -> Result<Option<NamedKey>, String> {
     }
     match serde_json::from_value(value) {
         Ok(Line::Row { key, .. }) if key.is_empty() => Err("has an empty key".to_owned()),
+        // some stores take it for no version, and would delete the object of now
+        Ok(Line::Row { version_id: Some(version), .. }) if version.is_empty() => {
+            Err("has an empty version".to_owned())
+        }
         Ok(Line::Row { key, version_id, if_match }) => {
             Ok(Some(NamedKey { key, version: version_id, if_match }))
         }
@@ -222,7 +226,8 @@ mod tests {
             ("a.txt", "no JSON"),
             (r#"{"prefix": "2026/"}"#, "the group `2026/`"),
             (r#"{"size": 1}"#, "names no object"),
-            (r#"{"key": ""}"#, "empty"),
+            (r#"{"key": ""}"#, "empty key"),
+            (r#"{"key": "a", "version_id": ""}"#, "empty version"),
             (r#"{"error": {"title": "throttled"}}"#, "broke off: throttled"),
         ] {
             let why = parse_line(line).unwrap_err();

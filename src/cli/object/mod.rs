@@ -4,6 +4,7 @@ mod bulk;
 pub(crate) mod conditions;
 pub(crate) mod content;
 mod delete;
+mod follow;
 mod list;
 mod put_part;
 mod restore;

@@ -96,7 +96,6 @@ pub(super) const ENTRIES: &[ErrorEntry] = &[
         ResourceEditor,
         false,
     ),
-    entry("Stopping", "the service is about to stop", "send the request again", Caller, true),
     entry(
         "TooLarge",
         "the body or the object is larger than a bound allows",

@@ -17,6 +17,11 @@ pub(crate) struct ForwardProxy {
 impl ForwardProxy {
     /// Takes requests with this value of `Proxy-Authorization`, or all when there is none.
     pub(crate) async fn start(authorization: Option<&'static str>) -> ForwardProxy {
+        ForwardProxy::leading_to(None, authorization).await
+    }
+
+    /// The same; every tunnel leads to this port, whatever was asked for.
+    pub(crate) async fn leading_to(only: Option<u16>, authorization: Option<&'static str>) -> ForwardProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -24,7 +29,7 @@ impl ForwardProxy {
         let listener = tokio::spawn(async move {
             loop {
                 let Ok((client, _)) = listener.accept().await else { return };
-                tokio::spawn(serve(client, authorization, Arc::clone(&seen)));
+                tokio::spawn(serve(client, only, authorization, Arc::clone(&seen)));
             }
         });
         ForwardProxy { address, asked, listener }
@@ -46,7 +51,12 @@ impl Drop for ForwardProxy {
     }
 }
 
-async fn serve(mut client: TcpStream, authorization: Option<&str>, asked: Arc<Mutex<Vec<String>>>) {
+async fn serve(
+    mut client: TcpStream,
+    only: Option<u16>,
+    authorization: Option<&str>,
+    asked: Arc<Mutex<Vec<String>>>,
+) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match client.read_u8().await {
@@ -58,7 +68,8 @@ async fn serve(mut client: TcpStream, authorization: Option<&str>, asked: Arc<Mu
     let target = head.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next()).unwrap_or_default();
     asked.lock().unwrap().push(target.to_owned());
     let given = head.lines().find_map(|line| line.strip_prefix("Proxy-Authorization: "));
-    let port = target.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
+    let port =
+        target.rsplit(':').next().and_then(|port| port.parse::<u16>().ok()).map(|port| only.unwrap_or(port));
     let answer = match (port, authorization) {
         (None, _) => "HTTP/1.1 405 Method Not Allowed\r\n\r\n",
         (_, Some(wanted)) if given != Some(wanted) => "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",

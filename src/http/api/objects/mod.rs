@@ -208,7 +208,7 @@ pub async fn get_object(
     if version.is_redirect()? && !has_dot_segments(&object.key) {
         return sign::redirect(&api, &by, &environment, object, version).await;
     }
-    let options = get_options(&headers, version)?;
+    let options = GetOptions { range: options::range(&headers)?, ..get_options(&headers, version)? };
     let opened = if headers.contains_key(header::IF_RANGE) {
         // boxed: its state is large, and few take it
         Box::pin(if_range::get(&api.app, &by.0, &environment.0, &object, (&headers, options))).await?
@@ -242,8 +242,7 @@ pub async fn head_object(
     Headers(headers): Headers,
 ) -> Result<Response, Failure> {
     let permit = api.app.admit(&by.0).await?;
-    // a range is one of a GET (RFC 9110, section 14.2); S3 would answer 206
-    let options = GetOptions { range: None, ..get_options(&headers, version)? };
+    let options = get_options(&headers, version)?;
     let opened = api.app.head(&by.0, &object.resource, &environment.0, &object.key, &options).await?;
     Ok(download(&api, opened, permit))
 }

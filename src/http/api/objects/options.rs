@@ -76,16 +76,18 @@ fn list_of(headers: &HeaderMap, name: &str) -> Option<String> {
     Some(list)
 }
 
-fn range(headers: &HeaderMap) -> Result<Option<String>, Failure> {
+/// What part is asked for.
+pub(super) fn range(headers: &HeaderMap) -> Result<Option<String>, Failure> {
     let Some(text) = text_of(headers, "range") else { return Ok(None) };
     byte_range::of_header(text)
         .map_err(|rule| Failure(Error::BadRequest(format!("`Range` cannot be read: {rule}"))))
 }
 
+/// Everything but the range, which is one of a GET (RFC 9110, section 14.2).
 pub(super) fn get_options(headers: &HeaderMap, choice: ReadChoice) -> Result<GetOptions, Failure> {
     let text = |name: &str| text_of(headers, name).map(str::to_owned);
     Ok(GetOptions {
-        range: range(headers)?,
+        range: None,
         version_id: choice.version,
         conditions: Conditions {
             if_match: list_of(headers, "if-match"),
