@@ -63,7 +63,7 @@ async fn error_page(Path(code): Path<String>) -> Response {
 
 /// Every code, a line each.
 fn error_list() -> String {
-    error_catalogue::all().map(|entry| format!("{}: {}\n", entry.code, entry.cause)).collect()
+    lines(error_catalogue::all().map(|entry| [entry.code, entry.cause]))
 }
 
 /// What a check of a connection test claims, and how it is tried.
@@ -79,7 +79,11 @@ async fn check_page(Path(name): Path<String>) -> Response {
 
 /// Every check, a line each.
 fn check_list() -> String {
-    check_catalogue::CHECKS.iter().map(|entry| format!("{}: {}\n", entry.name, entry.claim)).collect()
+    lines(check_catalogue::CHECKS.iter().map(|entry| [entry.name, entry.claim]))
+}
+
+fn lines<'a>(entries: impl Iterator<Item = [&'a str; 2]>) -> String {
+    entries.flat_map(|[name, text]| [name, ": ", text, "\n"]).collect()
 }
 
 fn plain(text: String) -> Response {

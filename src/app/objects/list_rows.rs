@@ -45,6 +45,7 @@ pub(super) struct Sifted {
 }
 
 /// A row of a page.
+#[expect(clippy::large_enum_variant, reason = "nearly all rows are objects")]
 enum Row {
     Object(ObjectSummary),
     Prefix(String),

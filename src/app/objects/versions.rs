@@ -48,7 +48,10 @@ pub(super) async fn page(
 /// Keys without the resource's prefix. What lies outside it is left out, whatever the store answers.
 fn relative(found: VersionsFound, root: &str, with_owner: bool) -> ObjectPage {
     let objects = found.versions.into_iter().filter_map(|mut version| {
-        version.key = version.key.strip_prefix(root)?.to_owned();
+        if !version.key.starts_with(root) {
+            return None;
+        }
+        version.key.drain(..root.len());
         version.owner = version.owner.filter(|_| with_owner);
         Some(version.into())
     });

@@ -175,8 +175,8 @@ fn parse_line(line: &str) -> Result<Option<NamedKey>, String> {
     if line.trim().is_empty() {
         return Ok(None);
     }
-    let like = r#"a line is like {"key": "a.txt", "version_id": "…"}"#;
-    let value: Value = serde_json::from_str(line).map_err(|error| format!("is no JSON ({error}): {like}"))?;
+    let rule = r#"a line is like {"key": "a.txt", "version_id": "…"}"#;
+    let value: Value = serde_json::from_str(line).map_err(|error| format!("is no JSON ({error}): {rule}"))?;
     if let Some(error) = value.get("error") {
         let title = error.get("title").and_then(Value::as_str).unwrap_or("an error");
         return Err(format!("says that the list broke off: {title}"));
@@ -194,7 +194,7 @@ fn parse_line(line: &str) -> Result<Option<NamedKey>, String> {
             Err(format!("is the group `{prefix}` and no object: list without --delimiter"))
         }
         Ok(Line::End { .. }) => Ok(None),
-        Err(_) => Err(format!("names no object: {like}")),
+        Err(_) => Err(format!("names no object: {rule}")),
     }
 }
 
