@@ -1,8 +1,15 @@
-//! Patterns for keys: `*`, `**`, `?` and classes, in time that grows with the pattern and the key and no faster.
+//! Patterns for keys: `*`, `**`, `?`, classes and alternatives, in time that grows with the pattern and the key and no
+//! faster.
 
-/// A pattern for a whole key.
+/// Bytes of a pattern whose alternatives are written out.
+const MOST_EXPANDED: usize = 2_048;
+
+/// A pattern for a whole key, one for each alternative.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Glob(Vec<Token>);
+pub struct Glob(Vec<Pattern>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pattern(Vec<Token>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Token {
@@ -21,6 +28,19 @@ enum Token {
 impl Glob {
     /// Reads a pattern, or says what is wrong with it.
     pub fn parse(pattern: &str) -> Result<Glob, String> {
+        let mut left = MOST_EXPANDED;
+        let written_out = alternatives(pattern, &mut left)?;
+        written_out.iter().map(|pattern| Pattern::parse(pattern)).collect::<Result<_, _>>().map(Glob)
+    }
+
+    /// Whether the whole key fits.
+    pub fn matches(&self, key: &str) -> bool {
+        self.0.iter().any(|pattern| pattern.matches(key))
+    }
+}
+
+impl Pattern {
+    fn parse(pattern: &str) -> Result<Pattern, String> {
         let mut tokens = Vec::new();
         let mut rest = pattern.chars().peekable();
         while let Some(next) = rest.next() {
@@ -38,11 +58,11 @@ impl Glob {
                 other => Token::One(other),
             });
         }
-        Ok(Glob(tokens))
+        Ok(Pattern(tokens))
     }
 
-    /// Whether the whole key fits. All places that the pattern can have reached are followed at once.
-    pub fn matches(&self, key: &str) -> bool {
+    /// All places that the pattern can have reached are followed at once.
+    fn matches(&self, key: &str) -> bool {
         let end = self.0.len();
         let mut reached = vec![false; end + 1];
         let mut next = reached.clone();
@@ -92,6 +112,68 @@ impl Token {
             Token::Star | Token::Everything => false,
         }
     }
+}
+
+/// The patterns that `{a,b}` stands for, as a shell writes them out: braces without a comma stand for themselves.
+fn alternatives(pattern: &str, left: &mut usize) -> Result<Vec<String>, String> {
+    let Some((before, inner, after)) = first_braces(pattern) else {
+        let text = "`glob` has too many alternatives: leave some out, or use `regex`";
+        *left = left.checked_sub(pattern.len().max(1)).ok_or(text)?;
+        return Ok(vec![pattern.to_owned()]);
+    };
+    let mut all = Vec::new();
+    for alternative in inner {
+        all.extend(alternatives(&[before, alternative, after].concat(), left)?);
+    }
+    Ok(all)
+}
+
+/// The text before the first braces with a comma, what stands between the commas, and the text behind.
+fn first_braces(pattern: &str) -> Option<(&str, Vec<&str>, &str)> {
+    for (open, _) in signs(pattern).filter(|(_, sign)| *sign == '{') {
+        let (before, rest) = pattern.split_at_checked(open)?;
+        let inside = rest.get(1..)?;
+        let (mut depth, mut start, mut found) = (0_u32, 0, Vec::new());
+        for (at, sign) in signs(inside) {
+            match sign {
+                '{' => depth += 1,
+                '}' if depth > 0 => depth -= 1,
+                ',' if depth == 0 => {
+                    found.push(inside.get(start..at)?);
+                    start = at + 1;
+                }
+                '}' if found.is_empty() => break,
+                '}' => {
+                    found.push(inside.get(start..at)?);
+                    return Some((before, found, inside.get(at + 1..)?));
+                }
+                _ => {}
+            }
+        }
+    }
+    None
+}
+
+/// Letters with their places, without those that `\` takes as they are and those of classes.
+fn signs(pattern: &str) -> impl Iterator<Item = (usize, char)> {
+    let mut letters = pattern.char_indices();
+    std::iter::from_fn(move || {
+        loop {
+            match letters.next()? {
+                (_, '\\') => drop(letters.next()),
+                (at, '[') => {
+                    // a bracket that opens and is not closed is told when the pattern is read
+                    let behind = pattern.get(at + 1..)?;
+                    let first = behind.trim_start_matches(['!', '^']);
+                    let skipped = behind.len() - first.len();
+                    let end = first.char_indices().skip(1).find(|(_, letter)| *letter == ']');
+                    let end = end.map_or(pattern.len(), |(end, _)| at + 1 + skipped + end);
+                    letters.by_ref().take_while(|(place, _)| *place < end).for_each(drop);
+                }
+                sign => return Some(sign),
+            }
+        }
+    })
 }
 
 fn class(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<Token, String> {
@@ -163,6 +245,22 @@ mod tests {
             ("*", "", true),
             ("**", "a/b", true),
             ("🚀*", "🚀 go", true),
+            ("*.{csv,json}", "a.json", true),
+            ("*.{csv,json}", "a.txt", false),
+            ("{a,b/**}.{x,y}", "b/c/d.y", true),
+            ("{a,{b,c}d}", "cd", true),
+            ("{a,{b,c}d}", "c", false),
+            ("a{,.gz}", "a", true),
+            ("a{,.gz}", "a.gz", true),
+            ("{id}", "{id}", true),
+            ("{id}.{x,y}", "{id}.y", true),
+            ("{a", "{a", true),
+            ("a,b}", "a,b}", true),
+            ("\\{a,b}", "{a,b}", true),
+            ("{a\\,b,c}", "a,b", true),
+            ("[{,]x", ",x", true),
+            ("{[,],b}", ",", true),
+            ("{ü,🚀}x", "🚀x", true),
         ] {
             check(pattern, key, expected);
         }
@@ -170,9 +268,11 @@ mod tests {
 
     #[test]
     fn patterns_that_mean_nothing_are_refused() {
-        for pattern in ["[a", "[", "a\\", "[z-a]", "[a-"] {
+        for pattern in ["[a", "[", "a\\", "[z-a]", "[a-", "{a,[}"] {
             assert!(Glob::parse(pattern).is_err(), "{pattern}");
         }
+        let many = "{a,b}".repeat(30);
+        assert!(Glob::parse(&many).unwrap_err().contains("too many alternatives"));
     }
 
     #[test]
@@ -191,7 +291,17 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(pattern in ".{0,20}", key in ".{0,20}") {
+        fn alternatives_fit_what_each_of_them_fits(
+            before in "[a-c*?]{0,3}", one in "[a-c*?]{0,3}", other in "[a-c*?]{0,3}", after in "[a-c*?]{0,3}",
+            key in "[a-c]{0,6}",
+        ) {
+            let both = Glob::parse(&format!("{before}{{{one},{other}}}{after}")).unwrap();
+            let each = [one, other].map(|text| Glob::parse(&format!("{before}{text}{after}")).unwrap());
+            prop_assert_eq!(both.matches(&key), each.iter().any(|glob| glob.matches(&key)));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(pattern in "[a{},\\\\\\[\\]!*ü]{0,20}|.{0,20}", key in ".{0,20}") {
             if let Ok(glob) = Glob::parse(&pattern) {
                 glob.matches(&key);
             }

@@ -27,7 +27,7 @@ const MOST_COMPILED: usize = 32 << 10;
 #[serde(deny_unknown_fields)]
 pub struct Filter {
     /// A pattern for the whole key: `*` stands for any text without `/`, `**` for any text, `?` for one character
-    /// besides `/`, `[a-z]` for one of these, `\` takes the next character as it is.
+    /// besides `/`, `[a-z]` for one of these, `{a,b}` for either, `\` takes the next character as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "2026/**.pdf")]
     pub glob: Option<String>,
