@@ -234,7 +234,7 @@ mod tests {
             (
                 r#"{"operation": "get", "key": "a", "labels": {"x": 300}}"#,
                 "labels.x",
-                "expected a whole number within its bounds".to_owned(),
+                "expected a whole number from 0 to 255".to_owned(),
             ),
             (
                 r#"{"operation": "get", "key": "a", "other": 5}"#,
