@@ -1,8 +1,9 @@
 //! Patterns for keys: `*`, `**`, `?`, classes and alternatives, in time that grows with the pattern and the key and no
 //! faster.
 
-/// Bytes of a pattern whose alternatives are written out.
-const MOST_EXPANDED: usize = 2_048;
+/// Bytes of a pattern whose alternatives are written out, each with so many besides.
+const MOST_EXPANDED: usize = 544;
+const OF_ALTERNATIVE: usize = 8;
 
 /// A pattern for a whole key, one for each alternative.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +82,9 @@ impl Pattern {
                 }
             }
             std::mem::swap(&mut reached, &mut next);
+            if !reached.contains(&true) {
+                return false;
+            }
         }
         reached.last().copied().unwrap_or(false)
     }
@@ -118,7 +122,7 @@ impl Token {
 fn alternatives(pattern: &str, left: &mut usize) -> Result<Vec<String>, String> {
     let Some((before, inner, after)) = first_braces(pattern) else {
         let text = "`glob` has too many alternatives: leave some out, or use `regex`";
-        *left = left.checked_sub(pattern.len().max(1)).ok_or(text)?;
+        *left = left.checked_sub(pattern.len() + OF_ALTERNATIVE).ok_or(text)?;
         return Ok(vec![pattern.to_owned()]);
     };
     let mut all = Vec::new();
@@ -164,11 +168,14 @@ fn signs(pattern: &str) -> impl Iterator<Item = (usize, char)> {
                 (at, '[') => {
                     // a bracket that opens and is not closed is told when the pattern is read
                     let behind = pattern.get(at + 1..)?;
-                    let first = behind.trim_start_matches(['!', '^']);
-                    let skipped = behind.len() - first.len();
-                    let end = first.char_indices().skip(1).find(|(_, letter)| *letter == ']');
-                    let end = end.map_or(pattern.len(), |(end, _)| at + 1 + skipped + end);
-                    letters.by_ref().take_while(|(place, _)| *place < end).for_each(drop);
+                    let negated = usize::from(behind.starts_with(['!', '^']));
+                    let (mut first, mut taken) = (true, false);
+                    let end = letters.by_ref().skip(negated).find(|(_, letter)| {
+                        let ends = *letter == ']' && !first && !taken;
+                        (first, taken) = (false, *letter == '\\' && !taken);
+                        ends
+                    });
+                    end?;
                 }
                 sign => return Some(sign),
             }
@@ -260,6 +267,10 @@ mod tests {
             ("{a\\,b,c}", "a,b", true),
             ("[{,]x", ",x", true),
             ("{[,],b}", ",", true),
+            ("[!!]{a,b}", "xb", true),
+            ("[!^]{a,b}", "xb", true),
+            ("[\\],{]{x,y}", "{y", true),
+            ("[]{,]{x,y}", "]x", true),
             ("{ü,🚀}x", "🚀x", true),
         ] {
             check(pattern, key, expected);

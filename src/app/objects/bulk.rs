@@ -206,6 +206,12 @@ pub(super) struct Page {
     pub(super) more: bool,
 }
 
+/// A list of the store that begins where it began before.
+pub(super) fn stuck() -> Error {
+    let text = "the list of the store does not get on: set `provider` to what it is";
+    AwsError::new(ErrorKind::Internal, "s3", "InternalError", text).into()
+}
+
 impl Work {
     fn place(&self) -> (&Arc<Resource>, &Name) {
         match self {
@@ -242,8 +248,7 @@ impl App {
             match page.objects.into_iter().next_back() {
                 // a store that does not look at where it should begin would be read for ever
                 Some(last) if page.more && after.as_ref().is_some_and(|before| last.key <= *before) => {
-                    let text = "the list of the store does not get on: set `provider` to what it is";
-                    return Err(AwsError::new(ErrorKind::Internal, "s3", "InternalError", text).into());
+                    return Err(stuck());
                 }
                 Some(last) if page.more => after = Some(last.key),
                 _ => return Ok(found),

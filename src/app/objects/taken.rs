@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::app::objects::bulk::{PAGE, SHOWN};
+use crate::app::objects::bulk::{PAGE, SHOWN, stuck};
 use crate::app::objects::route::Route;
 use crate::app::objects::row::Row;
 use crate::app::{App, Error, Resource};
@@ -12,6 +12,9 @@ use crate::model::bulk::RenamePrefix;
 use crate::model::name::Name;
 use crate::model::object::ObjectSummary;
 use crate::model::operation::Operation;
+
+/// Bytes of a place to begin at: with the prefixes before it, it has to be one that a store takes.
+const MOST_BYTES: usize = 512;
 
 /// What lies below a prefix, key by key.
 struct Side<'a> {
@@ -43,8 +46,10 @@ impl<'a> Side<'a> {
         while self.page.is_empty() && self.more {
             let page = app.page(self.resource, environment, self.prefix, self.after.as_deref(), PAGE).await?;
             let last = page.objects.last().map(|object| object.key.clone());
-            // a store that does not get on ends it: the keys are counted, and nothing is decided by them
-            self.more = page.more && last > self.after;
+            if page.more && last <= self.after {
+                return Err(stuck());
+            }
+            self.more = page.more;
             self.after = last;
             let behind = page.objects.into_iter().filter_map(|mut object| {
                 object.key = object.key.strip_prefix(self.prefix)?.to_owned();
@@ -60,8 +65,8 @@ impl<'a> Side<'a> {
 fn just_before(key: &str) -> Option<String> {
     let mut letters = key.chars();
     let last = letters.next_back()?;
-    let before = ('\0'..last).next_back()?;
-    Some(format!("{}{before}\u{10FFFF}", letters.as_str()))
+    let before = ('\0'..last).next_back().filter(|before| !before.is_control())?;
+    Some(format!("{}{before}\u{10FFFF}", letters.as_str())).filter(|before| before.len() < MOST_BYTES)
 }
 
 impl App {
@@ -122,6 +127,7 @@ mod tests {
 
     #[test]
     fn what_is_just_before_a_key_is_before_it_and_behind_what_is_less() {
+        assert_eq!(just_before("a "), None, "a control character is no place to begin at");
         for (less, key) in
             [("ab", "abc"), ("abb", "abc"), ("abbz", "abc"), ("\u{D7FF}z", "\u{E000}"), ("a", "b"), ("", "ü")]
         {

@@ -187,6 +187,9 @@ fn parse_line(line: &str) -> Result<Option<NamedKey>, String> {
         Ok(Line::Row { version_id: Some(version), .. }) if version.is_empty() => {
             Err("has an empty version".to_owned())
         }
+        Ok(Line::Row { version_id: Some(_), if_match: Some(_), .. }) => {
+            Err("has a version, which never changes, and `if_match`: leave one out".to_owned())
+        }
         Ok(Line::Row { key, version_id, if_match }) => {
             Ok(Some(NamedKey { key, version: version_id, if_match }))
         }
@@ -228,6 +231,7 @@ mod tests {
             (r#"{"size": 1}"#, "names no object"),
             (r#"{"key": ""}"#, "empty key"),
             (r#"{"key": "a", "version_id": ""}"#, "empty version"),
+            (r#"{"key": "a", "version_id": "v", "if_match": "e"}"#, "leave one out"),
             (r#"{"error": {"title": "throttled"}}"#, "broke off: throttled"),
         ] {
             let why = parse_line(line).unwrap_err();

@@ -34,7 +34,12 @@ pub(super) async fn delete_keys(
     let mut shown = Shown::default();
     for some in named.chunks(MOST_KEYS) {
         let call = Call::post(&path, json!({"keys": some}));
-        follow(session, call, named.len() as u64, &mut shown).await?;
+        if let Err(error) = follow(session, call, named.len() as u64, &mut shown).await {
+            let (done, failed) = shown.counts();
+            return Err(error.context(format!(
+                "{done} were deleted before that and {failed} failed: repeat the command"
+            )));
+        }
         if shown.is_over() {
             break;
         }
@@ -126,7 +131,9 @@ struct Shown {
 impl Shown {
     /// Takes one line in; how many keys are done with, after a chunk.
     fn line(&mut self, session: &Session, line: Value) -> anyhow::Result<Option<u64>> {
-        if session.out.format() == Format::Ndjson {
+        // the last line is told once for all calls
+        let is_last = line.get("truncated").is_some() && line.get("outcome").is_none();
+        if session.out.format() == Format::Ndjson && !is_last {
             session.out.json(&line)?;
         }
         if line.get("outcome").is_some() {
@@ -142,7 +149,7 @@ impl Shown {
         }
         let done = line.get("done").and_then(Value::as_u64);
         self.cursor = line.get("cursor").and_then(Value::as_str).map(str::to_owned);
-        if line.get("truncated").is_some() {
+        if is_last {
             self.add(line);
         }
         Ok(done)
@@ -174,6 +181,9 @@ impl Shown {
             return Err(self.broken(anyhow::anyhow!("the answer broke off")));
         };
         let (number, failed) = counts(end);
+        if session.out.format() == Format::Ndjson {
+            session.out.json(end)?;
+        }
         if session.out.format() == Format::Json {
             let mut whole = end.clone();
             if let Some(members) = whole.as_object_mut() {
