@@ -46,6 +46,7 @@ mod query_explain;
 mod query_lists;
 mod query_metadata;
 mod query_multipart;
+mod query_profiles;
 mod query_providers;
 mod query_read_pages;
 mod query_reads;

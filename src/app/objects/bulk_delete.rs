@@ -138,13 +138,7 @@ impl App {
         self.tracker.spawn(async move {
             let mut stopped = None;
             for chunk in keys.chunks(batch(&connection)) {
-                if stopped.is_some() || !reporter.is_heard() {
-                    break;
-                }
-                if app.stopping.is_cancelled() {
-                    stopped = Some(Error::Overloaded(
-                        "the service is stopping: send again the keys that have no line",
-                    ));
+                if stopped.is_some() || !reporter.is_heard() || app.stopping.is_cancelled() {
                     break;
                 }
                 stopped = app.delete_named(&deletes, chunk, &mut reporter).await;
