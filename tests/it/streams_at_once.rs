@@ -26,8 +26,9 @@ const MIB: usize = 1 << 20;
 const STREAMS: usize = 64;
 /// Bytes of each body; uploads of this size go in parts.
 const SIZE: usize = 32 * MIB;
-/// KiB that all of them may take together: a MiB each, of the 32 that each one carries, and the room for parts.
-const MOST: u64 = (2 * STREAMS as u64 + 40) * 1024;
+/// KiB that all of them may take together, of the 4 GiB that they carry: a MiB for a download, two for an upload (what the
+/// server reads at once, on its way in and out), and the room for parts.
+const MOST: u64 = (3 * STREAMS as u64 + 40) * 1024;
 
 /// Reads one object to its end; the bytes that came.
 async fn download(client: &Client, begun: &Barrier) -> usize {
