@@ -1,6 +1,7 @@
 //! Logs and metrics: how they are set up. What is logged and counted stands where it happens.
 
 mod lines;
+mod moment;
 
 use std::sync::OnceLock;
 
@@ -35,7 +36,7 @@ pub fn start_logs(settings: &config::Log) -> anyhow::Result<Flush> {
     let ours = filter_fn(|metadata| *metadata.level() <= Level::INFO || metadata.target().starts_with(OURS));
     let gathered = lines::Lines::start(std::io::stderr())?;
     let flush = gathered.guard();
-    let lines = tracing_subscriber::fmt::layer().with_writer(gathered);
+    let lines = tracing_subscriber::fmt::layer().with_writer(gathered).with_timer(moment::Now);
     let registry = tracing_subscriber::registry().with(filter).with(ours);
     let result = match settings.format.as_str() {
         "json" => registry.with(lines.json().flatten_event(true)).try_init(),

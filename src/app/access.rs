@@ -14,7 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::app::registry::{KnownToken, State};
 use crate::app::{App, Error, audit};
 use crate::clock::rfc3339;
-use crate::model::hex::hex;
+use crate::model::hex::{hex, write_hex};
 use crate::model::name::Name;
 use crate::model::principal::{Caller, Project, Role, Token};
 use crate::store::{StoreError, TokenRecord, new_id};
@@ -127,8 +127,8 @@ impl App {
         token.used_ms.store(now, Ordering::Relaxed);
         let project = project_of(&state, token, presented.project)?;
         Ok(Caller {
-            token_id: token.record.id.to_string(),
-            token_name: token.record.name.clone(),
+            token_id: Arc::clone(&token.record.id),
+            token_name: Arc::clone(&token.record.name),
             role: token.record.role,
             installation: token.record.project_id.is_none(),
             project: project.clone(),
@@ -247,10 +247,10 @@ impl App {
         let now = self.clock.now_ms();
         let taken = || Error::Conflict(format!("the project `{name}` exists already"));
         if dry_run {
-            if self.registry.state().project(name).is_some() {
+            if self.registry.state().project(name.as_str()).is_some() {
                 return Err(taken());
             }
-            return Ok(Project { id: "".into(), name: name.clone(), created_at: rfc3339(now) });
+            return Ok(Project { id: "".into(), name: name.clone(), created_at: rfc3339(now).into() });
         }
         let event = audit::event(caller, "project.create", name.as_str(), now);
         let created = self.store.create_project(name, now, &event).await;
@@ -297,7 +297,7 @@ impl App {
         let used = Some(used_ms).filter(|used| *used > 0).or(record.last_used_ms);
         Token {
             id: record.id.to_string(),
-            name: record.name.clone(),
+            name: record.name.to_string(),
             project: project.map(|project| project.name.clone()),
             role: record.role,
             last4: record.last4.clone(),
@@ -338,9 +338,10 @@ fn text_of(address: IpAddr) -> String {
 }
 
 fn find_token<'a>(state: &'a State, text: &str, now_ms: i64) -> Option<&'a Arc<KnownToken>> {
-    let hash = hash(text);
-    let token = state.token(&hash)?;
-    let same: bool = token.record.hash.as_bytes().ct_eq(hash.as_bytes()).into();
+    let mut digits = [0; 64];
+    write_hex(&Sha256::digest(text.as_bytes()), &mut digits);
+    let token = state.token(std::str::from_utf8(&digits).ok()?)?;
+    let same: bool = token.record.hash.as_bytes().ct_eq(&digits).into();
     let alive = token.record.expires_ms.is_none_or(|ends| ends > now_ms);
     (same && alive).then_some(token)
 }
@@ -356,7 +357,7 @@ fn project_of<'a>(state: &'a State, token: &KnownToken, asked: Option<&str>) -> 
         };
     }
     let name = asked.unwrap_or(DEFAULT_PROJECT);
-    Name::parse(name).ok().and_then(|parsed| state.project(&parsed)).ok_or_else(|| missing(name))
+    state.project(name).ok_or_else(|| missing(name))
 }
 
 fn token_record(
@@ -372,7 +373,7 @@ fn token_record(
     TokenRecord {
         id: new_id().into(),
         project_id,
-        name: name.to_owned(),
+        name: name.into(),
         role,
         hash: hash(text),
         last4,

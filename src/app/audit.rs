@@ -262,7 +262,7 @@ pub fn event(caller: &Caller, action: &str, subject: impl Into<String>, now_ms: 
     Event {
         at: rfc3339(now_ms),
         project: caller.project.id.to_string(),
-        who: [caller.token_name.as_str(), " (", caller.token_id.as_str(), ")"].concat(),
+        who: [&*caller.token_name, " (", &*caller.token_id, ")"].concat(),
         from: caller.from.clone(),
         action: action.to_owned(),
         subject: subject.into(),

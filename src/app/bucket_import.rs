@@ -146,7 +146,9 @@ impl App {
         let is_free = |name: &str| {
             let parsed = Name::parse(name);
             !taken.contains(name)
-                && parsed.is_ok_and(|name| self.registry.find_resource(&name, &caller.project.id).is_none())
+                && parsed.is_ok_and(|name| {
+                    self.registry.find_resource(name.as_str(), &caller.project.id).is_none()
+                })
         };
         let numbered = |number: u32| {
             let end = if number == 1 { String::new() } else { format!("-{number}") };

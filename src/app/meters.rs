@@ -1,16 +1,16 @@
 //! Counts queries. Each counter is found once: finding it by its labels costs more than counting. What was found is kept
 //! for the process, as the recorder of the metrics library is.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use metrics::{Counter, Histogram};
+use rustc_hash::FxHashMap;
 
 use crate::model::operation::Operation;
 
-static KNOWN: LazyLock<ArcSwap<HashMap<(&'static str, &'static str), Meter>>> =
+static KNOWN: LazyLock<ArcSwap<FxHashMap<(&'static str, &'static str), Meter>>> =
     LazyLock::new(ArcSwap::default);
 
 #[derive(Clone)]
@@ -40,7 +40,7 @@ fn register(labels: (&'static str, &'static str)) -> Meter {
         seconds: metrics::histogram!("s3_connector_query_seconds", "operation" => operation),
     };
     KNOWN.rcu(|known| {
-        let mut all = HashMap::clone(known);
+        let mut all = FxHashMap::clone(known);
         all.insert(labels, meter.clone());
         all
     });

@@ -111,7 +111,7 @@ impl Rows {
 
 impl State {
     /// The project of that name.
-    pub fn project(&self, name: &Name) -> Option<&Project> {
+    pub fn project(&self, name: &str) -> Option<&Project> {
         self.projects.get(name)
     }
 
@@ -128,7 +128,7 @@ impl State {
     }
 
     /// The resource of that name.
-    pub fn resource(&self, project_id: &str, name: &Name) -> Option<&Arc<Resource>> {
+    pub fn resource(&self, project_id: &str, name: &str) -> Option<&Arc<Resource>> {
         self.resources.get(project_id)?.get(name)
     }
 
@@ -421,7 +421,7 @@ impl Registry {
         self.apply(sequence, |_| {});
     }
 
-    pub(super) fn find_resource(&self, name: &Name, project_id: &str) -> Option<Arc<Resource>> {
+    pub(super) fn find_resource(&self, name: &str, project_id: &str) -> Option<Arc<Resource>> {
         self.state().resource(project_id, name).cloned()
     }
 
@@ -436,7 +436,7 @@ fn state_of(old: &State, rows: Rows) -> State {
     state.projects = rows.projects.into_iter().map(|project| (project.name.clone(), project)).collect();
     for record in rows.resources {
         let kept = old
-            .resource(&record.project_id, &record.definition.name)
+            .resource(&record.project_id, record.definition.name.as_str())
             .filter(|kept| kept.record.id == record.id && kept.record.version == record.version);
         let resource = kept.cloned().unwrap_or_else(|| Resource::new(record));
         let project = Arc::clone(&resource.record.project_id);

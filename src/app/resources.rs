@@ -102,8 +102,7 @@ impl App {
     /// The resource itself, as [`App::connect`] takes it.
     pub fn known_resource(&self, caller: &Caller, name: &str) -> Result<Arc<Resource>, Error> {
         let missing = || Error::NotFound { what: "resource", name: name.chars().take(80).collect() };
-        let name = Name::parse(name).map_err(|_| missing())?;
-        self.registry.find_resource(&name, &caller.project.id).ok_or_else(missing)
+        self.registry.find_resource(name, &caller.project.id).ok_or_else(missing)
     }
 
     fn resource_view(&self, caller: &Caller, record: &ResourceRecord) -> ResourceView {
@@ -130,7 +129,7 @@ impl App {
     pub async fn create_resource(&self, caller: &Caller, body: Value, dry_run: bool) -> Result<Saved, Error> {
         let (definition, literals) = read_definition(body)?;
         self.check(caller, &definition, &literals)?;
-        if self.registry.find_resource(&definition.name, &caller.project.id).is_some() {
+        if self.registry.find_resource(definition.name.as_str(), &caller.project.id).is_some() {
             return Err(taken(&definition.name));
         }
         self.insert(caller, definition, literals, "resource.create", dry_run).await
@@ -196,7 +195,7 @@ impl App {
             return Ok(Saved { view: self.resource_view(caller, old) });
         }
         let renamed = definition.name != old.definition.name;
-        if renamed && self.registry.find_resource(&definition.name, &caller.project.id).is_some() {
+        if renamed && self.registry.find_resource(definition.name.as_str(), &caller.project.id).is_some() {
             return Err(taken(&definition.name));
         }
         let now = self.clock.now_ms();
@@ -223,7 +222,7 @@ impl App {
         dry_run: bool,
     ) -> Result<Saved, Error> {
         let resource = self.known_resource(caller, name)?;
-        if self.registry.find_resource(new_name, &caller.project.id).is_some() {
+        if self.registry.find_resource(new_name.as_str(), &caller.project.id).is_some() {
             return Err(taken(new_name));
         }
         let mut definition = resource.record.definition.clone();

@@ -242,7 +242,7 @@ impl App {
             return Err(Error::BadRequest(format!("no field that takes references is called `{shown}`")));
         }
         let state = self.registry.state();
-        let known = state.project(project).ok_or_else(|| missing("project", project.as_str()))?;
+        let known = state.project(project.as_str()).ok_or_else(|| missing("project", project.as_str()))?;
         let source = state.visible_source(&known.id, source).ok_or_else(|| missing("source", source))?;
         let host = endpoint.as_deref().map_or(Host::Aws, |text| {
             Host::Named(host_of(text).unwrap_or_else(|| text.to_ascii_lowercase()))

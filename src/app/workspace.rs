@@ -260,7 +260,7 @@ impl App {
     pub(super) fn unknown_projects(&self, definition: &SourceDefinition) -> Vec<Finding> {
         let SourceKind::Aws(aws) = &definition.kind else { return Vec::new() };
         let state = self.registry.state();
-        let unknown = aws.project_roles.keys().filter(|project| state.project(project).is_none());
+        let unknown = aws.project_roles.keys().filter(|project| state.project(project.as_str()).is_none());
         unknown
             .map(|project| {
                 Finding::error(

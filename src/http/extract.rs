@@ -8,6 +8,7 @@ use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
+use serde::de::value::MapDeserializer;
 
 use crate::app::{DEFAULT_ENVIRONMENT, Error, Presented};
 use crate::http::problem::Failure;
@@ -194,6 +195,14 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Api> for Params<T> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Failure> {
+        let query = parts.uri.query().unwrap_or_default();
+        if query.is_empty() {
+            // most requests have none, and finding that out should cost nothing
+            let nothing = MapDeserializer::new(std::iter::empty::<(&str, &str)>());
+            if let Ok(params) = T::deserialize(nothing) as Result<T, serde::de::value::Error> {
+                return Ok(Params(params));
+            }
+        }
         axum::extract::Query::<T>::try_from_uri(&parts.uri)
             .map(|query| Params(query.0))
             .map_err(|error| Failure(Error::BadRequest(unreadable(&error))))

@@ -1,5 +1,6 @@
 //! Names that people choose: of resources, projects, environments, sources and aliases.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -76,6 +77,11 @@ fn shortened(text: &str) -> String {
 
 macro_rules! text_like {
     ($kind:ty) => {
+        impl Borrow<str> for $kind {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
         impl TryFrom<String> for $kind {
             type Error = NameError;
             fn try_from(text: String) -> Result<Self, NameError> {

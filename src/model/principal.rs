@@ -1,5 +1,8 @@
 //! Who calls: roles, tokens and callers.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -65,9 +68,9 @@ pub struct Token {
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The id of the token.
-    pub token_id: String,
+    pub token_id: Arc<str>,
     /// The name of the token, for the audit.
-    pub token_name: String,
+    pub token_name: Arc<str>,
     /// What the caller may do in `project`.
     pub role: Role,
     /// The project that the request is about.
@@ -79,7 +82,7 @@ pub struct Caller {
     /// The id of the request.
     pub request_id: String,
     /// How many queries of the token run now.
-    pub queries: std::sync::Arc<std::sync::atomic::AtomicUsize>,
+    pub queries: Arc<AtomicUsize>,
 }
 
 /// The id that stands for the whole installation where a project's would stand: what belongs to it belongs to the
@@ -91,10 +94,11 @@ pub const WORKSPACE: &str = "workspace";
 pub struct Project {
     /// Never changes, never reused.
     #[schema(value_type = String)]
-    pub id: std::sync::Arc<str>,
+    pub id: Arc<str>,
     /// Unique in the installation.
     #[schema(value_type = String, example = "default")]
     pub name: Name,
     /// RFC 3339.
-    pub created_at: String,
+    #[schema(value_type = String)]
+    pub created_at: Arc<str>,
 }

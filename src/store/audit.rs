@@ -4,7 +4,6 @@
 //! never touched again; the rows of queries, which come by the thousand, cost a fraction of a database row each.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -19,6 +18,8 @@ use crate::store::{Result, Store, StoreError};
 const ROWS_OF_PAGE: usize = 256;
 /// A page that has so many bytes takes no more rows. Who lists a few rows reads a page for them.
 const BYTES_OF_PAGE: usize = 128 * 1024;
+/// Bytes that the row of a query seldom exceeds.
+const BYTES_OF_ROW: usize = 640;
 /// Pages that one statement reads.
 const PAGES_AT_ONCE: usize = 16;
 /// Characters of a hash.
@@ -63,7 +64,9 @@ struct Page {
 impl AuditText {
     /// The event in one line.
     pub fn of(event: Event) -> Result<AuditText> {
-        let json = serde_json::to_string(&event).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let mut json = Vec::with_capacity(BYTES_OF_ROW);
+        serde_json::to_writer(&mut json, &event).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let json = String::from_utf8(json).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         Ok(AuditText { project: event.project, json })
     }
 
@@ -239,8 +242,9 @@ pub(super) async fn append(transaction: &mut Transaction<'_, Any>, rows: &[Audit
             count += 1;
             previous = chained(&previous, id, &row.json);
             let line_break = if count == 1 { "" } else { "\n" };
-            // writing to a string never fails
-            let _ = write!(text, "{line_break}{previous} {}", row.json);
+            for part in [line_break, &previous, " ", &row.json] {
+                text.push_str(part);
+            }
             projects.insert(row.project.as_str());
         }
         sqlx::query("INSERT INTO audit_pages (first_id, rows_text) VALUES ($1, $2)")

@@ -30,7 +30,7 @@ impl Store {
             .execute(&mut *change.transaction)
             .await?;
         let sequence = self.commit(change, event).await?;
-        Ok((Project { id: id.into(), name: name.clone(), created_at: rfc3339(now_ms) }, sequence))
+        Ok((Project { id: id.into(), name: name.clone(), created_at: rfc3339(now_ms).into() }, sequence))
     }
 }
 
@@ -38,5 +38,5 @@ fn project(row: &sqlx::any::AnyRow) -> Result<Project> {
     let id: String = row.try_get("id")?;
     let name: String = row.try_get("name")?;
     let name = Name::parse(&name).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    Ok(Project { id: id.into(), name, created_at: rfc3339(row.try_get("created_ms")?) })
+    Ok(Project { id: id.into(), name, created_at: rfc3339(row.try_get("created_ms")?).into() })
 }

@@ -16,7 +16,7 @@ pub struct TokenRecord {
     /// The project, or none for the whole installation.
     pub project_id: Option<Arc<str>>,
     /// What it is for.
-    pub name: String,
+    pub name: Arc<str>,
     /// What it may do.
     pub role: Role,
     /// SHA-256 of the whole token, in hex.
@@ -48,7 +48,7 @@ impl Store {
         )
         .bind(&*token.id)
         .bind(token.project_id.as_deref())
-        .bind(token.name.as_str())
+        .bind(&*token.name)
         .bind(token.role.as_str())
         .bind(token.hash.as_str())
         .bind(token.last4.as_str())
@@ -93,7 +93,7 @@ fn token(row: &sqlx::any::AnyRow) -> Result<TokenRecord> {
     Ok(TokenRecord {
         id: id.into(),
         project_id: project_id.map(Into::into),
-        name: row.try_get("name")?,
+        name: row.try_get::<String, _>("name")?.into(),
         role: Role::parse(&role).ok_or_else(|| StoreError::Corrupt(format!("unknown role `{role}`")))?,
         hash: row.try_get("hash")?,
         last4: row.try_get("last4")?,

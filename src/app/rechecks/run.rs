@@ -140,8 +140,8 @@ fn event(wanted: &Wanted, change: &Change, now_ms: i64) -> Event {
 /// The service itself, with what a test needs and no more.
 fn caller(project: &Project) -> Caller {
     Caller {
-        token_id: String::new(),
-        token_name: "s3-connector".to_owned(),
+        token_id: "".into(),
+        token_name: "s3-connector".into(),
         role: Role::User,
         project: project.clone(),
         installation: false,

@@ -264,6 +264,8 @@ pub(in crate::aws) fn rfc3339_of(date: &str) -> Option<String> {
 /// The form that every store writes, `Sun, 06 Nov 1994 08:49:37 GMT`, put in another order; none for others.
 fn quick_rfc3339(date: &str) -> Option<String> {
     const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    const MONTH_NUMBERS: [&str; 12] =
+        ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12"];
     let (day, month, year) = (date.get(5..7)?, date.get(8..11)?, date.get(12..16)?);
     let (time, rest) = (date.get(17..25)?, date.get(25..)?);
     let at = MONTHS.find(month).filter(|at| at % 3 == 0)?;
@@ -279,7 +281,8 @@ fn quick_rfc3339(date: &str) -> Option<String> {
         && below(time.get(3..5), 60)
         && below(time.get(6..8), 60)
         && time.bytes().filter(|byte| *byte == b':').count() == 2;
-    plain.then(|| format!("{year}-{:02}-{day}T{time}Z", at / 3 + 1))
+    let month = MONTH_NUMBERS.get(at / 3).filter(|_| plain)?;
+    Some([year, "-", month, "-", day, "T", time, "Z"].concat())
 }
 
 /// A moment as S3 writes it in XML, `2026-11-01T10:00:00.000Z`, as we write it: no fraction where it is nothing.

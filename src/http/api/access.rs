@@ -38,8 +38,8 @@ pub struct Whoami {
 pub async fn whoami(by: By<Viewer>) -> Json<Whoami> {
     let caller = by.0;
     Json(Whoami {
-        token_id: caller.token_id,
-        token_name: caller.token_name,
+        token_id: caller.token_id.to_string(),
+        token_name: caller.token_name.to_string(),
         role: caller.role,
         project: caller.project.name,
         installation: caller.installation,

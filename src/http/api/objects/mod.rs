@@ -30,7 +30,7 @@ use crate::http::extract::{
 };
 use crate::http::openapi::{ObjectBytes, ReadHeaders, ReadParams, Scope, WriteHeaders};
 use crate::http::problem::{Failure, Problem, Problems, problem};
-use crate::model::object::{DeleteOptions, GetOptions, ObjectPage, PutResult, has_dot_segments};
+use crate::model::object::{DeleteOptions, ObjectPage, PutResult, has_dot_segments};
 
 pub(in crate::http::api) const NDJSON: &str = "application/x-ndjson";
 /// Bytes that a row of a list usually has.
@@ -206,9 +206,11 @@ pub async fn get_object(
     let permit = api.app.admit(&by.0).await?;
     // a client would change such a URL on the way
     if version.is_redirect()? && !has_dot_segments(&object.key) {
-        return sign::redirect(&api, &by, &environment, object, version).await;
+        // boxed: its state would be that of every read
+        return Box::pin(sign::redirect(&api, &by, &environment, object, version)).await;
     }
-    let options = GetOptions { range: options::range(&headers)?, ..get_options(&headers, version)? };
+    let mut options = get_options(&headers, version)?;
+    options.range = options::range(&headers)?;
     let opened = if headers.contains_key(header::IF_RANGE) {
         // boxed: its state is large, and few take it
         Box::pin(if_range::get(&api.app, &by.0, &environment.0, &object, (&headers, options))).await?

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::Deserialize;
 
 use crate::app::Error;
@@ -66,7 +66,7 @@ impl ReadChoice {
 }
 
 /// A list that may go over several lines (RFC 9110, section 5.3).
-fn list_of(headers: &HeaderMap, name: &str) -> Option<String> {
+fn list_of(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     let mut lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
     let mut list = lines.next()?.to_owned();
     for line in lines {
@@ -85,15 +85,15 @@ pub(super) fn range(headers: &HeaderMap) -> Result<Option<String>, Failure> {
 
 /// Everything but the range, which is one of a GET (RFC 9110, section 14.2).
 pub(super) fn get_options(headers: &HeaderMap, choice: ReadChoice) -> Result<GetOptions, Failure> {
-    let text = |name: &str| text_of(headers, name).map(str::to_owned);
+    let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::to_owned);
     Ok(GetOptions {
         range: None,
         version_id: choice.version,
         conditions: Conditions {
-            if_match: list_of(headers, "if-match"),
-            if_none_match: list_of(headers, "if-none-match"),
-            if_modified_since: text("if-modified-since"),
-            if_unmodified_since: text("if-unmodified-since"),
+            if_match: list_of(headers, header::IF_MATCH),
+            if_none_match: list_of(headers, header::IF_NONE_MATCH),
+            if_modified_since: text(header::IF_MODIFIED_SINCE),
+            if_unmodified_since: text(header::IF_UNMODIFIED_SINCE),
         },
         part: part(choice.part)?,
         checksums: checksum_mode(choice.checksum_mode.as_deref())?,
@@ -131,15 +131,15 @@ pub(in crate::http::api) fn checksum_mode(mode: Option<&str>) -> Result<bool, Fa
 pub(super) fn put_options(headers: &HeaderMap) -> Result<PutOptions, Failure> {
     // what is no visible ASCII is refused below, by its name
     let read = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let text = |name: &str| headers.get(name).map(read);
+    let text = |name: HeaderName| headers.get(name).map(read);
     let mut options = PutOptions {
-        content_type: text("content-type"),
-        cache_control: text("cache-control"),
-        content_disposition: text("content-disposition"),
-        content_encoding: text("content-encoding"),
-        content_language: text("content-language"),
-        if_none_match: text("if-none-match"),
-        if_match: text("if-match"),
+        content_type: text(header::CONTENT_TYPE),
+        cache_control: text(header::CACHE_CONTROL),
+        content_disposition: text(header::CONTENT_DISPOSITION),
+        content_encoding: text(header::CONTENT_ENCODING),
+        content_language: text(header::CONTENT_LANGUAGE),
+        if_none_match: text(header::IF_NONE_MATCH),
+        if_match: text(header::IF_MATCH),
         metadata: BTreeMap::new(),
         extras: extras(headers)?,
     };
@@ -160,8 +160,8 @@ pub(super) fn put_options(headers: &HeaderMap) -> Result<PutOptions, Failure> {
 /// A condition that is not honoured would write what it should protect, and a part of an object would become all of it
 /// (RFC 9110, section 14.5).
 pub(super) fn refuse_unhonoured(headers: &HeaderMap) -> Result<(), Failure> {
-    let unhonoured = ["if-unmodified-since", "content-range"];
-    match unhonoured.iter().find(|name| headers.contains_key(**name)) {
+    let unhonoured = [header::IF_UNMODIFIED_SINCE, header::CONTENT_RANGE];
+    match unhonoured.iter().find(|name| headers.contains_key(*name)) {
         None => Ok(()),
         Some(name) => {
             Err(bad(&format!("`{name}` is not taken by an upload: leave it out, or use `if-match`")))
@@ -189,6 +189,11 @@ pub(super) fn refuse_beside_part(headers: &HeaderMap) -> Result<(), Failure> {
 /// The headers of S3 that an upload takes here; another one of its family is refused, for what it asks would be
 /// lost without a word.
 fn extras(headers: &HeaderMap) -> Result<UploadExtras, Failure> {
+    let is_extra = |name: &str| name.starts_with("x-amz-") || ["expires", "content-md5"].contains(&name);
+    if !headers.keys().any(|name| is_extra(name.as_str())) {
+        // most uploads have none, and they are many to look for
+        return Ok(UploadExtras::default());
+    }
     let text = |name: &str| text_of(headers, name).map(str::to_owned);
     let known = [SSE, KMS_KEY];
     let stranger = headers.keys().map(HeaderName::as_str).find(|name| {
