@@ -19,7 +19,7 @@ impl App {
     pub(super) fn users_of(&self, caller: &Caller, source: &Source) -> Users {
         let mut users = Users::new();
         for resource in self.possible_users(caller, source) {
-            let targets = self.uses(&resource).into_iter().filter_map(|used| used.target.ok());
+            let targets = self.uses(&resource.record).into_iter().filter_map(|used| used.target.ok());
             let of_it = targets.filter(|(target, _)| target.record.id == source.record.id);
             let keys: HashSet<SecretKey> = of_it.map(|(_, key)| key).collect();
             for key in keys {

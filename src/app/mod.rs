@@ -25,6 +25,7 @@ mod findings;
 mod heal;
 mod keys;
 mod meters;
+mod missing_secrets;
 mod move_to_local;
 mod naming;
 mod objects;

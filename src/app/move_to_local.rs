@@ -157,7 +157,7 @@ impl App {
     fn moved_references(&self, caller: &Caller, moving: &Move<'_>) -> Vec<MovedReference> {
         let resources = self.registry.state().resources(&caller.project.id);
         let mut places = Vec::new();
-        for used in resources.iter().flat_map(|resource| self.uses(resource)) {
+        for used in resources.iter().flat_map(|resource| self.uses(&resource.record)) {
             if used.target.as_ref().is_ok_and(|(source, key)| moving.is_of(source, key)) {
                 usage::merge(&mut places, &used);
             }

@@ -117,6 +117,13 @@ impl App {
         }
     }
 
+    /// What a write answers.
+    async fn saved(&self, caller: &Caller, record: &ResourceRecord) -> Saved {
+        let mut view = self.resource_view(caller, record);
+        view.findings.extend(self.missing_secrets(record).await);
+        Saved { view }
+    }
+
     /// The addresses that requests of this route come from; of none those that go straight.
     pub(super) fn outbound_addresses(&self, route: Option<&Name>) -> &[String] {
         match route {
@@ -145,9 +152,7 @@ impl App {
     ) -> Result<Saved, Error> {
         let now = self.clock.now_ms();
         if dry_run {
-            return Ok(Saved {
-                view: self.resource_view(caller, &unsaved(caller, definition, literals, 1, now)),
-            });
+            return Ok(self.saved(caller, &unsaved(caller, definition, literals, 1, now)).await);
         }
         let name = definition.name.clone();
         let event = audit::event(caller, action, name.as_str(), now);
@@ -157,7 +162,7 @@ impl App {
             other => other.into(),
         })?;
         let resource = self.registry.put_resource(sequence, None, record);
-        Ok(Saved { view: self.resource_view(caller, &resource.record) })
+        Ok(self.saved(caller, &resource.record).await)
     }
 
     /// Replaces a resource, or changes it by a merge patch (RFC 7396). `expected` is the version of `If-Match`.
@@ -192,7 +197,7 @@ impl App {
         self.check(caller, &definition, &literals.values)?;
         if keeps_keys && definition == old.definition {
             // a version in which nothing differs would only hide those that matter
-            return Ok(Saved { view: self.resource_view(caller, old) });
+            return Ok(self.saved(caller, old).await);
         }
         let renamed = definition.name != old.definition.name;
         if renamed && self.registry.find_resource(definition.name.as_str(), &caller.project.id).is_some() {
@@ -201,7 +206,7 @@ impl App {
         let now = self.clock.now_ms();
         if dry_run {
             let record = unsaved(caller, definition, literals.values, old.version + 1, now);
-            return Ok(Saved { view: self.resource_view(caller, &record) });
+            return Ok(self.saved(caller, &record).await);
         }
         let mut event = audit::event(caller, "resource.update", name, now);
         let changed = changed_paths(&before, &after, &top_level(&before, &after));
@@ -210,7 +215,7 @@ impl App {
         let updated = self.store.update_resource(old, definition, literals.values, now, &event).await;
         let (record, sequence) = updated.map_err(named("resource", name))?;
         let resource = self.registry.put_resource(sequence, Some(&resource), record);
-        Ok(Saved { view: self.resource_view(caller, &resource.record) })
+        Ok(self.saved(caller, &resource.record).await)
     }
 
     /// Copies a resource under another name. Stored literal keys go along: the destination stays the same.
@@ -284,12 +289,12 @@ impl App {
         let current = &resource.record;
         let keyless = row.literals.is_empty() && current.literals.is_empty();
         if version == current.version || keyless && definition == current.definition {
-            return Ok(Saved { view: self.resource_view(caller, &resource.record) });
+            return Ok(self.saved(caller, &resource.record).await);
         }
         let now = self.clock.now_ms();
         if dry_run {
             let record = unsaved(caller, definition, row.literals, resource.record.version + 1, now);
-            return Ok(Saved { view: self.resource_view(caller, &record) });
+            return Ok(self.saved(caller, &record).await);
         }
         let mut event = audit::event(caller, "resource.restore", name, now);
         let (before, after) = (json(&resource.record.definition)?, json(&definition)?);
@@ -300,7 +305,7 @@ impl App {
             self.store.update_resource(&resource.record, definition, row.literals, now, &event).await;
         let (record, sequence) = updated.map_err(named("resource", name))?;
         let resource = self.registry.put_resource(sequence, Some(&resource), record);
-        Ok(Saved { view: self.resource_view(caller, &resource.record) })
+        Ok(self.saved(caller, &resource.record).await)
     }
 }
 

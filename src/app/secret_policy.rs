@@ -114,7 +114,7 @@ impl App {
             )));
         }
         let resources = self.registry.state().resources(&caller.project.id);
-        let uses: Vec<Use> = resources.iter().flat_map(|resource| self.uses(resource)).collect();
+        let uses: Vec<Use> = resources.iter().flat_map(|resource| self.uses(&resource.record)).collect();
         let at_aws = sources.into_iter().filter(|source| source.record.definition.kind != SourceKind::Local);
         Ok(at_aws.map(|source| InUse { keys: keys_of(&source, &uses), source }).collect())
     }

@@ -9,12 +9,13 @@ use utoipa::ToSchema;
 use crate::app::connect;
 use crate::app::connection::Subject;
 use crate::app::source::Source;
-use crate::app::{App, Error, Resource};
+use crate::app::{App, Error};
 use crate::cache::SecretKey;
 use crate::model::name::Name;
 use crate::model::principal::Caller;
 use crate::model::resource::Definition;
 use crate::model::secret::SourceKind;
+use crate::store::ResourceRecord;
 
 /// Names that are read of one source to compare with; AWS gives 100 a call.
 const MOST_NAMES: usize = 10_000;
@@ -117,7 +118,7 @@ impl App {
         let label = |source: &Source| self.registry.state().source_label(&caller.project.id, source);
         let mut usage = Usage::default();
         let mut found: BTreeMap<(String, String), Vec<Place>> = BTreeMap::new();
-        for used in resources.iter().flat_map(|resource| self.uses(resource)) {
+        for used in resources.iter().flat_map(|resource| self.uses(&resource.record)) {
             match &used.target {
                 Err(reason) if only.is_none() => add(&mut usage.without_source, &used, reason),
                 Ok((source, key)) if only.as_ref().is_none_or(|id| *id == source.record.id) => {
@@ -172,7 +173,7 @@ impl App {
         }
         for project in state.projects().iter().filter(|project| project.id != caller.project.id) {
             let resources = state.resources(&project.id);
-            let uses = resources.iter().flat_map(|resource| self.uses(resource));
+            let uses = resources.iter().flat_map(|resource| self.uses(&resource.record));
             let targets = uses.filter_map(|used| used.target.ok());
             for (source, key) in targets.filter(|(source, _)| source.is_of_workspace()) {
                 let label = state.source_label(&caller.project.id, &source);
@@ -217,8 +218,7 @@ impl App {
     }
 
     /// Every reference of a resource, in every environment that it runs in.
-    pub(super) fn uses(&self, resource: &Resource) -> Vec<Use> {
-        let record = &resource.record;
+    pub(super) fn uses(&self, record: &ResourceRecord) -> Vec<Use> {
         let mut uses = Vec::new();
         for environment in self.environments(&record.project_id, &record.definition) {
             let definition = record.definition.in_environment(&environment);

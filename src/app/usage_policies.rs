@@ -267,7 +267,7 @@ impl App {
         let mut denied: Vec<DeniedUse> = Vec::new();
         for project in state.projects() {
             for resource in state.resources(&project.id) {
-                for used in self.uses(&resource) {
+                for used in self.uses(&resource.record) {
                     if let Some(found) = denied_use(&project.name, &resource, &used, rules, &now) {
                         merge(&mut denied, found);
                     }

@@ -308,7 +308,9 @@ impl App {
     /// Whether a resource names a secret of the source, in any of its environments.
     pub(super) fn uses_source(&self, resource: &Resource, source: &Source) -> bool {
         let is_of_it = |target: &Arc<Source>| target.record.id == source.record.id;
-        self.uses(resource).iter().any(|used| used.target.as_ref().is_ok_and(|(target, _)| is_of_it(target)))
+        self.uses(&resource.record)
+            .iter()
+            .any(|used| used.target.as_ref().is_ok_and(|(target, _)| is_of_it(target)))
     }
 }
 

@@ -31,6 +31,7 @@ mod trailer;
 mod tunnelled;
 pub mod upload;
 mod verify;
+pub mod wait;
 pub mod webhook;
 
 pub use error::{AwsError, ErrorKind};

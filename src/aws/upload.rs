@@ -313,6 +313,7 @@ fn whole(came: u64, length: u64) -> Result<(), AwsError> {
     }
 }
 
-pub(in crate::aws) fn broken(error: &BodyError) -> AwsError {
+/// What it means for an upload that its body did not come to its end.
+pub fn broken(error: &BodyError) -> AwsError {
     AwsError::new(ErrorKind::BrokenBody, SERVICE, body_code(error), error.to_string())
 }

@@ -1,5 +1,7 @@
 //! `resource explain`: the request that a query would send, and what it needs. Nothing is sent.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use serde_json::{Map, Value};
 
@@ -13,12 +15,13 @@ use crate::cli::output::{Format, Output, Style, one_line};
 pub(crate) struct Explain {
     /// Name of the resource
     name: String,
-    /// Operation of the JSON interface, for example `get` or `list`
-    operation: String,
+    /// Operation of the JSON interface, for example `get` or `list`; --json may name it instead
+    #[arg(required_unless_present = "json")]
+    operation: Option<String>,
     /// Option of the operation: `key=a.txt` is a text, `limit:=10` is JSON
     #[arg(value_name = "OPTION=VALUE")]
     options: Vec<String>,
-    /// All options as a JSON object; single ones go before it
+    /// The body of the query, or all options, as a JSON object; single options go before it
     #[arg(long, value_name = "JSON")]
     json: Option<String>,
 }
@@ -42,11 +45,26 @@ impl Explain {
                 .map_err(|_| usage("--json is not a JSON object: give for example '{\"key\": \"a.txt\"}'"))?,
             None => Map::new(),
         };
+        let mut given = BTreeSet::new();
         for option in &self.options {
             let (name, value) = option_of(option)?;
+            if !given.insert(name.clone()) {
+                return Err(usage(format!("`{name}` is given twice: give it once")));
+            }
             body.insert(name, value);
         }
-        body.insert("operation".to_owned(), self.operation.as_str().into());
+        match (&self.operation, body.get("operation")) {
+            (None, None) => {
+                return Err(usage("name the operation: as an argument, or as `operation` in --json"));
+            }
+            (Some(operation), Some(other)) if other != operation.as_str() => {
+                return Err(usage(format!("--json is about {other}, and the command about `{operation}`")));
+            }
+            (None, Some(_)) => {}
+            (Some(operation), _) => {
+                body.insert("operation".to_owned(), operation.as_str().into());
+            }
+        }
         Ok(body)
     }
 }

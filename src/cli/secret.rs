@@ -1,5 +1,7 @@
 //! `secret`: the secrets of a source, by name. Values go in and never come out.
 
+use std::collections::BTreeSet;
+
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
@@ -336,9 +338,32 @@ fn parsed(text: &str) -> anyhow::Result<Value> {
     if value.is_object() { Ok(value) } else { Err(usage("the value is JSON, but not an object")) }
 }
 
+/// The resources that name a secret.
+async fn users(session: &Session, source: &str, secret: &str) -> anyhow::Result<BTreeSet<String>> {
+    let call = Call::get(&["secrets", "usage"]).query("source", Some(source)).query("search", Some(secret));
+    let answer = session.client.send(call).await?.body;
+    Ok(users_in(&answer, secret))
+}
+
+fn users_in(answer: &Value, secret: &str) -> BTreeSet<String> {
+    // the search finds longer names, too
+    let same = |row: &&Value| text(row, "secret") == secret;
+    let places = members(answer, "secrets").iter().filter(same).flat_map(|row| members(row, "used_by"));
+    places.map(|place| text(place, "resource").to_owned()).collect()
+}
+
 impl Delete {
     async fn run(self, session: &Session) -> anyhow::Result<Exit> {
         let source = self.of.name(session).await?;
+        let users = users(session, &source, &self.name).await?;
+        if !users.is_empty() {
+            let names: Vec<String> = users.iter().map(|name| format!("`{name}`")).collect();
+            session.out.warn(format!(
+                "queries of {} fail without it: `s3-connector secret usage --search '{}'` shows where it is named",
+                names.join(", "),
+                self.name
+            ));
+        }
         let question = format!("Delete the secret `{}` of `{source}`? It cannot be brought back.", self.name);
         input::confirm(&session.out, self.yes || self.dry_run, &question).await?;
         let path = ["sources", &source, "secrets", &self.name];
@@ -356,7 +381,18 @@ impl Delete {
 mod tests {
     use serde_json::json;
 
-    use super::{chosen, parsed};
+    use super::{chosen, parsed, users_in};
+
+    #[test]
+    fn only_the_users_of_that_secret_are_told() {
+        let place = |name: &str| json!({"resource": name, "environments": ["production"]});
+        let answer = json!({"secrets": [
+            {"source": "local", "secret": "s3", "used_by": [place("b"), place("a"), place("b")]},
+            {"source": "local", "secret": "s3-old", "used_by": [place("c")]},
+        ]});
+        assert_eq!(users_in(&answer, "s3"), ["a".to_owned(), "b".to_owned()].into());
+        assert!(users_in(&answer, "s").is_empty());
+    }
 
     #[test]
     fn the_active_source_goes_before_the_only_one() {

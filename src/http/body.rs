@@ -8,10 +8,10 @@ use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
-use tokio::time::{Instant, Sleep};
 
 use crate::app;
 use crate::app::Permit;
+use crate::aws::wait::Wait;
 use crate::http::lent::Lent;
 use crate::model::object::BodyError;
 
@@ -25,34 +25,6 @@ struct Upload {
     wait: Wait,
     taken: u64,
     most: u64,
-}
-
-/// The time that a body may let its reader wait. It starts anew with every wait: how long the reader takes between
-/// two reads, because the other side is slow, is not the body's fault.
-struct Wait {
-    idle: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
-    waiting: bool,
-}
-
-impl Wait {
-    fn new(idle: Duration) -> Wait {
-        Wait { idle, timer: None, waiting: false }
-    }
-
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let idle = self.idle;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
-        if !self.waiting {
-            timer.as_mut().reset(Instant::now() + idle);
-            self.waiting = true;
-        }
-        timer.as_mut().poll(context)
-    }
-
-    fn over(&mut self) {
-        self.waiting = false;
-    }
 }
 
 impl HttpBody for Upload {
@@ -75,9 +47,9 @@ impl HttpBody for Upload {
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(BodyError::EndedEarly(error.to_string())))),
             Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => this.wait.poll(context).map(|()| {
-                Some(Err(BodyError::Stalled(u64::try_from(this.wait.idle.as_millis()).unwrap_or(u64::MAX))))
-            }),
+            Poll::Pending => {
+                this.wait.poll(context).map(|()| Some(Err(BodyError::Stalled(this.wait.idle_ms()))))
+            }
         }
     }
 

@@ -215,10 +215,11 @@ fn unreadable(error: &(dyn std::error::Error + 'static)) -> String {
     while let Some(at) = cause {
         if let Some(found) = at.downcast_ref::<serde_path_to_error::Error<serde::de::value::Error>>() {
             let text = found.inner().to_string();
-            let twice = text.strip_prefix("duplicate field `").and_then(|rest| rest.strip_suffix('`'));
-            return match twice {
-                Some(name) => format!("the query parameter `{name}` is there more than once"),
-                None => format!("the query parameter `{}` cannot be read", found.path()),
+            let name = |before: &str| text.strip_prefix(before).and_then(|rest| rest.strip_suffix('`'));
+            return match (name("duplicate field `"), name("missing field `")) {
+                (Some(name), _) => format!("the query parameter `{name}` is there more than once"),
+                (_, Some(name)) => format!("the query parameter `{name}` is missing"),
+                (None, None) => format!("the query parameter `{}` cannot be read", found.path()),
             };
         }
         cause = at.source();

@@ -226,7 +226,11 @@ fn reworded(text: &str) -> Said<'_> {
     if let Some((_, wanted)) = text.rsplit_once(", expected ") {
         return invalid(format!("expected {}{}", wanted_words(wanted), bounds(wanted)));
     }
-    // our own types name the rule behind the value
+    // our own types say what they take, without the value
+    if text.starts_with("this takes ") {
+        return invalid(text.to_owned());
+    }
+    // or name the rule behind the value
     if let Some((_, rule)) = text.rsplit_once("` is not a valid ") {
         return invalid(format!("this is not a valid {rule}"));
     }

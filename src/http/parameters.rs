@@ -62,9 +62,17 @@ fn known(route: &str, method: &Method) -> Option<&'static [Known]> {
 }
 
 fn judge(known: &[Known], query: &str) -> Result<(), String> {
+    // what is no UTF-8 would be read as another text
+    if percent_encoding::percent_decode_str(query).decode_utf8().is_err() {
+        return Err("the query string is not UTF-8 after percent-decoding".to_owned());
+    }
+    let mut seen = vec![false; known.len()];
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        let found = known.iter().find(|each| each.name == name).ok_or_else(|| unknown(&name, known))?;
-        found.check(&value)?;
+        let at = known.iter().position(|each| each.name == name).ok_or_else(|| unknown(&name, known))?;
+        if seen.get_mut(at).is_some_and(|seen| std::mem::replace(seen, true)) {
+            return Err(format!("the query parameter `{name}` is there more than once"));
+        }
+        known.get(at).map_or(Ok(()), |found| found.check(&value))?;
     }
     Ok(())
 }

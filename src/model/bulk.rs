@@ -14,7 +14,7 @@ pub const MOST_KEYS: usize = 10_000;
 
 /// A key to delete: the key alone, or with a version.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "this takes a key, or an object with `key` and maybe `version` or `if_match`")]
 pub enum KeyToDelete {
     /// The key.
     Key(String),

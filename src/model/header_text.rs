@@ -4,7 +4,7 @@
 //! not fit, and the store is blamed for it. S3 itself writes other text as RFC 2047 has it when it answers (S3 user
 //! guide, user-defined object metadata), so a caller who needs it writes it so, and gets back what was written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Characters of a name that come back.
 const MOST_SHOWN: usize = 80;
@@ -30,13 +30,17 @@ pub fn check_fields(fields: &[(&str, Option<&str>)]) -> Result<(), Unfit> {
 
 const NOT_VISIBLE: &str = "takes visible ASCII, as HTTP carries it: write other text as RFC 2047 has it \
                            (`=?UTF-8?B?…?=`), which is given back as it was written";
+const TWICE: &str = "is there twice, because capitals do not count in headers: name it once";
 const NO_NAME: &str = "cannot be the name of metadata: use letters, digits and `-`";
 
 /// Refuses user metadata that cannot be headers.
 pub fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), Unfit> {
+    let mut names = BTreeSet::new();
     for (name, value) in metadata {
+        let is_new = names.insert(name.to_ascii_lowercase());
         let rule = match (is_token(name), is_visible(value)) {
-            (true, true) => continue,
+            (true, true) if is_new => continue,
+            (true, true) => TWICE,
             (false, _) => NO_NAME,
             (true, false) => NOT_VISIBLE,
         };
@@ -75,6 +79,8 @@ mod tests {
         assert_eq!(check("a", "x\ny"), Err("metadata.a".to_owned()));
         assert_eq!(check("a b", "x"), Err("metadata.a b".to_owned()));
         assert_eq!(check("", "x"), Err("metadata.".to_owned()));
+        let twice = [("A", "1"), ("a", "2")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(check_metadata(&twice.into()).unwrap_err().path, "metadata.a");
         check_fields(&[("expires", None), ("cache_control", Some("no-cache"))]).unwrap();
         let unfit = check_fields(&[("content_disposition", Some("inline; filename=\u{fc}"))]).unwrap_err();
         assert!(unfit.to_string().starts_with("`content_disposition` takes visible ASCII"), "{unfit}");

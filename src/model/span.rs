@@ -13,7 +13,7 @@ pub struct Span(pub u64);
 
 /// A span of time: seconds as a number, or a text like `90s`, `15m`, `24h` or `7d`.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "this takes seconds from 1 on, or a text like `90s`, `15m`, `24h` or `7d`")]
 pub enum SpanOfTime {
     /// Seconds.
     #[schema(example = 900)]

@@ -324,6 +324,31 @@ async fn a_table_of_fields_becomes_references_without_a_server() {
 }
 
 #[tokio::test]
+async fn what_is_asked_for_is_told_and_nothing_besides() {
+    let world = World::start().await;
+    world.run_with(&["object", "put", "r", "one", "-"], b"one").await;
+    assert_eq!(
+        world.ok(&["object", "get", "r", "one", "--as", "text"]).await,
+        "one",
+        "no line break is added"
+    );
+    let explained =
+        ["resource", "explain", "r", "--json", r#"{"operation": "get", "key": "one"}"#, "--output", "json"];
+    assert!(world.ok(&explained).await.contains("s3:GetObject"));
+    let contrary = ["resource", "explain", "r", "list", "--json", r#"{"operation": "get", "key": "one"}"#];
+    assert_eq!(world.run(&contrary).await.status.code(), Some(2));
+    assert_eq!(
+        world.run(&["resource", "explain", "r", "get", "key=a", "key=b"]).await.status.code(),
+        Some(2)
+    );
+    let deleted = ["object", "delete", "r", "nosuch", "--yes", "--output", "json"];
+    let deleted: Value = serde_json::from_str(&world.ok(&deleted).await).unwrap();
+    assert_eq!(deleted["key"], "nosuch", "{deleted:#}");
+    let unnamed = ["object", "upload", "part", "r", "parts", "", "1", "up.bin"];
+    assert_eq!(world.run(&unnamed).await.status.code(), Some(2));
+}
+
+#[tokio::test]
 async fn the_commands_without_a_server_need_none() {
     let world = World::start().await;
     let document: Value = serde_json::from_str(&world.ok(&["openapi"]).await).unwrap();
@@ -339,6 +364,9 @@ async fn the_commands_without_a_server_need_none() {
 async fn a_vault_is_rolled_back_exported_and_imported_from_the_command_line() {
     let world = World::start().await;
     world.ok(&["secret", "put", "s3", "second"]).await;
+    let looked = world.run(&["secret", "delete", "s3", "--dry-run"]).await;
+    let told = String::from_utf8_lossy(&looked.stderr).into_owned();
+    assert!(looked.status.success() && told.contains("queries of `r` fail without it"), "{told}");
     let listed = world.ok(&["secret", "versions", "s3"]).await;
     assert!(listed.contains("AWSCURRENT") && listed.contains("AWSPREVIOUS"), "{listed}");
     let unasked = world.run(&["secret", "rollback", "s3"]).await;

@@ -17,7 +17,7 @@ use crate::connection_failures::tls_front;
 use crate::harness::aws;
 use crate::harness::http_fault::{Answer, HttpFault, Recorded};
 use crate::harness::servers::AccessKey;
-use crate::stores::{Place, create, service_at, service_with};
+use crate::stores::{Place, by_path, create, raw, service_at, service_with};
 use crate::support::{Client, Service, Setup, expect};
 
 /// Puts objects whose content is their key.
@@ -351,5 +351,31 @@ async fn bodies_that_make_no_sense_are_refused_with_what_would() {
     ] {
         let refused = expect(service.admin.post(path, &body).await, 400);
         assert!(refused["detail"].as_str().unwrap().contains(said), "{body}: {refused:#}");
+    }
+}
+
+/// What is refused before a store is asked has a row, too.
+#[tokio::test]
+async fn what_cannot_be_reached_is_audited() {
+    let place = Place::embedded().await;
+    let service = service_with(&place, Setup::new(), &json!({"limits": {"max_put_bytes": 1}})).await;
+    let auth = json!({"kind": "access_key", "access_key_id": "{{ secrets.nosuch.id }}", "secret_access_key": "{{ secrets.nosuch.secret }}"});
+    create(&service.admin, &place, "keyless", &json!({"auth": auth})).await;
+    let keys = json!({"operation": "delete_many", "keys": [{"key": "a"}]});
+    let (status, answer) = service.admin.query("keyless", &keys).await;
+    assert!(status >= 400, "{answer:#}");
+    let mut looks = keys.clone();
+    looks["dry_run"] = true.into();
+    assert!(service.admin.query("keyless", &looks).await.0 >= 400);
+    let large = raw(&service.admin, "PUT", &by_path("main", "k"), &[], b"xx").await;
+    assert_eq!(large.status, 413, "{large:?}");
+    for (action, subject) in
+        [("object.delete", "keyless"), ("object.head", "keyless"), ("object.put", "main")]
+    {
+        let rows = audit(&service, action).await;
+        assert!(
+            rows.iter().any(|row| row["subject"] == subject && row["outcome"] != "ok"),
+            "{action}: {rows:#?}"
+        );
     }
 }

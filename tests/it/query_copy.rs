@@ -22,7 +22,7 @@ use crate::support::{Service, Setup, binary, expect, templated};
 
 pub(crate) const PARTS_ABOVE: &str = "S3_CONNECTOR__SERVER__COPY_PARTS_ABOVE";
 
-fn copy(from: &str, to: &str, more: &Value) -> Value {
+pub(crate) fn copy(from: &str, to: &str, more: &Value) -> Value {
     let mut body = json!({"operation": "copy", "from": from, "to": to});
     for (name, value) in more.as_object().unwrap() {
         body[name] = value.clone();
@@ -30,7 +30,7 @@ fn copy(from: &str, to: &str, more: &Value) -> Value {
     body
 }
 
-fn moved(from: &str, to: &str, more: &Value) -> Value {
+pub(crate) fn moved(from: &str, to: &str, more: &Value) -> Value {
     let mut body = copy(from, to, more);
     body["operation"] = "move".into();
     body
@@ -370,21 +370,6 @@ async fn an_object_streams_to_a_resource_at_another_store() {
         (&put["subject"], &put["detail"]),
         (&json!("far"), &json!("from `empty` of the resource `main`"))
     );
-}
-
-#[tokio::test]
-async fn a_stream_that_breaks_off_keeps_the_source_and_leaves_nothing() {
-    let (near, far) = (Place::embedded().await, Place::embedded().await);
-    put_rich(&near, "large", vec![7; 40 << 20]).await;
-    let proxy = crate::harness::fault_proxy::FaultProxy::start(&near.url).await;
-    let service = service_at(&far).await;
-    create(&service.admin, &near, "near", &json!({"endpoint": proxy.url()})).await;
-    proxy.set(crate::harness::fault_proxy::Fault::ResetAfterDownload(25 << 20));
-    let (status, failed) =
-        service.admin.query("near", &moved("large", "large", &json!({"to_resource": "main"}))).await;
-    assert!(status >= 400, "{failed:#}");
-    assert_eq!(near.keys().await, ["large"]);
-    assert_eq!((far.keys().await.len(), far.open_uploads().await), (0, 0));
 }
 
 #[tokio::test]

@@ -152,6 +152,13 @@ async fn what_is_wrong_with_rows_is_told_with_its_place() {
         let refused = get(client, 400, "k", fields).await;
         assert!(refused["detail"].as_str().unwrap().contains(said), "{refused:#}");
     }
+    let packed = [("content-encoding", "gzip"), ("content-type", "text/csv")];
+    raw(client, "PUT", &by_path("main", "packed"), &packed, b"not really").await;
+    for kind in ["text", "csv", "json"] {
+        let refused = get(client, 400, "packed", json!({"as": kind})).await;
+        assert!(refused["detail"].as_str().unwrap().contains("is stored as `gzip`"), "{refused:#}");
+    }
+    get(client, 200, "packed", json!({"as": "base64"})).await;
     let lists = get(client, 200, "k", json!({"as": "csv", "header": false})).await;
     assert_eq!(lists["rows"], json!([["a", "b"], ["1", "2"], ["1", "2", "3"]]));
 }

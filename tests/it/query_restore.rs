@@ -18,6 +18,48 @@ use crate::query_metadata::versioned;
 use crate::stores::{Place, service_with};
 use crate::support::{Setup, expect};
 
+/// Recorded: Ceph RGW 16 puts no second marker on a marker, and a page would need a thousand of them.
+#[tokio::test]
+async fn markers_of_more_than_one_page_are_taken_away() {
+    let row = |kind: &str, version: &str, latest: bool| {
+        format!(
+            "<{kind}><Key>k</Key><VersionId>{version}</VersionId><IsLatest>{latest}</IsLatest><LastModified>2026-11-01T00:00:00.000Z</LastModified></{kind}>"
+        )
+    };
+    let page = |rows: &str, next: &str| {
+        let more = !next.is_empty();
+        let next = if more {
+            format!("<NextKeyMarker>k</NextKeyMarker><NextVersionIdMarker>{next}</NextVersionIdMarker>")
+        } else {
+            String::new()
+        };
+        let fields = format!(
+            "<Name>b</Name><Prefix>k</Prefix><MaxKeys>1000</MaxKeys><IsTruncated>{more}</IsTruncated>{next}{rows}"
+        );
+        let text = format!(
+            "<?xml version=\"1.0\"?><ListVersionsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{fields}</ListVersionsResult>"
+        );
+        Answer::new(200, "application/xml", text)
+    };
+    let front = HttpFault::alone().await;
+    let second =
+        |request: &Recorded| request.method == "GET" && request.path.contains("version-id-marker=m2");
+    front.answer_when(second, page(&(row("DeleteMarker", "m3", false) + &row("Version", "v1", false)), ""));
+    let first = |request: &Recorded| request.method == "GET" && request.path.contains("versions");
+    front.answer_when(
+        first,
+        page(&(row("DeleteMarker", "m1", true) + &row("DeleteMarker", "m2", false)), "m2"),
+    );
+    front.answer_when(|request| request.method == "DELETE", Answer::new(204, "application/xml", ""));
+    let place = Place::embedded().await;
+    let service = service_with(&place, Setup::new(), &json!({"endpoint": front.url()})).await;
+    let wanted = json!({"operation": "restore_version", "key": "k", "undelete": true});
+    let done = expect(service.admin.query("main", &wanted).await, 200);
+    assert_eq!(done["removed_markers"], json!(["m1", "m2", "m3"]));
+    assert_eq!(done["version_id"], "v1");
+    assert_eq!(front.requests().iter().filter(|request| request.method == "DELETE").count(), 3);
+}
+
 #[tokio::test]
 async fn a_version_that_is_not_there_is_told_in_the_words_of_the_store() {
     let moto = Place::moto().await;

@@ -203,6 +203,12 @@ async fn what_cannot_be_sent_is_refused_and_says_what_to_write() {
         ),
         (("x-amz-server-side-encryption-customer-algorithm", "AES256"), "is not taken by an upload"),
         (("x-amz-grant-read", "id=1"), "is not taken by an upload"),
+        (("x-amz-expected-bucket-owner", "111122223333"), "is not taken by an upload"),
+        (("x-amz-write-offset-bytes", "1"), "is not taken by an upload"),
+        (("x-amz-copy-source", "/bucket/a"), "objects:copy"),
+        (("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"), "send its bytes as they are"),
+        (("x-amz-tagging", "team=Bücher"), "`x-amz-tagging` takes visible ASCII"),
+        (("content-md5", "ü"), "`content-md5` takes visible ASCII"),
         (("x-amz-checksum-algorithm", "MD4"), "takes CRC32"),
         (("x-amz-checksum-crc32", "xyz"), "4 bytes in base64"),
         (("x-amz-storage-class", "cold"), "a word like `STANDARD_IA`"),
@@ -213,10 +219,30 @@ async fn what_cannot_be_sent_is_refused_and_says_what_to_write() {
         assert_eq!(put.status, 400, "{header:?}: {put:?}");
         assert!(put.json()["detail"].as_str().unwrap().contains(said), "{header:?}: {}", put.json());
     }
+    let twice = [("x-amz-acl", "private"), ("x-amz-acl", "public-read")];
+    let put = raw(client, "PUT", &by_path("main", "k"), &twice, b"x").await;
+    assert!(put.status == 400 && put.json()["detail"].as_str().unwrap().contains("twice"), "{put:?}");
     let put = json!({"operation": "put", "key": "k", "text": "x", "metadata": {"a": "ü"}});
     let refused = expect(client.query("main", &put).await, 400);
     assert!(refused["detail"].as_str().unwrap().contains("`metadata.a`"), "{refused}");
+    let twice = json!({"operation": "put", "key": "k", "text": "x", "metadata": {"A": "1", "a": "2"}});
+    let refused = expect(client.query("main", &twice).await, 400);
+    assert!(refused["detail"].as_str().unwrap().contains("capitals do not count"), "{refused}");
     assert_eq!(place.keys().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn what_stands_between_a_client_and_us_may_add_headers_of_its_own() {
+    let place = Place::embedded().await;
+    let service = service_at(&place).await;
+    for header in [
+        ("x-amz-cf-id", "a=="),
+        ("x-amz-date", "20261128T000000Z"),
+        ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
+    ] {
+        let put = raw(&service.admin, "PUT", &by_path("main", "k"), &[header], b"x").await;
+        assert_eq!(put.status, 200, "{header:?}: {put:?}");
+    }
 }
 
 #[tokio::test]

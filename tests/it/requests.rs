@@ -10,6 +10,7 @@
 use reqwest::{Method, redirect};
 use serde_json::{Value, json};
 
+use crate::stores::raw;
 use crate::support::{Client, LONG, PLANTED, Setup, answer, expect};
 
 /// A definition that needs no keys.
@@ -39,6 +40,24 @@ async fn a_misspelt_parameter_changes_nothing() {
     let refused = expect(admin.post(elsewhere, &json!({"operation": "list"})).await, 400);
     assert!(refused["detail"].as_str().unwrap().contains("did you mean `environment`?"), "{refused:#}");
     expect(admin.delete("/v1/resources/r?environment=staging&dry_run=true").await, 204);
+}
+
+#[tokio::test]
+async fn a_parameter_that_is_there_twice_or_cannot_be_read_is_told_by_its_name() {
+    let service = Setup::new().start().await;
+    let admin = &service.admin;
+    expect(admin.post("/v1/resources", &open("r")).await, 201);
+    let twice = expect(admin.delete("/v1/resources/r/object?key=a&key=b").await, 400);
+    assert!(twice["detail"].as_str().unwrap().contains("`key` is there more than once"), "{twice:#}");
+    let other = expect(admin.get("/v1/resources/r/objects?prefix=%FF").await, 400);
+    assert!(other["detail"].as_str().unwrap().contains("is not UTF-8"), "{other:#}");
+    let part = "/v1/resources/r/object/part?key=a&upload_id=x";
+    let missing = raw(admin, "PUT", part, &[], b"x").await;
+    let detail = missing.json()["detail"].as_str().unwrap().to_owned();
+    assert!(missing.status == 400 && detail.contains("`part_number` is missing"), "{detail}");
+    let keys = json!({"operation": "delete_many", "keys": [{"key": "a", "version_id": "x"}]});
+    let shape = expect(admin.query("r", &keys).await, 400);
+    assert!(shape.to_string().contains("an object with `key` and maybe `version`"), "{shape:#}");
 }
 
 #[tokio::test]

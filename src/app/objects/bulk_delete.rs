@@ -72,7 +72,7 @@ impl App {
         check_keys(&keys)?;
         self.begin(caller, name, Operation::Delete, None).await?;
         let query = self.begin(caller, name, Operation::Head, None).await?;
-        let connection = self.connect(&query.resource, environment).await?;
+        let connection = self.reach(caller, &query.resource, environment, Operation::Head).await?;
         check_conditions(&connection, &keys)?;
         let looks: Vec<_> = keys.iter().map(|key| self.size_of(&query.resource, environment, key)).collect();
         let mut looks = stream::iter(looks).buffered(AT_ONCE);
@@ -85,12 +85,31 @@ impl App {
                     plan.keys.push(key.key.clone());
                 }
                 Some(Ok(None)) | None => plan.missing.push(key.key.clone()),
-                Some(Err(error)) => return Err(error),
+                Some(Err(error)) => {
+                    let row = Row { key: Some(&key.key), error: Some(&error), ..Row::default() };
+                    self.note(caller, &query.resource, Operation::Head, row).await;
+                    return Err(error);
+                }
             }
         }
         let detail = Some(format!("looked for {} keys to delete", keys.len()));
         self.note(caller, &query.resource, Operation::Head, Row { detail, ..Row::default() }).await;
         Ok(Outcome { value: plan, freshness: connection.freshness() })
+    }
+
+    /// Connects; that it cannot is audited.
+    async fn reach(
+        self: &Arc<Self>,
+        caller: &Caller,
+        resource: &Arc<Resource>,
+        environment: &Name,
+        operation: Operation,
+    ) -> Result<Arc<Connection>, Error> {
+        let connected = self.connect(resource, environment).await;
+        if let Err(error) = &connected {
+            self.note(caller, resource, operation, Row { error: Some(error), ..Row::default() }).await;
+        }
+        connected
     }
 
     /// None when it is not there as it was named.
@@ -101,11 +120,13 @@ impl App {
         key: &NamedKey,
     ) -> Result<Option<u64>, Error> {
         let options = GetOptions { version_id: key.version.clone(), ..GetOptions::default() };
-        let found = self.with_connection(resource, environment, |connection| {
-            let options = &options;
-            async move { connection.s3.head(&full_key(&connection.prefix, &key.key)?, options).await }
-        });
-        match found.await {
+        let look = || {
+            self.with_connection(resource, environment, |connection| {
+                let options = &options;
+                async move { connection.s3.head(&full_key(&connection.prefix, &key.key)?, options).await }
+            })
+        };
+        match self.patiently(look).await {
             Ok((found, _)) => {
                 let other = key.if_match.is_some() && key.if_match != found.metadata.etag;
                 Ok((!other).then(|| found.metadata.size.unwrap_or(0)))
@@ -131,7 +152,7 @@ impl App {
     ) -> Result<Progress, Error> {
         check_keys(&keys)?;
         let deletes = deletes_of(self.begin(caller, name, Operation::Delete, None).await?, environment);
-        let connection = self.connect(&deletes.resource, environment).await?;
+        let connection = self.reach(caller, &deletes.resource, environment, Operation::Delete).await?;
         check_conditions(&connection, &keys)?;
         let (mut reporter, progress) = Reporter::new(connection.freshness());
         let app = Arc::clone(self);
@@ -336,7 +357,9 @@ async fn delete_once(
     let profile = connection.plan.profile;
     let conditional = profile.has(Feature::ConditionalDelete);
     let (mut failed, mut many, mut alone) = (Vec::new(), Vec::new(), Vec::new());
-    require_version(&connection, items.iter().find_map(|item| item.version.as_deref()))?;
+    for item in items {
+        require_version(&connection, item.version.as_deref())?;
+    }
     for (place, item) in items.iter().enumerate() {
         let key = match full_key(&connection.prefix, &item.key) {
             Ok(key) => key,
@@ -401,6 +424,10 @@ fn check_conditions(connection: &Connection, keys: &[NamedKey]) -> Result<(), Er
 }
 
 fn check_keys(keys: &[NamedKey]) -> Result<(), Error> {
+    if let Some(empty) = keys.iter().position(|key| key.version.as_deref() == Some("")) {
+        let rule = "is empty: name a version, or leave it out";
+        return Err(Error::field(&format!("keys[{empty}].version"), rule));
+    }
     if let Some(both) = keys.iter().position(|key| key.version.is_some() && key.if_match.is_some()) {
         let rule = "goes with a key that has no `version`: a version never changes";
         return Err(Error::field(&format!("keys[{both}].if_match"), rule));

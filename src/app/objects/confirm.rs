@@ -1,6 +1,7 @@
 //! Looks at both ends of a copy: what is there before it, and whether the copy is what its source was.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -15,15 +16,19 @@ use crate::aws::{AwsError, ErrorKind};
 use crate::model::object::{Conditions, DeleteOptions, GetOptions, ObjectMetadata};
 use crate::model::provider::{Feature, Quirk};
 
-/// Reads both to the first difference.
-async fn have_same_bytes(mut one: DownloadBody, mut other: DownloadBody) -> Result<bool, Error> {
+/// Reads both to the first difference; neither may stand still for longer than `idle`.
+async fn have_same_bytes(
+    mut one: DownloadBody,
+    mut other: DownloadBody,
+    idle: Duration,
+) -> Result<bool, Error> {
     let (mut left, mut right) = (Bytes::new(), Bytes::new());
     loop {
         if left.is_empty() {
-            left = next(&mut one).await?;
+            left = next(&mut one, idle).await?;
         }
         if right.is_empty() {
-            right = next(&mut other).await?;
+            right = next(&mut other, idle).await?;
         }
         let length = left.len().min(right.len());
         if length == 0 || left.split_to(length) != right.split_to(length) {
@@ -33,9 +38,13 @@ async fn have_same_bytes(mut one: DownloadBody, mut other: DownloadBody) -> Resu
 }
 
 /// The next bytes; none at the end.
-async fn next(body: &mut DownloadBody) -> Result<Bytes, Error> {
+async fn next(body: &mut DownloadBody, idle: Duration) -> Result<Bytes, Error> {
     loop {
-        match body.frame().await {
+        let frame = tokio::time::timeout(idle, body.frame()).await.map_err(|_| {
+            let text = "an object that was compared stalled in the middle";
+            AwsError::new(ErrorKind::Timeout, "s3", "ReadTimeout", text)
+        })?;
+        match frame {
             None => return Ok(Bytes::new()),
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(bytes) if bytes.is_empty() => {}
@@ -63,7 +72,7 @@ impl App {
             let options = &options;
             async move { connection.s3.head_told(&full_key(&connection.prefix, key)?, options).await }
         });
-        Ok(found.await?.0)
+        Ok(found.await.map_err(|error| route.of_source(error))?.0)
     }
 
     /// What stands under the new key, if anything does.
@@ -82,7 +91,7 @@ impl App {
         match self.patiently(look).await {
             Ok((found, _)) => Ok(Some(found.metadata)),
             Err(Error::Upstream(error)) if error.kind == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => Err(route.of_target(error)),
         }
     }
 
@@ -168,7 +177,7 @@ impl App {
             Err(error) => return Err(error),
         };
         let source = self.read_source(route, piece).await?;
-        have_same_bytes(source.body, copy.body).await
+        have_same_bytes(source.body, copy.body, self.body_idle()).await
     }
 
     /// Where a delete takes no condition, the source is looked at once more right before it: what was written since it

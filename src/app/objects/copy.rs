@@ -70,7 +70,7 @@ impl App {
             Ok(Outcome { value: outcome?.0, freshness: route.freshness() })
         });
         task.await.unwrap_or_else(|_| {
-            let text = "the copy ended unexpectedly";
+            let text = "the copy ended unexpectedly: look whether it was made";
             Err(AwsError::new(ErrorKind::Internal, "s3", "InternalError", text).into())
         })
     }
@@ -133,13 +133,13 @@ impl App {
     ) -> Result<Copied, Error> {
         route.refuse_too_large(piece)?;
         let copied = match self.way(route, piece) {
-            CopyWay::Streamed => return self.patiently(|| self.relay(route, piece, options)).await,
+            CopyWay::Streamed => return self.relay(route, piece, options).await,
             CopyWay::Parts => self.copy_in_parts(route, piece, options).await,
             CopyWay::Server => self.copy_at_once(route, piece, options).await,
         };
         match copied {
             Err(Error::Upstream(error)) if route.may_stream_instead(&error) => {
-                self.patiently(|| self.relay(route, piece, options)).await
+                self.relay(route, piece, options).await
             }
             copied => copied,
         }

@@ -28,7 +28,7 @@ impl App {
         let task =
             self.tracker.spawn(async move { app.remove(&caller, &name, &environment, &key, &options).await });
         task.await.unwrap_or_else(|_| {
-            let text = "the deletion ended unexpectedly";
+            let text = "the deletion ended unexpectedly: look whether the object is still there";
             Err(AwsError::new(ErrorKind::Internal, "s3", "InternalError", text).into())
         })
     }

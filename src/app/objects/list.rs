@@ -233,8 +233,14 @@ impl Listing {
             Some(page) => page,
             None => self.begin_page()?,
         };
-        let ended =
-            |_| AwsError::new(ErrorKind::Internal, "s3", "InternalError", "the list ended unexpectedly");
+        let ended = |_| {
+            AwsError::new(
+                ErrorKind::Internal,
+                "s3",
+                "InternalError",
+                "the list ended unexpectedly: list again",
+            )
+        };
         let ((page, request_id), connection) = page.await.map_err(ended)??;
         let rows = (page.objects.len() + page.prefixes.len()) as u64;
         self.scanned += rows;

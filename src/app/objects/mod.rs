@@ -52,6 +52,8 @@ pub use parts::PartUpload;
 pub use read::Opened;
 pub use write::{Upload, Written};
 
+const EMPTY_VERSION: &str = "`version` is empty: name a version, or leave it out";
+
 /// What a query came to.
 #[derive(Debug, Clone)]
 pub struct Outcome<T> {
@@ -226,7 +228,21 @@ fn require(connection: &Connection, feature: Feature) -> Result<(), AwsError> {
 
 /// A provider without versions does not look at them: another object than the one that was meant would be read, or be gone.
 fn require_version(connection: &Connection, version: Option<&str>) -> Result<(), AwsError> {
-    version.map_or(Ok(()), |_| require(connection, Feature::Versions))
+    match version {
+        None => Ok(()),
+        // some stores take it for no version, and would delete the object of now
+        Some("") => Err(AwsError::new(ErrorKind::InvalidRequest, "s3", "InvalidRequest", EMPTY_VERSION)),
+        Some(_) => require(connection, Feature::Versions),
+    }
+}
+
+/// Some stores take a part of no upload for a whole object, and would replace what is there.
+fn require_upload(upload_id: &str) -> Result<(), Error> {
+    if upload_id.is_empty() {
+        let rule = "is empty: give the one that the start of the upload answered";
+        return Err(Error::field("upload_id", rule));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream};
 use crate::app::connection::Connection;
 use crate::app::objects::change::OwnedTarget;
 use crate::app::objects::write::{check_features, guessed_type};
-use crate::app::objects::{Answered, Outcome, Query, Target, full_key, require};
+use crate::app::objects::{Answered, Outcome, Query, Target, full_key, require, require_upload};
 use crate::app::{App, Error};
 use crate::aws::s3::{UploadMarker, Uploads};
 use crate::aws::{AwsError, ErrorKind};
@@ -80,6 +80,7 @@ impl App {
         target: Target<'_>,
         wanted: &ListPartsOptions,
     ) -> Result<Outcome<PartPage>, Error> {
+        require_upload(&wanted.upload_id)?;
         let most = page_size(wanted.limit)?;
         self.run(target, Operation::Multipart, Some(&wanted.key), |connection| async move {
             let full = full_key(&connection.prefix, &wanted.key)?;
@@ -132,6 +133,7 @@ impl App {
         target: Target<'_>,
         wanted: AbortUpload,
     ) -> Result<Outcome<()>, Error> {
+        require_upload(&wanted.upload_id)?;
         let (app, target) = (Arc::clone(self), OwnedTarget::of(target));
         self.change(async move {
             let wanted = &wanted;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::app::connection::Connection;
 use crate::app::objects::multipart::within_parts;
-use crate::app::objects::{Body, Outcome, Query, Target, full_key, require};
+use crate::app::objects::{Body, Outcome, Query, Target, full_key, require, require_upload};
 use crate::app::{App, Error};
 use crate::aws::s3::Uploaded;
 use crate::aws::source::Source;
@@ -70,7 +70,7 @@ impl App {
             outcome
         });
         task.await.unwrap_or_else(|_| {
-            let text = "the upload of the part ended unexpectedly";
+            let text = "the upload of the part ended unexpectedly: send the part again";
             Err(AwsError::new(ErrorKind::Internal, "s3", "InternalError", text).into())
         })
     }
@@ -84,7 +84,8 @@ impl App {
         source: &Source,
         length: Option<u64>,
     ) -> Result<Outcome<UploadedPart>, Error> {
-        let Place { key, number, checksum, .. } = place;
+        let Place { key, number, checksum, upload_id } = place;
+        require_upload(upload_id)?;
         if !(1..=MOST_PARTS).contains(&number) {
             let text = format!("`{number}` is no part: they are numbered from 1 to {MOST_PARTS}");
             return Err(Error::BadRequest(text));

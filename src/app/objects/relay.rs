@@ -5,6 +5,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -17,7 +18,8 @@ use crate::app::{App, Error};
 use crate::aws::body::DownloadBody;
 use crate::aws::s3::{Download, Uploaded};
 use crate::aws::source::Source;
-use crate::aws::upload::Leftovers;
+use crate::aws::upload::{Leftovers, broken};
+use crate::aws::wait::Wait;
 use crate::aws::{AwsError, ErrorKind};
 use crate::model::bulk::{CopyOptions, CopyWay};
 use crate::model::object::{BodyError, PutOptions};
@@ -27,6 +29,8 @@ use crate::model::provider::Feature;
 const GATHERED: u64 = 1 << 20;
 
 impl App {
+    /// Copies one object. What the store asks to repeat later is repeated, the tags by themselves: what was written is not
+    /// written again for them.
     pub(super) async fn relay(
         self: &Arc<Self>,
         route: &Route,
@@ -41,20 +45,38 @@ impl App {
         if tags.is_some() {
             require(&route.to, Feature::ObjectTags)?;
         }
+        let headers = gets.headers.as_ref();
+        let uploaded = self.patiently(|| self.relay_bytes(route, piece, options, headers)).await?;
+        if let Some(tags) = tags {
+            self.give_tags(route, piece, &tags).await?;
+        }
+        Ok(Copied { uploaded, way: CopyWay::Streamed })
+    }
+
+    /// `headers` are the new ones; none keeps those of the source.
+    async fn relay_bytes(
+        self: &Arc<Self>,
+        route: &Route,
+        piece: &Piece<'_>,
+        options: &CopyOptions,
+        headers: Option<&PutOptions>,
+    ) -> Result<Uploaded, Error> {
         let download = self.read_source(route, piece).await?;
-        let mut headers = match gets.headers {
-            Some(headers) => headers,
+        let mut headers = match headers {
+            Some(headers) => headers.clone(),
             None => headers_of(&download.metadata)?,
         };
         headers.if_none_match.clone_from(&options.if_none_match);
         headers.extras.acl = options.acl;
         headers.extras.storage_class.clone_from(&options.storage_class);
-        let source = Source::new(Relayed(download.body).boxed_unsync());
-        let uploaded = self.send(route, piece, options, &headers, &source).await?;
-        if let Some(tags) = tags {
-            self.give_tags(route, piece, &tags).await?;
-        }
-        Ok(Copied { uploaded, way: CopyWay::Streamed })
+        let body = Relayed { body: download.body, wait: Wait::new(self.body_idle()) };
+        let source = Source::new(body.boxed_unsync());
+        self.send(route, piece, options, &headers, &source).await
+    }
+
+    /// The time for which a body may stand still.
+    pub(super) fn body_idle(&self) -> Duration {
+        Duration::from_millis(self.config.server.body_idle_timeout_ms)
     }
 
     pub(super) async fn read_source(
@@ -75,7 +97,7 @@ impl App {
             let read = &read;
             async move { connection.s3.get(&full_key(&connection.prefix, piece.from)?, read).await }
         });
-        let download = opened.await?.0;
+        let download = opened.await.map_err(|error| route.of_source(error))?.0;
         match download.content_length {
             Some(length) if length == piece.size => Ok(download),
             Some(length) => Err(changed(&format!("the source has {length} bytes and had {}", piece.size))),
@@ -95,7 +117,12 @@ impl App {
         headers: &PutOptions,
         source: &Source,
     ) -> Result<Uploaded, Error> {
-        let small = if piece.size <= GATHERED { Some(gather(source, piece.size).await?) } else { None };
+        let small = if piece.size <= GATHERED {
+            let gathered = gather(source, piece.size).await;
+            Some(gathered.map_err(|error| of_end(route, error))?)
+        } else {
+            None
+        };
         let leftovers = Leftovers::default();
         let outcome = self
             .with_connection(&route.target, &route.environment, |connection| {
@@ -115,13 +142,14 @@ impl App {
             })
             .await;
         self.abort_leftovers(&route.target, &route.environment, &leftovers).await;
-        Ok(outcome?.0)
+        let (uploaded, _) = outcome.map_err(|error| of_end(route, error))?;
+        Ok(uploaded)
     }
 }
 
 async fn gather(source: &Source, size: u64) -> Result<Bytes, Error> {
     let most = usize::try_from(size).unwrap_or(usize::MAX);
-    let bytes = source.collect(most).await.map_err(|error| unreachable(&error))?;
+    let bytes = source.collect(most).await.map_err(|error| broken(&error))?;
     if bytes.len() == most {
         return Ok(bytes);
     }
@@ -136,12 +164,22 @@ fn changed(what: &str) -> Error {
     AwsError::new(ErrorKind::Conflict, "s3", "OperationAborted", text).into()
 }
 
-fn unreachable(error: &BodyError) -> Error {
-    AwsError::new(ErrorKind::Unreachable, "s3", "ConnectionReset", error.to_string()).into()
+/// Whose error it is. The sender of these bytes is a store: that it stalled or broke off is not the caller's fault.
+fn of_end(route: &Route, error: Error) -> Error {
+    match error {
+        Error::Upstream(upstream) if upstream.kind == ErrorKind::BrokenBody => {
+            let text = upstream.message;
+            route.of_source(AwsError::new(ErrorKind::Unreachable, "s3", "ConnectionReset", text).into())
+        }
+        error => route.of_target(error),
+    }
 }
 
 /// What a store sends, as what a caller sends.
-struct Relayed(DownloadBody);
+struct Relayed {
+    body: DownloadBody,
+    wait: Wait,
+}
 
 impl Body for Relayed {
     type Data = Bytes;
@@ -151,19 +189,25 @@ impl Body for Relayed {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.get_mut().0).poll_frame(context);
-        polled.map(|next| {
-            next.map(|frame| {
-                frame.map_err(|error| BodyError::EndedEarly(format!("the source broke off: {error}")))
-            })
-        })
+        let this = self.get_mut();
+        match Pin::new(&mut this.body).poll_frame(context) {
+            Poll::Ready(next) => {
+                this.wait.over();
+                let broke_off = |error| BodyError::EndedEarly(format!("the source broke off: {error}"));
+                Poll::Ready(next.map(|frame| frame.map_err(broke_off)))
+            }
+            Poll::Pending => this.wait.poll(context).map(|()| {
+                let text = format!("the source stalled: nothing came for {} ms", this.wait.idle_ms());
+                Some(Err(BodyError::EndedEarly(text)))
+            }),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        self.body.size_hint()
     }
 }

@@ -7,7 +7,7 @@ use crate::app::objects::change::OwnedTarget;
 use crate::app::objects::copy::{Copied, Piece};
 use crate::app::objects::relay::UNKNOWN_SIZE;
 use crate::app::objects::route::Route;
-use crate::app::objects::{Answered, Outcome, Query, Target, full_key, require};
+use crate::app::objects::{Answered, Outcome, Query, Target, full_key, require, require_version};
 use crate::app::{App, Error};
 use crate::aws::s3::VersionsRequest;
 use crate::aws::{AwsError, ErrorKind};
@@ -19,8 +19,8 @@ use crate::model::version::{RestoreOptions, RestoredVersion, VersionSummary};
 
 /// The storage class of a version that names none.
 const STANDARD: &str = "STANDARD";
-/// Versions of one key that are looked at for delete markers on top.
-const MOST_MARKERS: i32 = 1_000;
+/// Versions that are listed at once.
+const ROWS_AT_ONCE: i32 = 1_000;
 
 impl App {
     /// Makes an earlier version the newest one.
@@ -72,7 +72,7 @@ impl App {
         version: &str,
     ) -> Result<(Answered<RestoredVersion>, Arc<Connection>), Error> {
         let look = |connection: Arc<Connection>| async move {
-            require(&connection, Feature::Versions)?;
+            require_version(&connection, Some(version))?;
             let full = full_key(&connection.prefix, key)?;
             let options = GetOptions { version_id: Some(version.to_owned()), ..GetOptions::default() };
             connection.s3.head_told(&full, &options).await
@@ -106,14 +106,7 @@ async fn undelete(
     key: &str,
     full: &ObjectKey,
 ) -> Result<Answered<RestoredVersion>, AwsError> {
-    let wanted = VersionsRequest {
-        prefix: full.as_str().to_owned(),
-        max_keys: MOST_MARKERS,
-        ..VersionsRequest::default()
-    };
-    let found = connection.s3.list_versions(wanted).await?;
-    let of_key: Vec<VersionSummary> =
-        found.versions.into_iter().take_while(|row| row.key == full.as_str()).collect();
+    let (of_key, mut request_id) = newest_versions(connection, full).await?;
     let markers = of_key.iter().take_while(|row| row.delete_marker).count();
     let below = of_key.get(markers).ok_or_else(|| nothing_below(markers))?;
     if markers == 0 {
@@ -121,7 +114,6 @@ async fn undelete(
         return Err(AwsError::new(ErrorKind::Conflict, "s3", "NotDeleted", text));
     }
     let mut removed = Vec::new();
-    let mut request_id = found.request_id;
     for marker in of_key.iter().take(markers) {
         let options = DeleteOptions { version_id: Some(marker.version_id.clone()), if_match: None };
         request_id = connection.s3.delete(full, &options).await?.request_id;
@@ -137,11 +129,36 @@ async fn undelete(
     Ok(Answered { value, bytes: None, request_id })
 }
 
+/// The versions of a key, the newest first, down to one that is no delete marker; the id of the last request.
+async fn newest_versions(
+    connection: &Connection,
+    full: &ObjectKey,
+) -> Result<(Vec<VersionSummary>, Option<String>), AwsError> {
+    let (mut of_key, mut after) = (Vec::new(), None);
+    loop {
+        let wanted = VersionsRequest {
+            prefix: full.as_str().to_owned(),
+            max_keys: ROWS_AT_ONCE,
+            after,
+            ..VersionsRequest::default()
+        };
+        let found = connection.s3.list_versions(wanted).await?;
+        // the rows of a key stand together, those of the key itself before those of longer ones
+        let is_marker = |row: &VersionSummary| row.key == full.as_str() && row.delete_marker;
+        let goes_on = !found.versions.is_empty() && found.versions.iter().all(is_marker);
+        of_key.extend(found.versions.into_iter().take_while(|row| row.key == full.as_str()));
+        match found.next.filter(|_| goes_on) {
+            Some(next) => after = Some(next),
+            None => return Ok((of_key, found.request_id)),
+        }
+    }
+}
+
 fn nothing_below(markers: usize) -> AwsError {
     let text = if markers == 0 {
         "the key has no versions: list them to see what is there"
     } else {
-        "there is no version below the delete markers"
+        "there is no version below the delete markers, so there is nothing to bring back"
     };
     AwsError::new(ErrorKind::NotFound, "s3", "NoSuchVersion", text)
 }

@@ -85,8 +85,10 @@ impl App {
             self.begin(caller, other.unwrap_or(name), *operation, Some(wanted.to)).await?;
         }
         let ends = async {
-            let from = self.connect(&source, environment).await?;
-            Ok::<_, Error>((from, self.connect(&target, environment).await?))
+            let of_end = |end: &Resource, error| if other.is_some() { error_of(end, error) } else { error };
+            let from = self.connect(&source, environment).await.map_err(|error| of_end(&source, error))?;
+            let to = self.connect(&target, environment).await.map_err(|error| of_end(&target, error))?;
+            Ok::<_, Error>((from, to))
         };
         let (from, to) = match ends.await {
             Ok(ends) => ends,
@@ -160,6 +162,16 @@ impl Route {
         (!Arc::ptr_eq(&self.source, &self.target)).then(|| self.target.name().as_str())
     }
 
+    /// An error of the source, which is named where there are two.
+    pub(super) fn of_source(&self, error: Error) -> Error {
+        if self.other().is_some() { error_of(&self.source, error) } else { error }
+    }
+
+    /// The same of the target.
+    pub(super) fn of_target(&self, error: Error) -> Error {
+        if self.other().is_some() { error_of(&self.target, error) } else { error }
+    }
+
     /// How fresh the secrets of both were: the older one counts.
     pub(super) fn freshness(&self) -> Freshness {
         let (from, to) = (self.from.freshness(), self.to.freshness());
@@ -188,6 +200,22 @@ impl Route {
     /// Whether both buckets have one name. At two addresses they may all the same be one bucket.
     pub(super) fn same_name(&self) -> bool {
         self.from.plan.bucket == self.to.plan.bucket
+    }
+}
+
+/// Says whose error it is.
+fn error_of(resource: &Resource, error: Error) -> Error {
+    let told = |text: &str| format!("the resource `{}`: {text}", resource.name());
+    match error {
+        Error::Upstream(mut upstream) => {
+            upstream.message = told(&upstream.message);
+            Error::Upstream(upstream)
+        }
+        Error::Unresolved(mut unresolved) => {
+            unresolved.reason = told(&unresolved.reason);
+            Error::Unresolved(unresolved)
+        }
+        error => error,
     }
 }
 

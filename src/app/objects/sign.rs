@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::app::connection::Connection;
 use crate::app::objects::write::check_defaults;
-use crate::app::objects::{Outcome, Query, Target, full_key, require};
+use crate::app::objects::{Outcome, Query, Target, full_key, require, require_upload};
 use crate::app::{App, Error};
 use crate::aws::sign::{Held, Presigned};
 use crate::aws::{AwsError, ErrorKind};
@@ -86,6 +86,7 @@ impl App {
         target: Target<'_>,
         options: &SignPartsOptions,
     ) -> Result<Outcome<SignedParts>, Error> {
+        require_upload(&options.upload_id)?;
         options.wanted(LEAST_PART, MOST_PARTS.into()).map_err(Error::BadRequest)?;
         let mut query =
             self.begin(target.caller, target.resource, Operation::Sign, Some(&options.key)).await?;

@@ -71,8 +71,13 @@ impl App {
             outcome
         });
         task.await.unwrap_or_else(|_| {
-            Err(AwsError::new(ErrorKind::Internal, "s3", "InternalError", "the upload ended unexpectedly")
-                .into())
+            Err(AwsError::new(
+                ErrorKind::Internal,
+                "s3",
+                "InternalError",
+                "the upload ended unexpectedly: look whether the object was written",
+            )
+            .into())
         })
     }
 
@@ -99,9 +104,10 @@ impl App {
         if let (Some(most), Some(length)) = (most, length)
             && length > most
         {
-            return Err(Error::TooLarge(format!(
+            let refused = Err(Error::TooLarge(format!(
                 "the body has {length} bytes and the resource allows uploads of {most}"
             )));
+            return self.end(&query, refused, |_: &PutResult| (Some(length), None)).await;
         }
         options.content_type.get_or_insert_with(|| guessed_type(key));
         let outcome = match length.filter(|length| *length <= REPLAYABLE) {

@@ -1,5 +1,7 @@
 //! `object get --as`: content that the server reads, as text, base64, a JSON value or rows.
 
+use std::io::Write as _;
+
 use clap::{Args, ValueEnum};
 use reqwest::Method;
 use serde::Deserialize;
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::client::ANSWER_TIMEOUT;
 use crate::cli::exit::{Exit, usage};
-use crate::cli::output::{Format, plain};
+use crate::cli::output::{Format, Output, plain};
 use crate::cli::{Session, object};
 
 /// How the content is written.
@@ -30,7 +32,7 @@ pub(crate) enum Kind {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Content that the server reads")]
 pub(crate) struct Content {
-    /// Read up to 4 MiB on the server and write it to stdout as this
+    /// Read up to 4 MiB on the server and write it to stdout in this form
     #[arg(long = "as", value_name = "KIND")]
     pub(crate) kind: Option<Kind>,
     /// Rows at most; without --as those of a CSV file [default: 1000]
@@ -92,7 +94,7 @@ impl Content {
         if out.format() == Format::Json {
             out.line(&text)?;
         } else if let Some(content) = &read.content {
-            out.line(if out.is_terminal() { plain(content) } else { content.clone() })?;
+            write_text(out, content)?;
         } else if let Some(value) = &read.value {
             out.line(value.get())?;
         }
@@ -129,6 +131,16 @@ impl Content {
         }
         Ok(query)
     }
+}
+
+/// Into a file or a pipe goes what the object holds, and nothing besides.
+fn write_text(out: &Output, content: &str) -> anyhow::Result<()> {
+    if out.is_terminal() {
+        return out.line(plain(content.strip_suffix('\n').unwrap_or(content)));
+    }
+    let mut stdout = out.writer();
+    stdout.write_all(content.as_bytes())?;
+    Ok(stdout.flush()?)
 }
 
 /// `true`, `false`, a JSON list of names, or names with commas between them.

@@ -92,13 +92,15 @@ impl Delete {
         };
         let question = format!("Delete {what} of `{}`?", self.resource);
         input::confirm(&session.out, self.yes, &question).await?;
-        let path = ["resources", self.resource.as_str(), "object"];
-        let mut call = Call::delete(&path).query("key", Some(key)).query("version", self.version.as_deref());
-        if let Some(tag) = &self.if_match {
-            call = call.if_match(tag);
+        let path = ["resources", self.resource.as_str(), "query"];
+        let mut query = json!({"operation": "delete", "key": key});
+        for (name, value) in [("version", &self.version), ("if_match", &self.if_match)] {
+            if let (Some(fields), Some(value)) = (query.as_object_mut(), value) {
+                fields.insert(name.to_owned(), value.as_str().into());
+            }
         }
-        let answer = session.client.send(call).await?;
-        session.out.saved(&format!("{what} is not there any more"), &answer.body, false)?;
+        let answer = session.client.send(Call::post(&path, query)).await?.body;
+        session.out.saved(&format!("{what} is not there any more"), &answer, false)?;
         Ok(Exit::Ok)
     }
 

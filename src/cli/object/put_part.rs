@@ -4,6 +4,7 @@ use std::io::SeekFrom;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use reqwest::Method;
 use serde_json::Value;
 use tokio::io::AsyncSeekExt;
@@ -22,6 +23,7 @@ pub(crate) struct PutPart {
     /// Key of the object
     key: String,
     /// The upload
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     upload_id: String,
     /// Number of the part, from 1
     #[arg(value_parser = clap::value_parser!(u16).range(1..=10000))]

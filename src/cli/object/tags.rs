@@ -139,7 +139,7 @@ impl OneObject {
 impl SetTags {
     async fn run(self, session: &Session) -> anyhow::Result<()> {
         let path = ["resources", self.resource.as_str(), "object", "tags"];
-        input::distinct("the command", &self.tags)?;
+        input::distinct("TAG", &self.tags)?;
         let tags: Map<String, Value> =
             self.tags.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
         let sentence = format!("`{}` has {}", self.key, counted(tags.len() as u64, "tag"));

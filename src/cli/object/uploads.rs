@@ -1,5 +1,6 @@
 //! `object upload`: uploads in parts, step by step.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -117,6 +118,7 @@ pub(crate) struct Parts {
     /// Key of the object
     key: String,
     /// The upload
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     upload_id: String,
 }
 
@@ -128,6 +130,7 @@ pub(crate) struct Complete {
     /// Key of the object
     key: String,
     /// The upload
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     upload_id: String,
     /// A part and its `ETag`; may be repeated
     #[arg(long = "part", value_name = "NUMBER=ETAG", value_parser = part)]
@@ -148,6 +151,7 @@ pub(crate) struct Abort {
     /// Key of the object
     key: String,
     /// The upload
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     upload_id: String,
     /// Do not ask
     #[arg(long, short)]

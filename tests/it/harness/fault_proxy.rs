@@ -28,6 +28,8 @@ pub(crate) enum Fault {
     ResetAfterUpload(u64),
     /// After this many bytes from the server, both sides are reset.
     ResetAfterDownload(u64),
+    /// After this many bytes from the server nothing more comes through, and nothing is closed.
+    StallAfterDownload(u64),
     /// After this many bytes from the client, both sides are closed in an orderly way.
     CutUpload(u64),
 }
@@ -184,13 +186,17 @@ async fn carry(
             }
             (Fault::ResetAfterUpload(limit), Direction::Up)
             | (Fault::ResetAfterDownload(limit), Direction::Down) => (limit, Broken::Reset),
-            (Fault::CutUpload(limit), Direction::Up) => (limit, Broken::Closed),
+            (Fault::CutUpload(limit), Direction::Up)
+            | (Fault::StallAfterDownload(limit), Direction::Down) => (limit, Broken::Closed),
             _ => (u64::MAX, Broken::Closed),
         };
         let left = usize::try_from(limit.saturating_sub(*carried)).unwrap_or(usize::MAX);
         let allowed = &piece[..piece.len().min(left)];
         to.write_all(allowed).await.map_err(|_| Broken::Reset)?;
         *carried += allowed.len() as u64;
+        if *carried >= limit && matches!(fault, Fault::StallAfterDownload(_)) {
+            faults.changed().await.map_err(|_| Broken::Closed)?;
+        }
         return if *carried >= limit { Err(then) } else { Ok(()) };
     }
 }

@@ -342,7 +342,7 @@ fn delete_options(headers: &HeaderMap, version: VersionParam) -> Result<DeleteOp
         let text = format!("`{name}` is no condition of a delete: use `if-match`");
         return Err(Failure(Error::BadRequest(text)));
     }
-    let if_match = text_of(headers, "if-match").map(str::to_owned);
+    let if_match = options::once(headers, "if-match")?.map(str::to_owned);
     Ok(DeleteOptions { version_id: version.version, if_match })
 }
 

@@ -18,6 +18,8 @@ use crate::model::span::Span;
 use crate::model::upload::{Checksum, ChecksumAlgorithm, StoreEncryption, UploadExtras};
 
 const SSE: &str = "x-amz-server-side-encryption";
+const ALGORITHM: &str = "x-amz-checksum-algorithm";
+const SDK_ALGORITHM: &str = "x-amz-sdk-checksum-algorithm";
 const KMS_KEY: &str = "x-amz-server-side-encryption-aws-kms-key-id";
 
 /// What of an object to read.
@@ -65,15 +67,35 @@ impl ReadChoice {
     }
 }
 
-/// A list that may go over several lines (RFC 9110, section 5.3).
-fn list_of(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    let mut lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
-    let mut list = lines.next()?.to_owned();
-    for line in lines {
-        list.push_str(", ");
-        list.push_str(line);
+/// A list that may go over several lines (RFC 9110, section 5.3). One that cannot be read is refused: a condition that is
+/// not honoured protects nothing.
+fn list_of(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Failure> {
+    let mut list: Option<String> = None;
+    for line in headers.get_all(name) {
+        let line = readable(name.as_str(), line)?;
+        match &mut list {
+            Some(list) => {
+                list.push_str(", ");
+                list.push_str(line);
+            }
+            None => list = Some(line.to_owned()),
+        }
     }
-    Some(list)
+    Ok(list)
+}
+
+fn readable<'a>(name: &str, value: &'a HeaderValue) -> Result<&'a str, Failure> {
+    value.to_str().map_err(|_| bad(&format!("the header `{name}` takes visible ASCII only")))
+}
+
+/// A header that is there once, or not at all: what of it cannot be read would be lost without a word.
+pub(super) fn once<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Failure> {
+    let mut lines = headers.get_all(name).iter();
+    let Some(first) = lines.next() else { return Ok(None) };
+    if lines.next().is_some() {
+        return Err(bad(&format!("the header `{name}` is there twice: send it once")));
+    }
+    readable(name, first).map(Some)
 }
 
 /// What part is asked for.
@@ -90,8 +112,8 @@ pub(super) fn get_options(headers: &HeaderMap, choice: ReadChoice) -> Result<Get
         range: None,
         version_id: choice.version,
         conditions: Conditions {
-            if_match: list_of(headers, header::IF_MATCH),
-            if_none_match: list_of(headers, header::IF_NONE_MATCH),
+            if_match: list_of(headers, &header::IF_MATCH)?,
+            if_none_match: list_of(headers, &header::IF_NONE_MATCH)?,
             if_modified_since: text(header::IF_MODIFIED_SINCE),
             if_unmodified_since: text(header::IF_UNMODIFIED_SINCE),
         },
@@ -173,7 +195,7 @@ pub(super) fn refuse_unhonoured(headers: &HeaderMap) -> Result<(), Failure> {
 pub(super) fn refuse_beside_part(headers: &HeaderMap) -> Result<(), Failure> {
     let foreign = |name: &&str| {
         ["content-md5", "if-match", "if-none-match"].contains(name)
-            || name.starts_with("x-amz-") && !name.starts_with("x-amz-checksum-")
+            || name.starts_with("x-amz-") && !name.starts_with("x-amz-checksum-") && !passes_by(name)
     };
     match headers.keys().map(HeaderName::as_str).find(foreign) {
         Some("content-md5") => {
@@ -186,37 +208,72 @@ pub(super) fn refuse_beside_part(headers: &HeaderMap) -> Result<(), Failure> {
     }
 }
 
-/// The headers of S3 that an upload takes here; another one of its family is refused, for what it asks would be
-/// lost without a word.
+/// The headers of S3 that an upload takes here; another one is refused, for what it asks would be lost without a word.
 fn extras(headers: &HeaderMap) -> Result<UploadExtras, Failure> {
     let is_extra = |name: &str| name.starts_with("x-amz-") || ["expires", "content-md5"].contains(&name);
     if !headers.keys().any(|name| is_extra(name.as_str())) {
         // most uploads have none, and they are many to look for
         return Ok(UploadExtras::default());
     }
-    let text = |name: &str| text_of(headers, name).map(str::to_owned);
-    let known = [SSE, KMS_KEY];
-    let stranger = headers.keys().map(HeaderName::as_str).find(|name| {
-        (name.starts_with(SSE) && !known.contains(name))
-            || name.starts_with("x-amz-grant-")
-            || name.starts_with("x-amz-object-lock-")
-    });
-    if let Some(name) = stranger {
-        return Err(bad(&format!("the header `{name}` is not taken by an upload: leave it out")));
-    }
-    let tags = text("x-amz-tagging").map(|text| {
+    refuse_strangers(headers)?;
+    let text = |name: &str| once(headers, name).map(|text| text.map(str::to_owned));
+    let tags = text("x-amz-tagging")?.map(|text| {
         let pairs = url::form_urlencoded::parse(text.as_bytes());
         pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
     });
     Ok(UploadExtras {
-        expires: text("expires"),
+        expires: text("expires")?,
         tags: tags.unwrap_or_default(),
-        acl: text("x-amz-acl").as_deref().map(canned_acl).transpose()?,
-        storage_class: text("x-amz-storage-class"),
-        encryption: encryption(text(SSE).as_deref(), text(KMS_KEY))?,
+        acl: once(headers, "x-amz-acl")?.map(canned_acl).transpose()?,
+        storage_class: text("x-amz-storage-class")?,
+        encryption: encryption(once(headers, SSE)?, text(KMS_KEY)?)?,
         checksum: checksum(headers)?,
-        content_md5: text("content-md5"),
+        content_md5: text("content-md5")?,
     })
+}
+
+fn refuse_strangers(headers: &HeaderMap) -> Result<(), Failure> {
+    let known = [SSE, KMS_KEY, "x-amz-tagging", "x-amz-acl", "x-amz-storage-class", ALGORITHM, SDK_ALGORITHM];
+    let is_stranger = |name: &&str| {
+        name.starts_with("x-amz-")
+            && !name.starts_with(META)
+            && !known.contains(name)
+            && !passes_by(name)
+            && ChecksumAlgorithm::ALL.iter().all(|algorithm| *name != checksum_header(*algorithm))
+    };
+    match headers.keys().map(HeaderName::as_str).find(is_stranger) {
+        None if framed(headers) => {
+            Err(bad("the body is `aws-chunked`, which is a way to talk to S3: send its bytes as they are"))
+        }
+        None => Ok(()),
+        Some(name) if name.starts_with("x-amz-copy-source") => {
+            Err(bad("an upload copies nothing: use `POST /v1/resources/{name}/objects:copy`"))
+        }
+        Some(name) => Err(bad(&format!("the header `{name}` is not taken by an upload: leave it out"))),
+    }
+}
+
+/// What clients of S3, and what stands between them and us, send with everything.
+fn passes_by(name: &str) -> bool {
+    [
+        "x-amz-date",
+        "x-amz-content-sha256",
+        "x-amz-security-token",
+        "x-amz-user-agent",
+        "x-amz-cf-id",
+        "x-amz-apigw-id",
+    ]
+    .contains(&name)
+}
+
+/// Whether the body has the frames of S3's streaming signatures, which would become a part of the object.
+fn framed(headers: &HeaderMap) -> bool {
+    let hash = headers.get("x-amz-content-sha256");
+    hash.is_some_and(|hash| hash.as_bytes().starts_with(b"STREAMING-"))
+}
+
+fn checksum_header(algorithm: ChecksumAlgorithm) -> String {
+    format!("x-amz-checksum-{}", algorithm.as_str())
 }
 
 /// The canned ACL of that name.
@@ -253,16 +310,13 @@ fn encryption(kind: Option<&str>, key_id: Option<String>) -> Result<Option<Store
 pub(super) fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Failure> {
     let mut found = None;
     for algorithm in ChecksumAlgorithm::ALL {
-        let Some(value) = text_of(headers, &format!("x-amz-checksum-{}", algorithm.as_str())) else {
-            continue;
-        };
+        let Some(value) = once(headers, &checksum_header(algorithm))? else { continue };
         if found.is_some() {
             return Err(bad("an upload takes one `x-amz-checksum-*`: leave out the others"));
         }
         found = Some(Checksum { algorithm, value: Some(value.to_owned()) });
     }
-    let named = text_of(headers, "x-amz-checksum-algorithm")
-        .or_else(|| text_of(headers, "x-amz-sdk-checksum-algorithm"));
+    let named = once(headers, ALGORITHM)?.or(once(headers, SDK_ALGORITHM)?);
     let Some(named) = named else { return Ok(found) };
     let algorithm = ChecksumAlgorithm::parse(named)
         .ok_or_else(|| bad("`x-amz-checksum-algorithm` takes CRC32, CRC32C, CRC64NVME, SHA1 or SHA256"))?;

@@ -158,7 +158,7 @@ async fn gathered(mut progress: Progress) -> Bulk {
         }
     }
     if !ended {
-        let text = "the work ended unexpectedly";
+        let text = "the work ended unexpectedly: look what was done, and go on from there";
         let kind = crate::aws::ErrorKind::Internal;
         return Err(Failure(crate::aws::AwsError::new(kind, "s3", "InternalError", text).into()));
     }
