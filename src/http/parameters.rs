@@ -227,11 +227,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_there_twice_or_is_no_text_is_refused() {
+        for query in ["key=%FF", "key=a&key=b", "key=a&version=1&version=1"] {
+            told(&Method::GET, "/v1/resources/{name}/object", query).unwrap_err();
+        }
+    }
+
+    #[test]
     fn what_the_document_names_is_taken() {
         told(&Method::DELETE, "/v1/resources/{name}", "dry_run=true&project=a&environment=b").unwrap();
         told(&Method::DELETE, "/v1/resources/{name}", "dry_run").unwrap();
         told(&Method::HEAD, "/v1/resources", "limit=7&filter=a&cursor=b").unwrap();
-        told(&Method::GET, "/v1/resources/{name}/object", "key=%FF&version=1").unwrap();
+        told(&Method::GET, "/v1/resources/{name}/object", "key=%C3%BC&version=1").unwrap();
     }
 
     #[test]

@@ -39,6 +39,14 @@ impl World {
         world
     }
 
+    /// A resource at the embedded store.
+    async fn create(&self, name: &str) {
+        let mut arguments = vec!["resource", "create", name, "--bucket", "bucket", "--region", "us-east-1"];
+        arguments.extend(["--endpoint", &self.embedded.url, "--access-key-id", "{{ secrets.s3.id }}"]);
+        arguments.extend(["--secret-access-key", "{{ secrets.s3.secret }}"]);
+        self.ok(&arguments).await;
+    }
+
     async fn run(&self, arguments: &[&str]) -> Output {
         self.run_with(arguments, b"").await
     }
@@ -68,23 +76,7 @@ impl World {
 #[tokio::test]
 async fn the_main_job_works_from_the_command_line() {
     let world = World::start().await;
-    world
-        .ok(&[
-            "resource",
-            "create",
-            "r",
-            "--bucket",
-            "bucket",
-            "--region",
-            "us-east-1",
-            "--endpoint",
-            &world.embedded.url,
-            "--access-key-id",
-            "{{ secrets.s3.id }}",
-            "--secret-access-key",
-            "{{ secrets.s3.secret }}",
-        ])
-        .await;
+    world.create("r").await;
     let common = json!({"region": "us-east-1", "endpoint": world.embedded.url, "auth": {"kind": "access_key",
         "access_key_id": "{{ secrets.s3.id }}", "secret_access_key": "{{ secrets.s3.secret }}"}});
     fs::write(world.folder.path().join("import.json"), common.to_string()).unwrap();
@@ -326,6 +318,7 @@ async fn a_table_of_fields_becomes_references_without_a_server() {
 #[tokio::test]
 async fn what_is_asked_for_is_told_and_nothing_besides() {
     let world = World::start().await;
+    world.create("r").await;
     world.run_with(&["object", "put", "r", "one", "-"], b"one").await;
     assert_eq!(
         world.ok(&["object", "get", "r", "one", "--as", "text"]).await,
@@ -364,6 +357,7 @@ async fn the_commands_without_a_server_need_none() {
 async fn a_vault_is_rolled_back_exported_and_imported_from_the_command_line() {
     let world = World::start().await;
     world.ok(&["secret", "put", "s3", "second"]).await;
+    world.create("r").await;
     let looked = world.run(&["secret", "delete", "s3", "--dry-run"]).await;
     let told = String::from_utf8_lossy(&looked.stderr).into_owned();
     assert!(looked.status.success() && told.contains("queries of `r` fail without it"), "{told}");

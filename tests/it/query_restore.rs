@@ -21,9 +21,10 @@ use crate::support::{Setup, expect};
 /// Recorded: Ceph RGW 16 puts no second marker on a marker, and a page would need a thousand of them.
 #[tokio::test]
 async fn markers_of_more_than_one_page_are_taken_away() {
-    let row = |kind: &str, version: &str, latest: bool| {
+    let row = |kind: &str, version: &str, hour: u8| {
+        let latest = version == "m1";
         format!(
-            "<{kind}><Key>k</Key><VersionId>{version}</VersionId><IsLatest>{latest}</IsLatest><LastModified>2026-11-01T00:00:00.000Z</LastModified></{kind}>"
+            "<{kind}><Key>k</Key><VersionId>{version}</VersionId><IsLatest>{latest}</IsLatest><LastModified>2026-11-01T0{hour}:00:00.000Z</LastModified></{kind}>"
         )
     };
     let page = |rows: &str, next: &str| {
@@ -44,12 +45,9 @@ async fn markers_of_more_than_one_page_are_taken_away() {
     let front = HttpFault::alone().await;
     let second =
         |request: &Recorded| request.method == "GET" && request.path.contains("version-id-marker=m2");
-    front.answer_when(second, page(&(row("DeleteMarker", "m3", false) + &row("Version", "v1", false)), ""));
+    front.answer_when(second, page(&(row("DeleteMarker", "m3", 2) + &row("Version", "v1", 1)), ""));
     let first = |request: &Recorded| request.method == "GET" && request.path.contains("versions");
-    front.answer_when(
-        first,
-        page(&(row("DeleteMarker", "m1", true) + &row("DeleteMarker", "m2", false)), "m2"),
-    );
+    front.answer_when(first, page(&(row("DeleteMarker", "m1", 4) + &row("DeleteMarker", "m2", 3)), "m2"));
     front.answer_when(|request| request.method == "DELETE", Answer::new(204, "application/xml", ""));
     let place = Place::embedded().await;
     let service = service_with(&place, Setup::new(), &json!({"endpoint": front.url()})).await;

@@ -104,6 +104,7 @@ impl App {
         target: Target<'_>,
         wanted: CompleteUpload,
     ) -> Result<Outcome<CompletedUpload>, Error> {
+        require_upload(&wanted.upload_id)?;
         wanted.check().map_err(Error::BadRequest)?;
         let (app, target) = (Arc::clone(self), OwnedTarget::of(target));
         self.change(async move { app.put_together(target.as_target(), &wanted).await }).await

@@ -203,6 +203,14 @@ async fn resources_keep_their_references_when_a_source_is_deleted() {
         expect(admin.post("/v1/sources", &local("vault")).await, 201);
         let text = "{{ secrets@vault.s3.id }}";
         let made = expect(admin.post("/v1/resources", &keyed("r", text, text)).await, 201);
+        let missing = &made["findings"][0];
+        assert_eq!((&missing["code"], &missing["severity"]), (&json!("SECRET_MISSING"), &json!("warning")));
+        assert!(
+            missing["message"].as_str().unwrap().contains("the source `vault` has no secret `s3`"),
+            "{made:#}"
+        );
+        expect(admin.put("/v1/sources/vault/secrets/s3", &json!({"value": {"id": "x"}})).await, 200);
+        let made = expect(admin.post("/v1/resources", &keyed("s", text, text)).await, 201);
         assert_eq!(made["findings"], json!([]));
         expect(admin.delete("/v1/sources/vault?force=true").await, 200);
         let read = expect(admin.get("/v1/resources/r").await, 200);
