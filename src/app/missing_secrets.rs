@@ -23,11 +23,14 @@ impl App {
             // what cannot be read now is told by the query that needs it
             let versions = self.store.vault_versions(&source.record.id, &key.secret).await;
             if versions.is_ok_and(|versions| versions.is_empty()) {
-                let (name, secret) = (definition.name.as_str(), &*key.secret);
+                let secret = &*key.secret;
+                let name = self.registry.state().source_label(&record.project_id, source);
+                let who = if source.is_of_workspace() { "an admin of the installation" } else { "an admin" };
                 let message = format!("`{}`: the source `{name}` has no secret `{secret}`", used.reference);
-                findings.push(Finding::warning("SECRET_MISSING", used.field, message).with_help(format!(
-                    "an admin can write it: `s3-connector secret put '{secret}' --source {name}`"
-                )));
+                findings.push(
+                    Finding::warning("SECRET_MISSING", used.field, message)
+                        .with_help(format!("{who} can write it: `s3-connector secret put '{secret}' - --source {name}` takes its value from stdin")),
+                );
             }
         }
         findings

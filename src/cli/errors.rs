@@ -38,15 +38,25 @@ impl Errors {
             return Ok(Exit::Ok);
         }
         let same = |entry: &&ErrorEntry| entry.code.eq_ignore_ascii_case(&code);
-        let entry = error_catalogue::all().find(same).ok_or_else(|| {
-            usage(format!("`{code}` is not in the catalogue: `s3-connector errors` lists what is, and a code of a store's own is in its documentation"))
-        })?;
+        let entry = error_catalogue::all().find(same).ok_or_else(|| usage(unknown(&code)))?;
         match out.format() {
             Format::Table => out.line(entry.text().trim_end())?,
             Format::Json | Format::Ndjson => out.json(&row(entry))?,
         }
         Ok(Exit::Ok)
     }
+}
+
+fn unknown(code: &str) -> String {
+    let is_finding = code.contains('_') && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    if is_finding {
+        return format!(
+            "`{code}` is the code of a finding about a definition, a change or CORS: the finding itself says what is wrong, where, and what to do"
+        );
+    }
+    format!(
+        "`{code}` is not in the catalogue: `s3-connector errors` lists what is, and a code of a store's own is in its documentation"
+    )
 }
 
 fn row(entry: &ErrorEntry) -> Value {

@@ -46,23 +46,28 @@ impl Explain {
             None => Map::new(),
         };
         let mut given = BTreeSet::new();
-        for option in &self.options {
+        // where --json names the operation, the first argument is an option: no operation has a `=`
+        let (operation, first) = match self.operation.as_deref() {
+            Some(option) if option.contains('=') => (None, Some(option)),
+            operation => (operation, None),
+        };
+        for option in first.into_iter().chain(self.options.iter().map(String::as_str)) {
             let (name, value) = option_of(option)?;
             if !given.insert(name.clone()) {
                 return Err(usage(format!("`{name}` is given twice: give it once")));
             }
             body.insert(name, value);
         }
-        match (&self.operation, body.get("operation")) {
+        match (operation, body.get("operation")) {
             (None, None) => {
                 return Err(usage("name the operation: as an argument, or as `operation` in --json"));
             }
-            (Some(operation), Some(other)) if other != operation.as_str() => {
+            (Some(operation), Some(other)) if other != operation => {
                 return Err(usage(format!("--json is about {other}, and the command about `{operation}`")));
             }
             (None, Some(_)) => {}
             (Some(operation), _) => {
-                body.insert("operation".to_owned(), operation.as_str().into());
+                body.insert("operation".to_owned(), operation.into());
             }
         }
         Ok(body)

@@ -328,6 +328,9 @@ async fn what_is_asked_for_is_told_and_nothing_besides() {
     let explained =
         ["resource", "explain", "r", "--json", r#"{"operation": "get", "key": "one"}"#, "--output", "json"];
     assert!(world.ok(&explained).await.contains("s3:GetObject"));
+    let options =
+        ["resource", "explain", "r", "--json", r#"{"operation": "list"}"#, "limit:=1", "--output", "json"];
+    assert!(world.ok(&options).await.contains("max-keys=1"));
     let contrary = ["resource", "explain", "r", "list", "--json", r#"{"operation": "get", "key": "one"}"#];
     assert_eq!(world.run(&contrary).await.status.code(), Some(2));
     assert_eq!(

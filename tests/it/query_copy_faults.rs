@@ -1,13 +1,5 @@
 //! Copies between two stores of which one breaks off, stalls or asks to come back later.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code outside of test functions"
-)]
-
 use serde_json::json;
 
 use crate::harness::fault_proxy::{Fault, FaultProxy};
@@ -30,6 +22,7 @@ async fn a_source_that_breaks_off_keeps_the_object_and_leaves_nothing() {
     // the caller sent no body that could have broken off
     let failed = expect(service.admin.query("near", &wanted).await, 502);
     assert_eq!(failed["code"], "ConnectionReset", "{failed:#}");
+    assert!(failed["detail"].as_str().unwrap().starts_with("the resource `near`: "), "{failed:#}");
     assert_eq!(near.keys().await, ["large"]);
     assert_eq!((far.keys().await.len(), far.open_uploads().await), (0, 0));
 }
@@ -91,4 +84,20 @@ async fn tags_that_are_throttled_do_not_send_the_object_again() {
     assert!(failed["detail"].as_str().unwrap().contains("is written, and its tags"), "{failed:#}");
     let is_object = |request: &&Recorded| request.method == "PUT" && !tagging(request);
     assert_eq!(front.requests().iter().filter(is_object).count(), 1);
+}
+
+/// A store that did not wait for what it was sent is not the source, whose object was read to its end.
+#[tokio::test]
+async fn what_the_target_answers_is_the_targets() {
+    let (near, far) = (Place::embedded().await, Place::embedded().await);
+    put_rich(&near, "a", vec![7; 1000]).await;
+    let front = HttpFault::start(&far.url).await;
+    front.answer_when(|request| request.method == "PUT", Answer::s3_error(400, "RequestTimeout"));
+    let fields = json!({"endpoint": front.url(), "limits": {"retries": 0}});
+    let service = service_with(&far, Setup::new(), &fields).await;
+    create(&service.admin, &near, "near", &json!({})).await;
+    let wanted = copy("a", "b", &json!({"to_resource": "main"}));
+    let (status, failed) = service.admin.query("near", &wanted).await;
+    assert!(status >= 400 && failed["code"] == "RequestTimeout", "{failed:#}");
+    assert!(failed["detail"].as_str().unwrap().starts_with("the resource `main`: "), "{failed:#}");
 }

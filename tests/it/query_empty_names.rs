@@ -19,6 +19,7 @@ async fn an_empty_version_or_upload_reaches_no_object() {
         ("PUT", part.to_owned()),
         ("DELETE", format!("{}?version=", by_path("main", "k"))),
         ("GET", format!("{}?version=", by_path("main", "k"))),
+        ("GET", format!("{}?version=&redirect=true", by_path("main", "k"))),
     ] {
         let refused = raw(client, method, &path, &[], b"x").await;
         assert_eq!(refused.status, 400, "{method} {path}: {refused:?}");
@@ -28,6 +29,7 @@ async fn an_empty_version_or_upload_reaches_no_object() {
     let upload = json!({"key": "k", "upload_id": ""});
     for (operation, fields) in [
         ("delete", json!({"key": "k", "version": ""})),
+        ("sign", json!({"key": "k", "version": "", "method": "DELETE"})),
         ("delete_many", json!({"keys": [{"key": "other"}, {"key": "k", "version": ""}]})),
         ("move", json!({"from": "k", "to": "l", "version": ""})),
         ("restore_version", json!({"key": "k", "version": ""})),

@@ -159,6 +159,9 @@ async fn what_is_wrong_with_rows_is_told_with_its_place() {
         assert!(refused["detail"].as_str().unwrap().contains("is stored as `gzip`"), "{refused:#}");
     }
     get(client, 200, "packed", json!({"as": "base64"})).await;
+    // a charset at the wrong place packs nothing
+    raw(client, "PUT", &by_path("main", "odd"), &[("content-encoding", "UTF-8")], b"text").await;
+    assert_eq!(get(client, 200, "odd", json!({"as": "text"})).await["content"], "text");
     let lists = get(client, 200, "k", json!({"as": "csv", "header": false})).await;
     assert_eq!(lists["rows"], json!([["a", "b"], ["1", "2"], ["1", "2", "3"]]));
 }

@@ -219,9 +219,17 @@ async fn what_cannot_be_sent_is_refused_and_says_what_to_write() {
         assert_eq!(put.status, 400, "{header:?}: {put:?}");
         assert!(put.json()["detail"].as_str().unwrap().contains(said), "{header:?}: {}", put.json());
     }
-    let twice = [("x-amz-acl", "private"), ("x-amz-acl", "public-read")];
-    let put = raw(client, "PUT", &by_path("main", "k"), &twice, b"x").await;
-    assert!(put.status == 400 && put.json()["detail"].as_str().unwrap().contains("twice"), "{put:?}");
+    for twice in [
+        [("x-amz-acl", "private"), ("x-amz-acl", "public-read")],
+        [("content-type", "text/plain"), ("content-type", "text/html")],
+    ] {
+        let put = raw(client, "PUT", &by_path("main", "k"), &twice, b"x").await;
+        assert!(put.status == 400 && put.json()["detail"].as_str().unwrap().contains("twice"), "{put:?}");
+    }
+    let part = "/v1/resources/main/object/part?key=k&upload_id=u&part_number=1";
+    let framed = [("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD")];
+    let put = raw(client, "PUT", part, &framed, b"x").await;
+    assert!(put.status == 400 && put.json()["detail"].as_str().unwrap().contains("aws-chunked"), "{put:?}");
     let put = json!({"operation": "put", "key": "k", "text": "x", "metadata": {"a": "ü"}});
     let refused = expect(client.query("main", &put).await, 400);
     assert!(refused["detail"].as_str().unwrap().contains("`metadata.a`"), "{refused}");

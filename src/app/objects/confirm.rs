@@ -174,7 +174,7 @@ impl App {
             Ok((copy, _)) => copy,
             // who may write there may not be allowed to read
             Err(Error::Upstream(error)) if error.kind == ErrorKind::AccessDenied => return Ok(false),
-            Err(error) => return Err(error),
+            Err(error) => return Err(route.of_target(error)),
         };
         let source = self.read_source(route, piece).await?;
         have_same_bytes(source.body, copy.body, self.body_idle()).await
@@ -216,6 +216,6 @@ impl App {
                 connection.s3.delete(&full_key(&connection.prefix, piece.from)?, &options).await
             })
         };
-        self.patiently(delete).await.map(drop)
+        self.patiently(delete).await.map(drop).map_err(|error| route.of_source(error))
     }
 }

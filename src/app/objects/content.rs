@@ -78,11 +78,13 @@ impl App {
         let limit = self.known_resource(caller, name)?.record.definition.limits.max_read_bytes;
         let most = wanted.most_bytes.min(MOST_CONTENT).min(limit.unwrap_or(u64::MAX));
         let options = GetOptions { bounded: true, ..options };
+        let names_encoding = options.overrides.content_encoding.is_some();
         let opened = self.get(caller, name, environment, key, &options).await?;
         let Download { metadata, content_range, content_length, body, .. } = opened.value;
         let range = content_range.as_deref().and_then(range_bounds);
         let kind = metadata.content_type.as_deref();
-        if wanted.encoding != Encoding::Base64 {
+        // one that the caller names is not that of the object
+        if wanted.encoding != Encoding::Base64 && !names_encoding {
             readable(metadata.content_encoding.as_deref())?;
         }
         let idle = Duration::from_millis(self.config.server.body_idle_timeout_ms);
@@ -100,9 +102,10 @@ impl App {
 
 /// What is compressed is neither text nor rows.
 fn readable(content_encoding: Option<&str>) -> Result<(), Error> {
-    // the SDK's frames of an upload; some stores leave the word there
-    let plain = |coding: &str| ["", "identity", "aws-chunked"].contains(&coding.trim());
-    match content_encoding.filter(|codings| !codings.split(',').all(plain)) {
+    // the codings of HTTP (RFC 9110, section 8.4.1, and those registered since); other words are there by mistake
+    let known = ["gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz"];
+    let packs = |coding: &str| known.contains(&coding.trim().to_ascii_lowercase().as_str());
+    match content_encoding.filter(|codings| codings.split(',').any(packs)) {
         None => Ok(()),
         Some(codings) => Err(Error::BadRequest(format!(
             "the object is stored as `{codings}` (its `Content-Encoding`), which is not decoded here: read its bytes over plain HTTP or with `\"as\": \"base64\"`"

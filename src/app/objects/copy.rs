@@ -177,7 +177,7 @@ impl App {
                 }
             })
         };
-        let (uploaded, _) = self.patiently(copy).await?;
+        let (uploaded, _) = self.patiently(copy).await.map_err(|error| route.of_target(error))?;
         if let Some(tags) = tags {
             self.give_tags(route, piece, &tags).await?;
         }
@@ -214,7 +214,7 @@ impl App {
         };
         let outcome = self.patiently(copy).await;
         self.abort_leftovers(&route.target, &route.environment, &leftovers).await;
-        let (uploaded, _) = outcome?;
+        let (uploaded, _) = outcome.map_err(|error| route.of_target(error))?;
         if uploaded.untagged
             && let Some(tags) = &gets.tags
         {
@@ -260,7 +260,8 @@ impl App {
         piece: &Piece<'_>,
         tags: &BTreeMap<String, String>,
     ) -> Result<(), Error> {
-        self.tag_written(&route.target, &route.environment, piece.to, tags).await
+        let given = self.tag_written(&route.target, &route.environment, piece.to, tags).await;
+        given.map_err(|error| route.of_target(error))
     }
 
     async fn note_copy(

@@ -4,6 +4,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -69,9 +70,18 @@ impl App {
         headers.if_none_match.clone_from(&options.if_none_match);
         headers.extras.acl = options.acl;
         headers.extras.storage_class.clone_from(&options.storage_class);
-        let body = Relayed { body: download.body, wait: Wait::new(self.body_idle()) };
+        let broken = Arc::new(AtomicBool::new(false));
+        let wait = Wait::new(self.body_idle());
+        let body = Relayed { body: download.body, wait, broken: Arc::clone(&broken) };
         let source = Source::new(body.boxed_unsync());
-        self.send(route, piece, options, &headers, &source).await
+        let sent = self.send(route, piece, options, &headers, &source).await;
+        sent.map_err(|error| {
+            if broken.load(Ordering::Relaxed) {
+                route.of_source(reset(error))
+            } else {
+                route.of_target(error)
+            }
+        })
     }
 
     /// The time for which a body may stand still.
@@ -117,12 +127,7 @@ impl App {
         headers: &PutOptions,
         source: &Source,
     ) -> Result<Uploaded, Error> {
-        let small = if piece.size <= GATHERED {
-            let gathered = gather(source, piece.size).await;
-            Some(gathered.map_err(|error| of_end(route, error))?)
-        } else {
-            None
-        };
+        let small = if piece.size <= GATHERED { Some(gather(source, piece.size).await?) } else { None };
         let leftovers = Leftovers::default();
         let outcome = self
             .with_connection(&route.target, &route.environment, |connection| {
@@ -142,8 +147,7 @@ impl App {
             })
             .await;
         self.abort_leftovers(&route.target, &route.environment, &leftovers).await;
-        let (uploaded, _) = outcome.map_err(|error| of_end(route, error))?;
-        Ok(uploaded)
+        Ok(outcome?.0)
     }
 }
 
@@ -164,14 +168,15 @@ fn changed(what: &str) -> Error {
     AwsError::new(ErrorKind::Conflict, "s3", "OperationAborted", text).into()
 }
 
-/// Whose error it is. The sender of these bytes is a store: that it stalled or broke off is not the caller's fault.
-fn of_end(route: &Route, error: Error) -> Error {
+/// The sender of these bytes is a store: that it stalled or broke off is not the caller's fault.
+fn reset(error: Error) -> Error {
     match error {
-        Error::Upstream(upstream) if upstream.kind == ErrorKind::BrokenBody => {
-            let text = upstream.message;
-            route.of_source(AwsError::new(ErrorKind::Unreachable, "s3", "ConnectionReset", text).into())
+        Error::Upstream(mut upstream) if upstream.kind == ErrorKind::BrokenBody => {
+            upstream.kind = ErrorKind::Unreachable;
+            "ConnectionReset".clone_into(&mut upstream.code);
+            Error::Upstream(upstream)
         }
-        error => route.of_target(error),
+        error => error,
     }
 }
 
@@ -179,6 +184,15 @@ fn of_end(route: &Route, error: Error) -> Error {
 struct Relayed {
     body: DownloadBody,
     wait: Wait,
+    /// Set when it did not come to its end.
+    broken: Arc<AtomicBool>,
+}
+
+impl Relayed {
+    fn end(&self, why: String) -> BodyError {
+        self.broken.store(true, Ordering::Relaxed);
+        BodyError::EndedEarly(why)
+    }
 }
 
 impl Body for Relayed {
@@ -193,12 +207,15 @@ impl Body for Relayed {
         match Pin::new(&mut this.body).poll_frame(context) {
             Poll::Ready(next) => {
                 this.wait.over();
-                let broke_off = |error| BodyError::EndedEarly(format!("the source broke off: {error}"));
-                Poll::Ready(next.map(|frame| frame.map_err(broke_off)))
+                Poll::Ready(
+                    next.map(|frame| {
+                        frame.map_err(|error| this.end(format!("the source broke off: {error}")))
+                    }),
+                )
             }
             Poll::Pending => this.wait.poll(context).map(|()| {
                 let text = format!("the source stalled: nothing came for {} ms", this.wait.idle_ms());
-                Some(Err(BodyError::EndedEarly(text)))
+                Some(Err(this.end(text)))
             }),
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::app::connection::Connection;
 use crate::app::objects::write::check_defaults;
-use crate::app::objects::{Outcome, Query, Target, full_key, require, require_upload};
+use crate::app::objects::{Outcome, Query, Target, full_key, require, require_upload, require_version};
 use crate::app::{App, Error};
 use crate::aws::sign::{Held, Presigned};
 use crate::aws::{AwsError, ErrorKind};
@@ -291,10 +291,7 @@ fn require_for(connection: &Connection, options: &SignOptions) -> Result<(), Aws
     if options.if_none_match.is_some() {
         require(connection, Feature::OnlyNew)?;
     }
-    if options.version.is_some() {
-        require(connection, Feature::Versions)?;
-    }
-    Ok(())
+    require_version(connection, options.version.as_deref())
 }
 
 fn nothing() -> AwsError {

@@ -18,6 +18,7 @@ use crate::model::span::Span;
 use crate::model::upload::{Checksum, ChecksumAlgorithm, StoreEncryption, UploadExtras};
 
 const SSE: &str = "x-amz-server-side-encryption";
+const FRAMED: &str = "the body is `aws-chunked`, which is a way to talk to S3: send its bytes as they are";
 const ALGORITHM: &str = "x-amz-checksum-algorithm";
 const SDK_ALGORITHM: &str = "x-amz-sdk-checksum-algorithm";
 const KMS_KEY: &str = "x-amz-server-side-encryption-aws-kms-key-id";
@@ -90,12 +91,18 @@ fn readable<'a>(name: &str, value: &'a HeaderValue) -> Result<&'a str, Failure> 
 
 /// A header that is there once, or not at all: what of it cannot be read would be lost without a word.
 pub(super) fn once<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Failure> {
-    let mut lines = headers.get_all(name).iter();
-    let Some(first) = lines.next() else { return Ok(None) };
+    single(name, headers.get_all(name).iter())?.map(|value| readable(name, value)).transpose()
+}
+
+fn single<'a>(
+    name: &str,
+    mut lines: impl Iterator<Item = &'a HeaderValue>,
+) -> Result<Option<&'a HeaderValue>, Failure> {
+    let first = lines.next();
     if lines.next().is_some() {
         return Err(bad(&format!("the header `{name}` is there twice: send it once")));
     }
-    readable(name, first).map(Some)
+    Ok(first)
 }
 
 /// What part is asked for.
@@ -151,17 +158,23 @@ pub(in crate::http::api) fn checksum_mode(mode: Option<&str>) -> Result<bool, Fa
 }
 
 pub(super) fn put_options(headers: &HeaderMap) -> Result<PutOptions, Failure> {
-    // what is no visible ASCII is refused below, by its name
+    // what is no visible ASCII is refused below, by its name and with a way out
     let read = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let text = |name: HeaderName| headers.get(name).map(read);
+    let text =
+        |name: &HeaderName| single(name.as_str(), headers.get_all(name).iter()).map(|value| value.map(read));
+    // these may go over several lines (RFC 9110, section 5.3)
+    let list = |name: &HeaderName| {
+        let lines: Vec<String> = headers.get_all(name).iter().map(read).collect();
+        (!lines.is_empty()).then(|| lines.join(", "))
+    };
     let mut options = PutOptions {
-        content_type: text(header::CONTENT_TYPE),
-        cache_control: text(header::CACHE_CONTROL),
-        content_disposition: text(header::CONTENT_DISPOSITION),
-        content_encoding: text(header::CONTENT_ENCODING),
-        content_language: text(header::CONTENT_LANGUAGE),
-        if_none_match: text(header::IF_NONE_MATCH),
-        if_match: text(header::IF_MATCH),
+        content_type: text(&header::CONTENT_TYPE)?,
+        cache_control: list(&header::CACHE_CONTROL),
+        content_disposition: text(&header::CONTENT_DISPOSITION)?,
+        content_encoding: list(&header::CONTENT_ENCODING),
+        content_language: list(&header::CONTENT_LANGUAGE),
+        if_none_match: text(&header::IF_NONE_MATCH)?,
+        if_match: text(&header::IF_MATCH)?,
         metadata: BTreeMap::new(),
         extras: extras(headers)?,
     };
@@ -198,6 +211,7 @@ pub(super) fn refuse_beside_part(headers: &HeaderMap) -> Result<(), Failure> {
             || name.starts_with("x-amz-") && !name.starts_with("x-amz-checksum-") && !passes_by(name)
     };
     match headers.keys().map(HeaderName::as_str).find(foreign) {
+        None if framed(headers) => Err(bad(FRAMED)),
         Some("content-md5") => {
             Err(bad("a part is checked by `x-amz-checksum-crc32` and the like: leave `content-md5` out"))
         }
@@ -242,9 +256,7 @@ fn refuse_strangers(headers: &HeaderMap) -> Result<(), Failure> {
             && ChecksumAlgorithm::ALL.iter().all(|algorithm| *name != checksum_header(*algorithm))
     };
     match headers.keys().map(HeaderName::as_str).find(is_stranger) {
-        None if framed(headers) => {
-            Err(bad("the body is `aws-chunked`, which is a way to talk to S3: send its bytes as they are"))
-        }
+        None if framed(headers) => Err(bad(FRAMED)),
         None => Ok(()),
         Some(name) if name.starts_with("x-amz-copy-source") => {
             Err(bad("an upload copies nothing: use `POST /v1/resources/{name}/objects:copy`"))
