@@ -36,6 +36,7 @@ const RANKS: &[(u8, &str)] = &[
 /// Who, what, and why it is right all the same.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("telemetry", "config", "every module is handed its own section of the configuration"),
+    ("telemetry", "clock", "the moment of a log line is a date of the same calendar"),
     ("cli", "dev", "`dev` is a command like the others; nothing but its start is used"),
 ];
 

@@ -14,8 +14,8 @@ use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use serde_json::{Value, json};
 
 use crate::harness::aws;
-use crate::stores::{Place, service_with};
-use crate::support::{Client, Service, Setup};
+use crate::stores::{Place, by_key, raw, service_with};
+use crate::support::{Client, Service, Setup, expect};
 
 const PAGE: &str = include_str!("../../docs/queries/servers.md");
 
@@ -141,11 +141,10 @@ async fn column(place: &Place) -> BTreeMap<&'static str, String> {
     answers
 }
 
-#[tokio::test]
-async fn the_page_says_what_every_store_answers_to_every_operation() {
-    let places = Place::all().await;
+/// The page has a table of what these stores answer.
+async fn compare(places: &[Place]) {
     let mut columns = Vec::new();
-    for place in &places {
+    for place in places {
         columns.push(column(place).await);
     }
     let heads: Vec<&str> = places.iter().map(|place| place.name).collect();
@@ -155,4 +154,63 @@ async fn the_page_says_what_every_store_answers_to_every_operation() {
         table += &["| ", *label, " | ", &cells.join(" | "), " |\n"].concat();
     }
     assert!(PAGE.contains(&table), "docs/queries/servers.md has another table than this one:\n{table}");
+}
+
+#[tokio::test]
+async fn the_page_says_what_every_store_answers_to_every_operation() {
+    compare(&Place::all().await).await;
+}
+
+#[tokio::test]
+#[ignore = "`tests/third-store` starts the store"]
+async fn a_third_store_answers_as_the_page_says() {
+    compare(&[Place::third().await]).await;
+}
+
+/// Nothing here was made for it: keys, bodies, ranges, lists and signed URLs are what they are elsewhere.
+#[tokio::test]
+#[ignore = "`tests/third-store` starts the store"]
+async fn a_third_store_keeps_what_it_is_given() {
+    let place = Place::third().await;
+    let service = service_with(&place, Setup::new(), &json!({"provider": "generic"})).await;
+    let client = &service.admin;
+    let large: Vec<u8> = (0_u8..251).cycle().take((17 << 20) + 1).collect();
+    let keys = ["a b+&?#%", "ü 日 🚀", "d//e", "large"];
+    for key in keys {
+        let body = if key == "large" { large.as_slice() } else { key.as_bytes() };
+        let put = raw(client, "PUT", &by_key("main", key), &[("x-amz-meta-who", "ann")], body).await;
+        assert_eq!(put.status, 200, "{key}: {put:?}");
+        let read = raw(client, "GET", &by_key("main", key), &[], b"").await;
+        assert!(read.status == 200 && read.body == body, "{key}: {}", read.head);
+        assert_eq!(read.header("x-amz-meta-who"), Some("ann"), "{key}");
+        let end = raw(client, "GET", &by_key("main", key), &[("range", "bytes=-2")], b"").await;
+        assert_eq!((end.status, end.body.as_slice()), (206, &body[body.len() - 2..]), "{key}");
+        let signed = expect(client.query("main", &json!({"operation": "sign", "key": key})).await, 200);
+        let by_url = reqwest::get(signed["url"].as_str().unwrap()).await.unwrap();
+        assert_eq!(by_url.bytes().await.unwrap().len(), body.len(), "{key}");
+    }
+    assert_eq!(place.open_uploads().await, 0);
+    let moved = json!({"operation": "move", "from": "large", "to": "moved"});
+    assert_eq!(expect(client.query("main", &moved).await, 200)["size"], large.len());
+    let keys = keys.map(|key| if key == "large" { "moved" } else { key });
+    let mut listed = Vec::new();
+    let mut cursor = Value::Null;
+    loop {
+        let page = json!({"operation": "list", "limit": 2, "cursor": cursor});
+        let page = expect(client.query("main", &page).await, 200);
+        listed.extend(
+            page["objects"].as_array().unwrap().iter().map(|row| row["key"].as_str().unwrap().to_owned()),
+        );
+        cursor = page["cursor"].clone();
+        if cursor.is_null() {
+            break;
+        }
+    }
+    listed.sort();
+    let mut expected = keys.map(str::to_owned);
+    expected.sort();
+    assert_eq!(listed, expected);
+    let gone = json!({"operation": "delete_many", "keys": keys});
+    assert_eq!(expect(client.query("main", &gone).await, 200)["done"], 4);
+    assert_eq!(place.keys().await, [""; 0]);
 }

@@ -46,6 +46,15 @@ impl Place {
         Place::at("moto", Servers::get().moto, AccessKey::new("test", "test-secret")).await
     }
 
+    /// The one that `tests/third-store` starts.
+    pub(crate) async fn third() -> Place {
+        let told = |name: &str| {
+            let name = format!("S3_CONNECTOR_TEST_THIRD_{name}");
+            std::env::var(&name).unwrap_or_else(|_| panic!("{name} is not set: run `tests/third-store`"))
+        };
+        Place::at("swift", told("URL"), AccessKey::new(told("KEY"), told("SECRET"))).await
+    }
+
     async fn at(name: &'static str, url: String, key: AccessKey) -> Place {
         let bucket = aws::create_bucket(&aws::s3(&url, &key), "it").await;
         Place { name, url, bucket, key, embedded: None }
